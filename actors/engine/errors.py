@@ -1,0 +1,52 @@
+"""Errors of the engine.
+
+    EngineError
+    ├── ComponentError            the bytes are no component we can run; terminal
+    │   └── MissingImportsError   imports that nobody provides; terminal
+    ├── GuestTrap                 the guest failed (see `kind`); the retry policy decides
+    └── EngineInternalError       our bug, or a wasmtime that is not the pinned one
+"""
+
+from typing import Literal, TypeAlias
+
+__all__ = [
+    "ComponentError",
+    "EngineError",
+    "EngineInternalError",
+    "GuestTrap",
+    "MissingImportsError",
+    "TrapKind",
+]
+
+TrapKind: TypeAlias = Literal[
+    "unreachable", "memory", "table", "stack-overflow", "arithmetic", "abi", "limit", "other"
+]
+
+
+class EngineError(Exception):
+    """Anything the engine reports."""
+
+
+class ComponentError(EngineError):
+    """The component cannot be run. The message names the place and what was expected."""
+
+
+class MissingImportsError(ComponentError):
+    """`missing` lists each import as `interface#function`."""
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__("imports that this host does not provide: " + ", ".join(missing))
+        self.missing = missing
+
+
+class GuestTrap(EngineError):  # noqa: N818 - a trap is the field's word for it
+    """The guest trapped. `backtrace` is wasmtime's, as text."""
+
+    def __init__(self, message: str, *, kind: TrapKind = "other", backtrace: str = "") -> None:
+        super().__init__(message)
+        self.kind: TrapKind = kind
+        self.backtrace = backtrace
+
+
+class EngineInternalError(EngineError):
+    """Our bug."""

@@ -1,0 +1,142 @@
+"""What the executor asks of a component runtime.
+
+Values are those of `wit.values`. A host function gets the instance's `data` object first, then its
+arguments. Exceptions raised by host functions, `BaseException` included, end the guest's call and
+come out of `Instance.call` as the same object; the instance is poisoned then and only good to close.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from wit.types import FunctionType, ResourceName
+from wit.values import Value
+from wit.world import Function, World
+
+__all__ = [
+    "Component",
+    "Engine",
+    "HostCall",
+    "HostResolver",
+    "Instance",
+    "Limits",
+    "Program",
+    "Progress",
+]
+
+
+class HostCall(Struct, frozen=True):
+    """How one imported function is implemented.
+
+    `run(data, *arguments)` returns the result; with `blocking` it returns an awaitable of the result
+    and the guest waits on its fiber, so that other workers go on.
+    """
+
+    run: Callable[..., Any]
+    blocking: bool = False
+
+
+class HostResolver(Protocol):
+    """Finds implementations for a component's imports."""
+
+    def function(self, interface: str | None, name: str, type_: FunctionType) -> HostCall | None:
+        """Return the implementation of an import, or None if the host has none."""
+        ...
+
+    def drop(self, resource: ResourceName) -> Callable[[Any, Any], None] | None:
+        """Return `drop(data, object)`, called when the guest drops its last own handle."""
+        ...
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of one instance."""
+
+    memory_bytes_max: int = 1 << 30
+    table_elements_max: int = 1_000_000
+
+
+class Progress(Protocol):
+    """Told how compilation goes on."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """`done` of `total` core modules are ready."""
+        ...
+
+
+class Instance(Protocol):
+    """One running component instance: a store of its own. Belongs to one event loop."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """The size of all its linear memories."""
+        ...
+
+    async def call(self, function: Function, arguments: Sequence[Value]) -> Value:
+        """Call an export; None for functions without result.
+
+        Guest code runs in slices, so the loop stays responsive under an endless loop. Cancelling the
+        task abandons the guest wherever it is.
+
+        Raises:
+            GuestTrap: the guest trapped, or broke the canonical ABI.
+            BaseException: whatever a host function raised.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free everything. Idempotent; allowed in any state but during its own running slice."""
+        ...
+
+
+class Program(Protocol):
+    """A component linked with host functions, ready to be instantiated many times."""
+
+    async def instantiate(self, data: object, limits: Limits) -> Instance:
+        """Make an instance; `data` is handed to host functions.
+
+        Raises:
+            GuestTrap: a start function trapped, or the limits are too small.
+        """
+        ...
+
+
+class Component(Protocol):
+    """A validated and compiled component."""
+
+    @property
+    def world(self) -> World:
+        """Its imports and exports."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its bytes, in hex."""
+        ...
+
+    def link(self, resolver: HostResolver) -> Program:
+        """Bind all imports.
+
+        Raises:
+            MissingImportsError: names every import that the host has no implementation for.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Compiles components."""
+
+    async def load(self, data: bytes, *, progress: Progress | None = None) -> Component:
+        """Validate and compile off the event loop; compiled modules are cached by content on disk.
+
+        Raises:
+            ComponentError: no component, malformed, or using what this engine refuses (async built-ins,
+                WASI 0.3), with the place.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop its threads."""
+        ...
+
+

@@ -1,0 +1,82 @@
+"""How a host interface is written: a table of functions, each with its durability kind.
+
+A file under `host/` makes one `HostInterface` and registers its functions on it. A function gets the
+`HostContext` of its worker first, then the WIT arguments; a blocking one is a coroutine function.
+It is written for the live case only: `actors.durability` decides whether it runs or is answered from
+the oplog, and is the only place that knows the difference.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+__all__ = ["HostFunction", "HostInterface", "Kind"]
+
+Implementation = TypeVar("Implementation", bound=Callable[..., Any])
+
+
+class Kind(Enum):
+    """What a host call does to the world, and so what replay must do about it."""
+
+    # Bookkeeping inside the worker (handles, buffers): runs again at replay, nothing is recorded.
+    # Must be deterministic. The only kind that may take or return resources it creates.
+    PURE = "pure"
+    # Depends on something outside: its result is recorded and returned again at replay.
+    READ_LOCAL = "read-local"
+    WRITE_LOCAL = "write-local"
+    READ_REMOTE = "read-remote"
+    # Changes something outside: the intent is committed first, the result at once.
+    WRITE_REMOTE = "write-remote"
+    WRITE_REMOTE_BATCHED = "write-remote-batched"
+    WRITE_REMOTE_TRANSACTION = "write-remote-transaction"
+    # Waits for time or for messages. Runs again at replay, and passes at once where the oplog
+    # shows that the guest went on.
+    BLOCKING = "blocking"
+
+
+class HostFunction(Struct, frozen=True):
+    """One row of the durability table."""
+
+    interface: str
+    name: str
+    kind: Kind
+    run: Callable[..., Any]
+    blocking: bool = False
+
+
+class HostInterface:
+    """The functions of one WIT interface, `ns:pkg/iface`, and the version they implement.
+
+    A component may import any version that is semver-compatible with it.
+    """
+
+    def __init__(self, name: str, *, version: str | None = None) -> None:
+        self.name = name
+        self.version = version
+        self.functions: dict[str, HostFunction] = {}
+        self.drops: dict[str, Callable[[Any, Any], None]] = {}
+
+    def function(
+        self, name: str, kind: Kind, *, blocking: bool = False
+    ) -> Callable[[Implementation], Implementation]:
+        """Register the implementation of `name` (the raw WIT name, `[method]pollable.block`)."""
+
+        def register(run: Implementation) -> Implementation:
+            assert name not in self.functions, f"{self.name}#{name} is registered twice"
+            self.functions[name] = HostFunction(
+                interface=self.name, name=name, kind=kind, run=run, blocking=blocking
+            )
+            return run
+
+        return register
+
+    def drop(self, resource: str) -> Callable[[Implementation], Implementation]:
+        """Register what happens when the guest drops a handle of `resource`."""
+
+        def register(run: Implementation) -> Implementation:
+            self.drops[resource] = run
+            return run
+
+        return register

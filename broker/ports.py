@@ -1,0 +1,353 @@
+"""What Shem needs of a message broker.
+
+All sequence numbers are of the one oplog stream: they grow over all subjects, and their order is
+the order of the world. All methods may raise `UnavailableError` unless they say otherwise; methods
+that retry by themselves say so. Callbacks run on the event loop, must not block and must not raise.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from msgspec import Struct
+
+__all__ = [
+    "Ack",
+    "Blobs",
+    "Broker",
+    "Bucket",
+    "BucketEntry",
+    "Consumer",
+    "Delivery",
+    "Journal",
+    "Message",
+    "Note",
+    "Request",
+    "Signals",
+    "Subscription",
+]
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Message(Struct, frozen=True):
+    """A message stored in the stream."""
+
+    subject: str
+    sequence: int
+    data: bytes
+    headers: Mapping[str, str] = NO_HEADERS
+    time_ns: int = 0
+
+
+class Ack(Struct, frozen=True):
+    """The broker has stored a message; `duplicate` if an earlier one with the same id counts."""
+
+    sequence: int
+    duplicate: bool = False
+
+
+class Delivery(Struct, frozen=True):
+    """A mailbox message as a consumer hands it out. `token` acknowledges it, also much later."""
+
+    message: Message
+    token: str
+    redelivered: bool = False
+
+
+class Note(Struct, frozen=True):
+    """A message that nobody keeps (core NATS)."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str] = NO_HEADERS
+
+
+class Request(Struct, frozen=True):
+    """A request that wants an answer on `reply_to`."""
+
+    subject: str
+    data: bytes
+    reply_to: str
+    headers: Mapping[str, str] = NO_HEADERS
+
+
+class Journal(Protocol):
+    """The stream: mailboxes, logs, snapshots and schedules."""
+
+    async def append(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        message_id: str,
+        expected_sequence: int,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> int:
+        """Append behind `expected_sequence`, the last one of `subject` (0: none); return the new one.
+
+        Retries the same bytes under the same id until the outcome is known, through any outage, and
+        resolves an ambiguous outcome by reading the last message of the subject from the leader.
+
+        Raises:
+            FencedError: another message stands behind `expected_sequence`.
+            TooLargeError: the message is above the broker's limit.
+        """
+        ...
+
+    async def publish(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        message_id: str | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Ack:
+        """Publish durably; retry under the same id until acknowledged.
+
+        Without an id it is tried once, since a retry could store it twice.
+        """
+        ...
+
+    def read(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[Message]:
+        """Yield the stored messages of `subject` (`*` allowed) in order up to now, in batches."""
+        ...
+
+    async def last(self, subject: str, *, leader: bool = False) -> Message | None:
+        """Return the newest message of `subject` (`*` allowed); `leader` rules out a stale replica."""
+        ...
+
+    async def get(self, sequence: int) -> Message | None:
+        """Return one message by its sequence."""
+        ...
+
+    async def subjects(self, pattern: str) -> dict[str, int]:
+        """Return the stored subjects that match and how many messages each has."""
+        ...
+
+    async def purge(self, subject: str, *, up_to_sequence: int | None = None) -> int:
+        """Remove the messages of `subject` up to and including a sequence; return how many."""
+        ...
+
+    async def schedule(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        target: str,
+        at_ns: int,
+        message_id: str | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Ack:
+        """Store a message on `subject` that the broker publishes to `target` at `at_ns` (Unix time).
+
+        Fires at least once, never early, up to 0.3 s late, after downtime too. Publishing to the
+        same `subject` again replaces it; purging `subject` cancels it.
+        """
+        ...
+
+
+class Consumer(Protocol):
+    """The mailbox deliveries of one partition, for one owner at a time."""
+
+    async def acquire(self, *, owner_is_dead: bool) -> None:
+        """Take the partition and have everything unacknowledged delivered again, in order.
+
+        Waits while a living owner holds it. `owner_is_dead` takes it away at once.
+        """
+        ...
+
+    async def release(self) -> None:
+        """Stop deliveries and give the partition up for whoever comes next, at once."""
+        ...
+
+    def stop(self) -> None:
+        """Stop deliveries without telling anybody: we are no owner any more."""
+        ...
+
+    def acknowledge(self, token: str) -> None:
+        """Mark a delivery as done. Lost acknowledgements only cause a redelivery."""
+        ...
+
+
+class Subscription(Protocol):
+    """A running subscription of core messages."""
+
+    async def close(self) -> None:
+        """End it; no callback runs afterwards."""
+        ...
+
+
+class Signals(Protocol):
+    """Core messages: at most once, nothing kept, for results, events and requests."""
+
+    def publish(self, subject: str, data: bytes, *, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        """Send and forget. Silently lost while disconnected."""
+        ...
+
+    async def request(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        timeout_s: float,
+    ) -> Note:
+        """Send and wait for one answer.
+
+        Raises:
+            UnavailableError: nobody serves the subject, or no answer in time.
+        """
+        ...
+
+    async def subscribe(
+        self, subject: str, callback: Callable[[Note], None]
+    ) -> Subscription:
+        """Call back for every message; survives reconnection."""
+        ...
+
+    async def serve(
+        self, subject: str, callback: Callable[[Request], None], *, group: str
+    ) -> Subscription:
+        """Receive requests; of all servers in `group` one gets each. Answer by `publish`."""
+        ...
+
+    def inbox(self) -> str:
+        """Return a new unique subject on which this identity may receive."""
+        ...
+
+
+class BucketEntry(Struct, frozen=True):
+    """A key's value and the revision it was written at; `data` None: deleted."""
+
+    key: str
+    data: bytes | None
+    revision: int
+
+
+class Bucket(Protocol):
+    """A small replicated map. Keys are any text: the adapter encodes what the broker cannot hold."""
+
+    async def get(self, key: str) -> BucketEntry | None:
+        """Return the newest value, read from the leader."""
+        ...
+
+    async def put(self, key: str, data: bytes, *, ttl_s: float | None = None) -> int:
+        """Write and return the revision; with `ttl_s` (whole seconds) the key expires."""
+        ...
+
+    async def create(self, key: str, data: bytes) -> int:
+        """Write a key that must not exist.
+
+        Raises:
+            ExistsError: it does.
+        """
+        ...
+
+    async def update(self, key: str, data: bytes, *, revision: int) -> int:
+        """Write a key whose newest revision must be `revision`.
+
+        Raises:
+            ExistsError: somebody else wrote it.
+        """
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove a key, whether it exists or not."""
+        ...
+
+    async def keys(self, prefix: str = "") -> Sequence[str]:
+        """Return the living keys that start with `prefix`, sorted."""
+        ...
+
+    async def watch(
+        self, callback: Callable[[BucketEntry], None], *, prefix: str = ""
+    ) -> Subscription:
+        """Call back for every present key and every later change; survives reconnection."""
+        ...
+
+
+class Blobs(Protocol):
+    """Large objects by name. Writing a name again replaces it atomically."""
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Store an object."""
+        ...
+
+    async def get(self, name: str) -> bytes:
+        """Return an object.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Remove an object, whether it exists or not."""
+        ...
+
+    async def names(self, prefix: str = "") -> Sequence[str]:
+        """Return the names that start with `prefix`, sorted."""
+        ...
+
+
+class Broker(Protocol):
+    """One connection to the broker with everything that lies behind it."""
+
+    @property
+    def journal(self) -> Journal:
+        """The oplog stream."""
+        ...
+
+    @property
+    def signals(self) -> Signals:
+        """Core messages."""
+        ...
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the stream was created with."""
+        ...
+
+    @property
+    def payload_bytes_max(self) -> int:
+        """The largest message that the broker takes."""
+        ...
+
+    @property
+    def members(self) -> Bucket:
+        """Living executors, by time to live."""
+        ...
+
+    @property
+    def components(self) -> Bucket:
+        """Component metadata."""
+        ...
+
+    @property
+    def workers(self) -> Bucket:
+        """The index of workers: last known status, rebuilt from the logs when lost."""
+        ...
+
+    @property
+    def blobs(self) -> Blobs:
+        """Component binaries and large payloads."""
+        ...
+
+    def consumer(
+        self,
+        partition: int,
+        *,
+        on_delivery: Callable[[Delivery], None],
+        on_lost: Callable[[], None],
+    ) -> Consumer:
+        """Return the consumer of a partition. `on_lost`: somebody else holds it now; stop at once."""
+        ...
+
+    def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Run `callback` after every re-established connection: deliveries may have been missed."""
+        ...
+
+    async def close(self) -> None:
+        """Flush and disconnect."""
+        ...

@@ -1,0 +1,136 @@
+"""Every subject, stream and bucket name, in one table.
+
+Names of components and workers travel as one token each; what a token cannot hold is
+percent-encoded. The partition of a worker is computed by the stream's subject transform and, with
+the same function, here.
+"""
+
+from typing import Final
+
+__all__ = [
+    "API",
+    "BLOBS_BUCKET",
+    "COMPONENTS_BUCKET",
+    "MEMBERS_BUCKET",
+    "PARTITIONS_DEFAULT",
+    "STREAM",
+    "WORKERS_BUCKET",
+    "call",
+    "control",
+    "decode_token",
+    "encode_token",
+    "event",
+    "invoke",
+    "log",
+    "mailbox",
+    "partition_of",
+    "reply",
+    "result",
+    "schedule",
+    "snapshot",
+]
+
+STREAM: Final = "SHEM_OPLOG"
+PARTITIONS_DEFAULT: Final = 64
+MEMBERS_BUCKET: Final = "SHEM_MEMBERS"
+COMPONENTS_BUCKET: Final = "SHEM_COMPONENTS"
+WORKERS_BUCKET: Final = "SHEM_WORKERS"
+BLOBS_BUCKET: Final = "SHEM_BLOBS"
+API: Final = "shem.api"
+
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_:@-")
+
+
+def encode_token(name: str) -> str:
+    """Return `name` as one subject token: bytes outside `[A-Za-z0-9_:@-]` become `%XX`."""
+    if name and all(character in _PLAIN for character in name):
+        return name
+    return "".join(
+        chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode()
+    )
+
+
+def decode_token(token: str) -> str:
+    """Return the name that `encode_token` made `token` of.
+
+    Raises:
+        ValueError: a malformed escape, or bytes that are no UTF-8.
+    """
+    if "%" not in token:
+        return token
+    head, *rest = token.split("%")
+    out = bytearray(head.encode())
+    for part in rest:
+        if len(part) < 2:
+            message = f"truncated escape in subject token {token!r}"
+            raise ValueError(message)
+        out.append(int(part[:2], 16))
+        out += part[2:].encode()
+    return out.decode()
+
+
+def partition_of(component: str, worker: str, partitions: int) -> int:
+    """Return the partition: FNV-1a-32 over both tokens without separator, as nats-server does."""
+    digest = 2166136261
+    for byte in (encode_token(component) + encode_token(worker)).encode():
+        digest = ((digest ^ byte) * 16777619) & 0xFFFFFFFF
+    return digest % partitions
+
+
+def _worker(prefix: str, component: str, worker: str) -> str:
+    return f"{prefix}.{encode_token(component)}.{encode_token(worker)}"
+
+
+def invoke(component: str, worker: str) -> str:
+    """Where anyone publishes invocations."""
+    return _worker("shem.invoke", component, worker)
+
+
+def reply(component: str, worker: str) -> str:
+    """Where executors publish RPC replies, promise completions and wake-ups."""
+    return _worker("shem.reply", component, worker)
+
+
+def control(component: str, worker: str) -> str:
+    """Where operators publish commands."""
+    return _worker("shem.control", component, worker)
+
+
+def call(component: str, worker: str) -> str:
+    """Where a durable invocation is requested and answered with its result."""
+    return _worker("shem.call", component, worker)
+
+
+def result(component: str, worker: str) -> str:
+    """Where results are announced after their commit."""
+    return _worker("shem.result", component, worker)
+
+
+def event(component: str, worker: str) -> str:
+    """Where stdout, stderr, log lines and status changes are announced."""
+    return _worker("shem.event", component, worker)
+
+
+def schedule(component: str, worker: str, name: str) -> str:
+    """Where a message schedule of the worker is stored; `name` is one token."""
+    return f"{_worker('shem.sched', component, worker)}.{name}"
+
+
+def _stored(component: str, worker: str, partitions: int, leaf: str) -> str:
+    partition = partition_of(component, worker, partitions)
+    return f"{_worker(f'shem.oplog.{partition}', component, worker)}.{leaf}"
+
+
+def log(component: str, worker: str, partitions: int) -> str:
+    """The worker's oplog."""
+    return _stored(component, worker, partitions, "log")
+
+
+def snapshot(component: str, worker: str, partitions: int) -> str:
+    """The pointer to the worker's newest snapshot."""
+    return _stored(component, worker, partitions, "snap")
+
+
+def mailbox(component: str, worker: str, partitions: int, kind: str = "*") -> str:
+    """The worker's mailbox: `kind` is invoke, reply, control, or `*` for all in stream order."""
+    return _stored(component, worker, partitions, f"in.{kind}")

@@ -1,0 +1,215 @@
+"""The entries of an oplog: one frozen struct each, tagged by its name in the JSON.
+
+Indices start at 1; entry 1 is always `Create`. An entry holds values as JSON (`Raw`), mapped by the
+types of the component (see `wit.json_values`); a value above `limits.INLINE_BYTES_MAX` lies in the
+blob store and its place holds `{"$blob": name, "size": n, "sha256": digest}`, which no WIT value can
+look like, because WIT names never start with `$`.
+
+*Hints* tell about the worker and are skipped by replay; all other entries are consumed by replay in
+order. Names and fields follow Golem's public oplog where it has the same entry. Fields are only ever
+added, always with a default, so that old bytes decode for ever.
+"""
+
+from typing import Final, TypeAlias
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+__all__ = [
+    "HINTS",
+    "Caller",
+    "CancelPendingInvocation",
+    "Create",
+    "Deleted",
+    "Entry",
+    "ErrorEntry",
+    "Exited",
+    "ExportedFunctionCompleted",
+    "ExportedFunctionInvoked",
+    "Failure",
+    "ImportedFunctionInvoked",
+    "Interrupted",
+    "InvocationRejected",
+    "Log",
+    "NoOp",
+    "Restart",
+    "Suspend",
+]
+
+
+class _Entry(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="type",
+    rename="kebab",
+):
+    """What every entry has. `at_ms` is Unix time in milliseconds, for people only."""
+
+    at_ms: int = 0
+
+
+class Create(_Entry, tag="create", frozen=True, kw_only=True):
+    """The worker came to be. `incarnation` is random and tells it from a deleted namesake."""
+
+    incarnation: str
+    component: str
+    worker: str
+    component_version: int
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    parent: str | None = None
+
+
+class ExportedFunctionInvoked(_Entry, tag="exported-function-invoked", frozen=True, kw_only=True):
+    """An invocation begins. It repeats the whole request, so that replay reads the log alone.
+
+    `sequence` is the stream sequence of the message; `result_to` an inbox that wants the outcome;
+    `caller` the worker that waits for a reply, `chain` the callers up to the first.
+    """
+
+    function: str
+    params: Raw
+    idempotency_key: str
+    sequence: int
+    result_to: str | None = None
+    caller: "Caller | None" = None
+    chain: tuple[str, ...] = ()
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
+class Caller(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
+    """Whom to reply to: the worker, its incarnation, and the index of its call."""
+
+    component: str
+    worker: str
+    incarnation: str
+    index: int
+
+
+class ExportedFunctionCompleted(
+    _Entry, tag="exported-function-completed", frozen=True, kw_only=True
+):
+    """The outcome of the invocation begun last: `result` (unset: none) or `error`, never both."""
+
+    idempotency_key: str
+    result: Raw | UnsetType = UNSET
+    error: "Failure | None" = None
+
+
+class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
+    """Why an invocation failed: a stable kind for programs and a message for people."""
+
+    kind: str
+    message: str
+
+
+class InvocationRejected(_Entry, tag="invocation-rejected", frozen=True, kw_only=True):
+    """An invocation whose outcome was decided without running the guest.
+
+    Malformed messages, unknown functions and bad parameters; also what a failed worker still gets.
+    """
+
+    idempotency_key: str
+    sequence: int
+    error: Failure
+    result_to: str | None = None
+    caller: Caller | None = None
+    function: str | None = None
+
+
+class ImportedFunctionInvoked(_Entry, tag="imported-function-invoked", frozen=True, kw_only=True):
+    """A host call and its answer. `kind` is the durability kind the answer was recorded under."""
+
+    function: str
+    response: Raw
+    kind: str
+    request: Raw | UnsetType = UNSET
+
+
+class NoOp(_Entry, tag="no-op", frozen=True, kw_only=True):
+    """Reserves an index."""
+
+
+class Suspend(_Entry, tag="suspend", frozen=True, kw_only=True):
+    """The worker left memory; with `wake_at_ms` (Unix time) a broker schedule brings it back."""
+
+    wake_at_ms: int | None = None
+
+
+class ErrorEntry(_Entry, tag="error", frozen=True, kw_only=True):
+    """The running invocation failed for the `attempt`-th time in a row (from 1).
+
+    `retry_at_ms` None: given up. What the attempt recorded stays and is replayed by the next one.
+    """
+
+    error: Failure
+    attempt: int
+    retry_at_ms: int | None = None
+
+
+class Interrupted(_Entry, tag="interrupted", frozen=True, kw_only=True):
+    """An operator stopped the worker; it stays so until `resume` or a new invocation."""
+
+
+class Exited(_Entry, tag="exited", frozen=True, kw_only=True):
+    """The guest ended its own process."""
+
+    code: int = 0
+
+
+class Restart(_Entry, tag="restart", frozen=True, kw_only=True):
+    """An operator resumed the worker."""
+
+
+class CancelPendingInvocation(
+    _Entry, tag="cancel-pending-invocation", frozen=True, kw_only=True
+):
+    """A queued invocation was cancelled before it began."""
+
+    idempotency_key: str
+
+
+class Log(_Entry, tag="log", frozen=True, kw_only=True):
+    """Output of the guest. `level` is stdout, stderr, trace, debug, info, warn, error or critical."""
+
+    level: str
+    message: str
+    context: str = ""
+
+
+class Deleted(_Entry, tag="deleted", frozen=True, kw_only=True):
+    """The tombstone: the only entry of a deleted worker's log, kept for its watermarks."""
+
+    incarnation: str
+
+
+Entry: TypeAlias = (
+    Create
+    | ExportedFunctionInvoked
+    | ExportedFunctionCompleted
+    | InvocationRejected
+    | ImportedFunctionInvoked
+    | NoOp
+    | Suspend
+    | ErrorEntry
+    | Interrupted
+    | Exited
+    | Restart
+    | CancelPendingInvocation
+    | Log
+    | Deleted
+)
+
+# What replay passes over: told for status and for people, never an answer to the guest.
+HINTS: Final = (
+    Suspend,
+    ErrorEntry,
+    Interrupted,
+    Exited,
+    Restart,
+    CancelPendingInvocation,
+    InvocationRejected,
+    Log,
+)

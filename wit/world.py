@@ -1,0 +1,45 @@
+"""What a component imports and exports, as far as callers and linkers need it."""
+
+from msgspec import Struct
+
+from wit.types import FunctionType, Type
+
+__all__ = ["Function", "Interface", "NamedType", "World"]
+
+
+class Function(Struct, frozen=True):
+    """A function as a component names it.
+
+    `name` is the raw extern name: `add`, `[method]cart.add`, `[constructor]cart`, `[static]cart.of`.
+    `interface` is the full interface name it belongs to (`demo:counter/api@1.0.0`), None at world
+    level.
+    """
+
+    name: str
+    type: FunctionType
+    interface: str | None = None
+
+
+class NamedType(Struct, frozen=True):
+    """A type that an interface or a world declares, with the name it declares it under."""
+
+    name: str
+    type: Type
+
+
+class Interface(Struct, frozen=True):
+    """One imported or exported instance: its full name, functions, types and resources, in order."""
+
+    name: str
+    functions: tuple[Function, ...] = ()
+    types: tuple[NamedType, ...] = ()
+    resources: tuple[str, ...] = ()
+
+
+class World(Struct, frozen=True):
+    """The imports and exports of one component."""
+
+    import_interfaces: tuple[Interface, ...] = ()
+    import_functions: tuple[Function, ...] = ()
+    export_interfaces: tuple[Interface, ...] = ()
+    export_functions: tuple[Function, ...] = ()
