@@ -31,8 +31,8 @@ class Kind(Enum):
     WRITE_REMOTE = "write-remote"
     WRITE_REMOTE_BATCHED = "write-remote-batched"
     WRITE_REMOTE_TRANSACTION = "write-remote-transaction"
-    # Waits for time or for messages. Runs again at replay, and passes at once where the oplog
-    # shows that the guest went on.
+    # Waits for time or for messages. Its result is recorded when the wait is over; after a crash in
+    # mid-wait it waits again, for the same deadline, since deadlines come from recorded clocks.
     BLOCKING = "blocking"
 
 
