@@ -91,7 +91,7 @@ def test_a_commit_at_the_wrong_place_is_refused():
 
     with pytest.raises(CorruptLogError, match="begins with entry 5 where 4 should follow"):
         read(encoded.data, encoded.headers, first=4, previous="aa")
-    with pytest.raises(CorruptLogError, match="follows one with the hash aa.*has bb") as caught:
+    with pytest.raises(CorruptLogError, match=r"follows one with the hash aa.*has bb") as caught:
         read(encoded.data, encoded.headers, first=5, previous="bb")
     assert (caught.value.index, caught.value.sequence) == (5, 42)
 
