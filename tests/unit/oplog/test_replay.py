@@ -103,7 +103,7 @@ def test_a_host_call_too_many_is_a_divergence(make):
     replay = cursor([make.create(), make.invoked(), make.completed(result=Raw(b"1"))])
     replay.next_invocation()
 
-    with pytest.raises(DivergenceError, match="the log has the result 1, not now"):
+    with pytest.raises(DivergenceError, match="the log has the result 1, not a call of now"):
         replay.answer("now")
 
 
