@@ -142,11 +142,13 @@ class Cursor:
         self.current = cast("ExportedFunctionInvoked", self._take())
         return self.current
 
-    def answer(self, function: str) -> Raw | None:
+    def answer(self, function: str, request: Raw | UnsetType = UNSET) -> Raw | None:
         """Return what the host call `function` returned, or None: call it.
 
+        `request` is compared where it was recorded.
+
         Raises:
-            DivergenceError: something else than a call of `function` is recorded here.
+            DivergenceError: something else than this call of `function` is recorded here.
         """
         move = self._move(_ANSWER)
         if move is _Move.LIVE:
@@ -154,6 +156,16 @@ class Cursor:
         entry = cast("ImportedFunctionInvoked", self._next)
         if move is not _Move.TAKE or entry.function != function:
             raise self._refusal(move, f"a call of {function}")
+        if (
+            not isinstance(entry.request, UnsetType)
+            and not isinstance(request, UnsetType)
+            and not _same_value(entry.request, request)
+        ):
+            raise DivergenceError(
+                f"{_describe(entry)} with {_short(entry.request)}",
+                f"one with {_short(request)}",
+                self._next_index,
+            )
         self._take()
         return entry.response
 
@@ -262,12 +274,14 @@ def _same_outcome(recorded: ExportedFunctionCompleted, ours: ExportedFunctionCom
         )
     if isinstance(recorded.result, UnsetType) or isinstance(ours.result, UnsetType):
         return recorded.result is ours.result
-    if payloads.is_reference(recorded.result):
-        return payloads.equals_reference(ours.result, recorded.result)
+    return _same_value(recorded.result, ours.result)
+
+
+def _same_value(recorded: Raw, ours: Raw) -> bool:
+    if payloads.is_reference(recorded):
+        return payloads.equals_reference(ours, recorded)
     # A later release may write the same value in another way.
-    return recorded.result == ours.result or (
-        msgspec.json.decode(recorded.result) == msgspec.json.decode(ours.result)
-    )
+    return recorded == ours or msgspec.json.decode(recorded) == msgspec.json.decode(ours)
 
 
 def _describe(entry: _Answering) -> str:

@@ -1,6 +1,7 @@
 """The replay cursor, on logs that never saw a broker."""
 
 import pytest
+from msgspec import UNSET
 
 from oplog.codec import encode
 from oplog.commit import Commit, Marks
@@ -97,6 +98,24 @@ def test_another_host_call_than_recorded_is_a_divergence(make):
         "a call of random",
         3,
     )
+
+
+def test_another_request_than_recorded_is_a_divergence(make):
+    replay = cursor([make.create(), make.invoked(), make.imported("get", request=Raw(b'["a"]'))])
+    replay.next_invocation()
+
+    with pytest.raises(DivergenceError, match=r'call of get with \["a"\], not one with \["b"\]'):
+        replay.answer("get", Raw(b'["b"]'))
+
+
+@pytest.mark.parametrize("request_", [UNSET, Raw(b'["a"]'), Raw(b'[ "a" ]')])
+def test_a_request_is_compared_only_where_both_sides_know_it(make, request_):
+    replay = cursor(
+        [make.create(), make.imported("get", request=Raw(b'["a"]')), make.imported("get")]
+    )
+
+    assert replay.answer("get", request_) == Raw(b"1")
+    assert replay.answer("get", Raw(b'["b"]')) == Raw(b"1")
 
 
 def test_a_host_call_too_many_is_a_divergence(make):
