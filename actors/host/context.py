@@ -70,7 +70,7 @@ class HostContext(Protocol):
         ...
 
     def write_output(self, stream: OutputStream, data: bytes) -> None:
-        """Emit guest output. Safe to call at replay: what was emitted before is not emitted again."""
+        """Emit guest output. At replay what was emitted before is not emitted again."""
         ...
 
     @property
@@ -99,7 +99,8 @@ class HostContext(Protocol):
     def sleep_until(self, monotonic_ns: int) -> Awaitable[None]:
         """Wait for a point of the worker's monotonic clock.
 
-        A long wait suspends the worker: it leaves memory, and a schedule of the broker brings it back.
+        A long wait suspends the worker: it leaves memory, and a schedule of the broker brings it
+        back. A guest may ask for any 64-bit number, so the point can lie centuries away.
         """
         ...
 

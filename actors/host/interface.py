@@ -1,9 +1,9 @@
 """How a host interface is written: a table of functions, each with its durability kind.
 
-A file under `host/` makes one `HostInterface` and registers its functions on it. A function gets the
-`HostContext` of its worker first, then the WIT arguments; a blocking one is a coroutine function.
-It is written for the live case only: `actors.durability` decides whether it runs or is answered from
-the oplog, and is the only place that knows the difference.
+A file under `host/` makes one `HostInterface` and registers its functions on it. A function gets
+the `HostContext` of its worker first, then the WIT arguments; a blocking one is a coroutine
+function. It is written for the live case only: `actors.durability` decides whether it runs or is
+answered from the oplog, and is the only place that knows the difference.
 """
 
 from collections.abc import Callable
