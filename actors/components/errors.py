@@ -43,6 +43,6 @@ class ComponentInUseError(ComponentsError):
 
 
 class ComponentDamagedError(ComponentsError):
-    """The blob store does not hold what the record promises. Restore it, or upload a new version."""
+    """The blob store does not hold what the record promises."""
 
     kind = "internal"

@@ -26,7 +26,7 @@ Permissions: TypeAlias = Literal["ro", "rw"]
 
 
 class InitialFile(Struct, frozen=True, kw_only=True, rename="kebab"):
-    """A file that every worker finds at the absolute `path`; its bytes are the blob `file/<digest>`."""
+    """A file that every worker finds at the absolute `path`; its bytes are `file/<digest>`."""
 
     path: str
     digest: str

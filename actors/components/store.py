@@ -114,15 +114,15 @@ class ComponentStore:
         """
         return await read_checked(self._blobs, record)
 
-    async def list(self, name: str | None = None) -> list[ComponentRecord]:
-        """Return the newest version of every component, or all versions of one, in order."""
-        if name is None:
-            names = [key.removeprefix("newest/") for key in await self._bucket.keys("newest/")]
-            found = await self._gather([self._newest(each) for each in names])
-        else:
-            versions = await self._versions(name)
-            found = await self._gather([self._read_record(name, each) for each in versions])
-        return [record for record in found if record is not None]
+    async def all(self) -> list[ComponentRecord]:
+        """Return the newest version of every component, by name; reads the leader."""
+        names = [key.removeprefix("newest/") for key in await self._bucket.keys("newest/")]
+        return await self._gather([self._newest(each) for each in names])
+
+    async def versions(self, name: str) -> list[ComponentRecord]:
+        """Return all versions of one component in order, none if unknown; reads the leader."""
+        numbers = await self._numbers(name)
+        return await self._gather([self._read_record(name, each) for each in numbers])
 
     async def add(
         self,
@@ -133,7 +133,7 @@ class ComponentStore:
         if_changed: bool = False,
         progress: Progress | None = None,
     ) -> ComponentRecord:
-        """Check an upload and make it the next version of its component: 0, then 1, 2, …
+        """Check an upload and make it the next version of its component: first 0, then 1.
 
         Concurrent uploads get distinct versions. With `if_changed` an upload that equals the newest
         version is answered with that one. A crash at any point leaves either nothing or a complete
@@ -144,7 +144,7 @@ class ComponentStore:
         """
         check_upload(upload)
         if upload.upload_id is not None:
-            for record in await self.list(upload.name):
+            for record in await self.versions(upload.name):
                 if record.upload_id == upload.upload_id:
                     await self._advance(record.name, record.version)
                     return record
@@ -168,7 +168,7 @@ class ComponentStore:
                 fail when they are loaded the next time.
         """
         if version is None:
-            doomed = await self.list(name)
+            doomed = await self.versions(name)
         else:
             doomed = [await self.get(name, version, fresh=True)]
         if not doomed:
@@ -256,7 +256,7 @@ class ComponentStore:
 
     async def _retreat(self, name: str) -> None:
         async def to_what_is_left(pointer: Pointer | None) -> Pointer | None:
-            newest = max(await self._versions(name), default=None)
+            newest = max(await self._numbers(name), default=None)
             if pointer is None or pointer.newest == newest:
                 return None
             return Pointer(newest=newest, allocated=max(pointer.allocated, newest or 0))
@@ -303,7 +303,7 @@ class ComponentStore:
         keys = await self._bucket.keys("version/")
         places = [_parse_version_key(key) for key in keys]
         found = await self._gather([self._read_record(*place) for place in places])
-        return any(record is not None and record.digest == digest for record in found)
+        return any(record.digest == digest for record in found)
 
     async def _newest(self, name: str) -> ComponentRecord | None:
         try:
@@ -311,7 +311,7 @@ class ComponentStore:
         except UnknownComponentError:
             return None
 
-    async def _versions(self, name: str) -> list[int]:
+    async def _numbers(self, name: str) -> list[int]:
         keys = await self._bucket.keys(f"version/{name}/")
         return sorted(_parse_version_key(key)[1] for key in keys)
 
@@ -332,11 +332,11 @@ class ComponentStore:
 
     async def _gather(
         self, reads: Sequence[Coroutine[None, None, ComponentRecord | None]]
-    ) -> list[ComponentRecord | None]:
+    ) -> list[ComponentRecord]:
         found: list[ComponentRecord | None] = []
         for start in range(0, len(reads), READS_AT_ONCE_MAX):
             found += await asyncio.gather(*reads[start : start + READS_AT_ONCE_MAX])
-        return found
+        return [record for record in found if record is not None]
 
     def _on_change(self, entry: BucketEntry) -> None:
         family, _, rest = entry.key.partition("/")
