@@ -9,6 +9,8 @@ ComponentsError               terminal: the same call fails again
 
 from typing import ClassVar
 
+from actors.errors import ComponentUnknownError
+
 __all__ = [
     "BadComponentError",
     "ComponentDamagedError",
@@ -24,7 +26,7 @@ class ComponentsError(Exception):
     kind: ClassVar[str] = "internal"
 
 
-class UnknownComponentError(ComponentsError):
+class UnknownComponentError(ComponentsError, ComponentUnknownError):
     """No component of that name, or no such version."""
 
     kind = "unknown-component"
