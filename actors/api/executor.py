@@ -32,7 +32,6 @@ class ExecutorApi:
             entry = await self._members.get(key)
             # It may have expired between the two reads.
             if entry is not None and entry.data is not None:
-                about = msgspec.json.decode(entry.data) if entry.data else {}
-                details = about if isinstance(about, dict) else {"value": about}
-                executors.append({"executor": key, **details})
+                about = msgspec.json.decode(entry.data, type=dict[str, object])
+                executors.append({"executor": key, **about})
         return {"executors": executors}

@@ -15,6 +15,7 @@ from actors.api.errors import ApiError
 from broker import subjects
 from broker.ports import Broker
 from oplog.errors import CorruptLogError
+from oplog.headers import peek
 from oplog.reader import LoadedLog, load
 from oplog.status import Status, StatusFold
 
@@ -118,13 +119,14 @@ class Statuses:
         ]
 
     async def _pending(self, component: str, worker: str) -> int:
-        log = await self.log(component, worker)
-        if log is None:
+        journal, partitions = self._broker.journal, self._broker.partitions
+        last = await journal.last(subjects.log(component, worker, partitions))
+        if last is None:
             return 0
-        subject = subjects.mailbox(component, worker, self._broker.partitions, "invoke")
+        start = peek(last.headers, sequence=last.sequence).marks.invoked + 1
+        subject = subjects.mailbox(component, worker, partitions, "invoke")
         count = 0
-        start = log.head.marks.invoked + 1
-        async for _ in self._broker.journal.read(subject, from_sequence=start):
+        async for _ in journal.read(subject, from_sequence=start):
             count += 1
             if count >= PENDING_MAX:
                 break

@@ -10,7 +10,7 @@ from actors.api.routes import Routes, route
 from actors.api.statuses import COMMITS_PER_TURN_MAX, Statuses, damaged, unknown_worker
 from actors.components import ComponentStore
 from broker.ports import Request
-from oplog.entries import Entry
+from oplog.codec import type_name
 from oplog.errors import CorruptLogError
 from oplog.status import Status
 
@@ -101,7 +101,7 @@ class WorkerApi:
         try:
             for number, (commit, _) in enumerate(log.commits(after=body.from_ - 1)):
                 for index, entry in enumerate(commit.entries, commit.first):
-                    if index < body.from_ or (wanted and _type_of(entry) not in wanted):
+                    if index < body.from_ or (wanted and type_name(entry) not in wanted):
                         continue
                     data = msgspec.json.encode(entry)
                     size += len(data)
@@ -115,14 +115,7 @@ class WorkerApi:
         return Page(entries=page)
 
 
-def _type_of(entry: Entry) -> str:
-    tag = type(entry).__struct_config__.tag
-    assert isinstance(tag, str)
-    return tag
-
-
 def _describe(worker: str, status: Status) -> dict[str, object]:
-    fields = msgspec.to_builtins(status)
-    assert isinstance(fields, dict)
+    fields: dict[str, object] = msgspec.to_builtins(status)
     fields.pop("state", None)
     return {"worker": worker, "status": status.state, **fields}
