@@ -22,6 +22,7 @@ from actors.services import Services
 from broker.errors import BrokerError
 from oplog.commit import Commit, Head
 from oplog.entries import (
+    CancelPendingInvocation,
     Create,
     Entry,
     ErrorEntry,
@@ -147,7 +148,11 @@ class Ledger:
         """Record the outcome of the running invocation."""
         key = invoked.idempotency_key
         entry = ExportedFunctionCompleted(
-            at_ms=self.clock.stamp_ms(), idempotency_key=key, result=result, error=error
+            at_ms=self.clock.stamp_ms(),
+            idempotency_key=key,
+            function=invoked.function,
+            result=result,
+            error=error,
         )
         self.progressed = True
         self.running = None
@@ -219,17 +224,21 @@ class Ledger:
         ref = self.keys.where(envelope.key)
         assert ref is not None, "a decided key is recent or committed"
         try:
-            function, entry = await read_outcome(
-                self._services.broker.journal, self._services.broker.blobs, self.address.log, ref
-            )
+            broker = self._services.broker
+            entry = await read_outcome(broker.journal, broker.blobs, ref)
         except BrokerError:
             # The asker has a time-out and asks again; nothing depends on this answer.
             return
         match entry:
             case ExportedFunctionCompleted():
-                outcome = self.outbox.outcome_of(envelope.key, function, entry.result, entry.error)
+                outcome = self.outbox.outcome_of(
+                    envelope.key, entry.function, entry.result, entry.error
+                )
             case InvocationRejected():
                 outcome = Outcome(key=envelope.key, function=entry.function, error=entry.error)
+            case CancelPendingInvocation():
+                failure = Failure(kind="cancelled", message="cancelled before it began")
+                outcome = Outcome(key=envelope.key, error=failure)
         self._answer(envelope, outcome)
 
     def _answer(self, envelope: Envelope, outcome: Outcome) -> None:
