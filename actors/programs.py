@@ -1,4 +1,4 @@
-"""Components ready to run: loaded, linked with the host, their calls resolved; one per component."""
+"""Components ready to run: loaded, linked, calls resolved; one per version."""
 
 from collections import OrderedDict
 from typing import Final, final

@@ -114,7 +114,7 @@ class Journal(Protocol):
         ...
 
     async def last(self, subject: str, *, leader: bool = False) -> Message | None:
-        """Return the newest message of `subject` (`*` allowed); `leader` rules out stale replicas."""
+        """Return the newest message of `subject` (`*` allowed); `leader`: never a stale one."""
         ...
 
     async def get(self, sequence: int) -> Message | None:

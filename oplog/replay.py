@@ -4,7 +4,7 @@ Theory of operation. A guest is deterministic apart from what comes in from outs
 that came in stands in the log in the order in which the guest asked. So an instance is brought back
 by running it again from the start while the cursor hands out, in that order, the invocations and
 the answers of the host. There are three questions: which invocation comes next, what did this host
-call return, and was this the outcome. The table below says for each question and each entry that
+call return, and was this the outcome. The tables below say for each question and each entry that
 may stand there next what follows:
 
 * TAKE: the entry answers the question. Its content is compared with what was asked; a difference is
@@ -24,7 +24,7 @@ The cursor does no input or output and knows no time. Values may be references t
 (`payloads.is_reference`); it compares their digests and hands them out as they are.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Final, TypeAlias, cast, final
 
@@ -60,12 +60,6 @@ class OutcomeRef(Struct, frozen=True, gc=False):
     log_sequence: int
 
 
-class _Ask(Enum):
-    INVOCATION = auto()
-    ANSWER = auto()
-    COMPLETION = auto()
-
-
 class _Move(Enum):
     TAKE = auto()
     DIVERGE = auto()
@@ -77,25 +71,26 @@ _Answering: TypeAlias = (
     ExportedFunctionInvoked | ImportedFunctionInvoked | ExportedFunctionCompleted
 )
 
-_TABLE: Final[dict[_Ask, dict[type[_Answering] | None, _Move]]] = {
-    _Ask.INVOCATION: {
-        ExportedFunctionInvoked: _Move.TAKE,
-        ImportedFunctionInvoked: _Move.DIVERGE,
-        ExportedFunctionCompleted: _Move.CORRUPT,
-        None: _Move.LIVE,
-    },
-    _Ask.ANSWER: {
-        ExportedFunctionInvoked: _Move.DIVERGE,
-        ImportedFunctionInvoked: _Move.TAKE,
-        ExportedFunctionCompleted: _Move.DIVERGE,
-        None: _Move.LIVE,
-    },
-    _Ask.COMPLETION: {
-        ExportedFunctionInvoked: _Move.CORRUPT,
-        ImportedFunctionInvoked: _Move.DIVERGE,
-        ExportedFunctionCompleted: _Move.TAKE,
-        None: _Move.LIVE,
-    },
+_Row: TypeAlias = Mapping[type[_Answering] | None, _Move]
+
+# The columns are the entry that stands there next; None is the end of the log.
+_NEXT_INVOCATION: Final[_Row] = {
+    ExportedFunctionInvoked: _Move.TAKE,
+    ImportedFunctionInvoked: _Move.DIVERGE,
+    ExportedFunctionCompleted: _Move.CORRUPT,
+    None: _Move.LIVE,
+}
+_ANSWER: Final[_Row] = {
+    ExportedFunctionInvoked: _Move.DIVERGE,
+    ImportedFunctionInvoked: _Move.TAKE,
+    ExportedFunctionCompleted: _Move.DIVERGE,
+    None: _Move.LIVE,
+}
+_COMPLETED: Final[_Row] = {
+    ExportedFunctionInvoked: _Move.CORRUPT,
+    ImportedFunctionInvoked: _Move.DIVERGE,
+    ExportedFunctionCompleted: _Move.TAKE,
+    None: _Move.LIVE,
 }
 
 _PASSED_OVER: Final = frozenset((*HINTS, Create, NoOp, Deleted))
@@ -139,22 +134,38 @@ class Cursor:
             DivergenceError: the one before made fewer host calls than the log has.
         """
         assert self.current is None, "an invocation is handed out after the one before completed"
-        if self._move(_Ask.INVOCATION, "the next invocation") is _Move.LIVE:
+        move = self._move(_NEXT_INVOCATION)
+        if move is _Move.LIVE:
             return None
+        if move is not _Move.TAKE:
+            raise self._refusal(move, "the next invocation")
         self.current = cast("ExportedFunctionInvoked", self._take())
         return self.current
 
-    def answer(self, function: str) -> Raw | None:
+    def answer(self, function: str, request: Raw | UnsetType = UNSET) -> Raw | None:
         """Return what the host call `function` returned, or None: call it.
 
+        `request` is compared where it was recorded.
+
         Raises:
-            DivergenceError: something else than a call of `function` is recorded here.
+            DivergenceError: something else than this call of `function` is recorded here.
         """
-        if self._move(_Ask.ANSWER, function) is _Move.LIVE:
+        move = self._move(_ANSWER)
+        if move is _Move.LIVE:
             return None
         entry = cast("ImportedFunctionInvoked", self._next)
-        if entry.function != function:
-            raise DivergenceError(_describe(entry), f"a call of {function}", self._next_index)
+        if move is not _Move.TAKE or entry.function != function:
+            raise self._refusal(move, f"a call of {function}")
+        if (
+            not isinstance(entry.request, UnsetType)
+            and not isinstance(request, UnsetType)
+            and not _same_value(entry.request, request)
+        ):
+            raise DivergenceError(
+                f"{_describe(entry)} with {_short(entry.request)}",
+                f"one with {_short(request)}",
+                self._next_index,
+            )
         self._take()
         return entry.response
 
@@ -172,11 +183,12 @@ class Cursor:
         ours = ExportedFunctionCompleted(
             idempotency_key=self.current.idempotency_key, result=result, error=error
         )
-        if self._move(_Ask.COMPLETION, _describe(ours)) is _Move.LIVE:
+        move = self._move(_COMPLETED)
+        if move is _Move.LIVE:
             return None
         entry = cast("ExportedFunctionCompleted", self._next)
-        if not _same_outcome(entry, ours):
-            raise DivergenceError(_describe(entry), _describe(ours), self._next_index)
+        if move is not _Move.TAKE or not _same_outcome(entry, ours):
+            raise self._refusal(move, _describe(ours))
         self._take()
         self.current = None
         return entry
@@ -192,18 +204,19 @@ class Cursor:
         self._logged[key] = left - 1
         return True
 
-    def _move(self, ask: _Ask, got: str) -> _Move:
+    def _move(self, row: _Row) -> _Move:
         entry = self._next
-        move = _TABLE[ask][None if entry is None else type(entry)]
-        if move is _Move.LIVE:
+        if entry is None:
             self._logged.clear()
-        elif move is not _Move.TAKE:
-            expected = _describe(cast("_Answering", entry))
-            if move is _Move.DIVERGE:
-                raise DivergenceError(expected, got, self._next_index)
+            return row[None]
+        return row[type(entry)]
+
+    def _refusal(self, move: _Move, got: str) -> DivergenceError | CorruptLogError:
+        expected = _describe(cast("_Answering", self._next))
+        if move is _Move.CORRUPT:
             message = f"{expected} stands where {got} should"
-            raise CorruptLogError(message, index=self._next_index, sequence=self._next_sequence)
-        return move
+            return CorruptLogError(message, index=self._next_index, sequence=self._next_sequence)
+        return DivergenceError(expected, got, self._next_index)
 
     def _take(self) -> _Answering:
         """Consume the entry that the cursor rests on."""
@@ -261,12 +274,14 @@ def _same_outcome(recorded: ExportedFunctionCompleted, ours: ExportedFunctionCom
         )
     if isinstance(recorded.result, UnsetType) or isinstance(ours.result, UnsetType):
         return recorded.result is ours.result
-    if payloads.is_reference(recorded.result):
-        return payloads.equals_reference(ours.result, recorded.result)
+    return _same_value(recorded.result, ours.result)
+
+
+def _same_value(recorded: Raw, ours: Raw) -> bool:
+    if payloads.is_reference(recorded):
+        return payloads.equals_reference(ours, recorded)
     # A later release may write the same value in another way.
-    return recorded.result == ours.result or (
-        msgspec.json.decode(recorded.result) == msgspec.json.decode(ours.result)
-    )
+    return recorded == ours or msgspec.json.decode(recorded) == msgspec.json.decode(ours)
 
 
 def _describe(entry: _Answering) -> str:
