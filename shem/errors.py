@@ -1,19 +1,19 @@
 """Errors of the public API. `kind` is the stable name that also goes over the wire.
 
-    ShemError
-    ├── RetryableError                     the same call may succeed later
-    │   ├── UnavailableError               broker or executors do not answer; nothing is known done
-    │   └── ResultTimeoutError             the work is durable, its outcome is not there yet: has key
-    ├── TerminalError                      the same call fails again
-    │   ├── InvocationError                the outcome of an invocation is an error
-    │   │   ├── BadRequestError            the caller's mistake: function, parameters, payload
-    │   │   ├── GuestError                 the guest's: trapped, exited, out of memory
-    │   │   └── WorkerStoppedError         failed before, interrupted, cancelled, deleted
-    │   ├── UnknownComponentError
-    │   ├── UnknownWorkerError
-    │   └── RefusedError                   any other refusal of a command or a management request
-    ├── LaggedError                        a feed was read too slowly and has lost messages
-    └── InternalError                      a bug of Shem
+ShemError
+├── RetryableError                     the same call may succeed later
+│   ├── UnavailableError               broker or executors do not answer; nothing is known done
+│   └── ResultTimeoutError             the work is durable, its outcome is not there yet: has key
+├── TerminalError                      the same call fails again
+│   ├── InvocationError                the outcome of an invocation is an error
+│   │   ├── BadRequestError            the caller's mistake: function, parameters, payload
+│   │   ├── GuestError                 the guest's: trapped, exited, out of memory
+│   │   └── WorkerStoppedError         failed before, interrupted, cancelled, deleted
+│   ├── UnknownComponentError
+│   ├── UnknownWorkerError
+│   └── RefusedError                   any other refusal of a command or a management request
+├── LaggedError                        a feed was read too slowly and has lost messages
+└── InternalError                      a bug of Shem
 """
 
 from typing import Final

@@ -7,7 +7,15 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-__all__ = ["DEFAULT_URL", "Pids", "STATE_DIR", "STATE_FILE", "URL_VARIABLE", "RunningState", "find_url"]
+__all__ = [
+    "DEFAULT_URL",
+    "STATE_DIR",
+    "STATE_FILE",
+    "URL_VARIABLE",
+    "Pids",
+    "RunningState",
+    "find_url",
+]
 
 DEFAULT_URL: Final = "nats://127.0.0.1:4222"
 URL_VARIABLE: Final = "SHEM_NATS_URL"

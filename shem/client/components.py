@@ -81,11 +81,17 @@ class Components:
         )
         return msgspec.convert(answer, Component)
 
-    async def list(self, name: str | None = None) -> "list[Component]":
-        """Return the newest version of each component, or all versions of one."""
-        body = {} if name is None else {"name": name}
-        answer = await self._requests.ask("component.list", body)
-        return msgspec.convert(answer, dict[Literal["components"], list[Component]])["components"]
+    async def all(self) -> list[Component]:
+        """Return the newest version of each component, by name."""
+        return _listed(await self._requests.ask("component.list", {}))
+
+    async def versions(self, name: str) -> list[Component]:
+        """Return all versions of a component, in order.
+
+        Raises:
+            UnknownComponentError: there is none.
+        """
+        return _listed(await self._requests.ask("component.list", {"name": name}))
 
     async def get(self, name: str, version: int | None = None) -> Component:
         """Return a version, by default the newest.
@@ -127,7 +133,7 @@ class Components:
 
     async def delete(
         self, name: str, version: int | None = None, *, force: bool = False
-    ) -> "list[Component]":
+    ) -> list[Component]:
         """Delete a version, or all; return what was deleted.
 
         Raises:
@@ -137,6 +143,10 @@ class Components:
         body = {"name": name, "version": version, "force": force}
         answer = await self._requests.ask("component.delete", body, timeout_s=60.0)
         return msgspec.convert(answer, dict[Literal["deleted"], list[Component]])["deleted"]
+
+
+def _listed(answer: object) -> list[Component]:
+    return msgspec.convert(answer, dict[Literal["components"], list[Component]])["components"]
 
 
 def _describe(path: str, content: bytes, permissions: Literal["ro", "rw"]) -> InitialFile:

@@ -29,7 +29,7 @@ class Result(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """What a worker did: `type` is stdout, stderr, log or status; `fields` are the other members."""
+    """What a worker did: `type` is stdout, stderr, log or status; `fields` is the rest."""
 
     component: str
     worker: str
@@ -38,7 +38,7 @@ class Event(Struct, frozen=True):
 
 
 @final
-class Feed(Generic[Item], AsyncIterator[Item]):
+class Feed(AsyncIterator[Item], Generic[Item]):
     """A subscription to iterate over. Use it with `async with`: it listens from there on.
 
     Messages that come while the connection is down are lost, as are all that come while nobody

@@ -29,6 +29,7 @@ __all__ = ["Failure", "Invocations", "Outcome", "broker_error", "decode_outcome"
 # A result can only be lost with a connection, ours or the executor's: asking again is rare.
 ASK_AGAIN_S: Final = 5.0
 ASK_AGAIN_MAX_S: Final = 60.0
+PUBLISH_PAUSE_S: Final = 0.1
 
 
 class Failure(Struct, frozen=True):
@@ -47,17 +48,21 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     wave: str | None = None
     error: Failure | None = None
 
-    @property
-    def value(self) -> object:
-        """The result as Python value, None for a function without result.
+    def check(self) -> None:
+        """Raise if the outcome is an error.
 
         Raises:
-            ShemError: the outcome is an error; the class tells by its kind.
+            ShemError: the class tells by its kind.
         """
         if self.error is not None:
             raise from_kind(
                 self.error.kind, self.error.message, key=self.key, default=InvocationError
             )
+
+    @property
+    def value(self) -> object:
+        """The result as Python value, None for a function without result; raises as `check`."""
+        self.check()
         return None if self.result is UNSET else msgspec.json.decode(self.result)
 
 
@@ -99,16 +104,29 @@ class Invocations:
         self._count = 0
 
     async def publish(
-        self, component: str, worker: str, payload: bytes, *, key: str, headers: Mapping[str, str]
+        self,
+        component: str,
+        worker: str,
+        payload: bytes,
+        *,
+        key: str,
+        headers: Mapping[str, str],
+        timeout_s: float,
     ) -> None:
         """Return when the invocation is durable.
 
         Raises:
             BadRequestError: it is too large.
-            UnavailableError: the broker does not answer.
+            UnavailableError: the broker did not acknowledge it in time.
         """
         message_id = f"{component}/{worker}:{key}"
-        await self._send(component, worker, payload, message_id, {**headers, "Shem-Key": key})
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._send(
+                    component, worker, payload, message_id, {**headers, "Shem-Key": key}
+                )
+        except TimeoutError as error:
+            raise _unacknowledged(timeout_s, key) from error
 
     async def call(
         self,
@@ -155,12 +173,7 @@ class Invocations:
                     kind="timeout",
                     key=key,
                 ) from error
-            raise UnavailableError(
-                f"the broker did not acknowledge the invocation within {timeout_s:g} s; "
-                f"try again with the key {key!r}",
-                kind="unavailable",
-                key=key,
-            ) from error
+            raise _unacknowledged(timeout_s, key) from error
 
     async def _send(
         self,
@@ -170,10 +183,27 @@ class Invocations:
         message_id: str,
         headers: Mapping[str, str],
     ) -> bool:
-        try:
-            ack = await self._journal.publish(
-                subjects.invoke(component, worker), payload, message_id=message_id, headers=headers
-            )
-        except BrokerError as error:
-            raise broker_error(error, key=headers.get("Shem-Key")) from error
-        return ack.duplicate
+        while True:
+            try:
+                ack = await self._journal.publish(
+                    subjects.invoke(component, worker),
+                    payload,
+                    message_id=message_id,
+                    headers=headers,
+                )
+            except BrokerRetryableError:
+                # The same id again cannot be stored twice; the caller's time limit ends this.
+                await asyncio.sleep(PUBLISH_PAUSE_S)
+            except BrokerError as error:
+                raise broker_error(error, key=headers.get("Shem-Key")) from error
+            else:
+                return ack.duplicate
+
+
+def _unacknowledged(timeout_s: float, key: str) -> UnavailableError:
+    return UnavailableError(
+        f"the broker did not acknowledge the invocation within {timeout_s:g} s; "
+        f"try again with the key {key!r}",
+        kind="unavailable",
+        key=key,
+    )

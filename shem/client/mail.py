@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import final
 
@@ -41,6 +41,16 @@ class Letter:
             self._nudge.clear()
         return self._answer
 
+    async def wait_patiently(self, timeout_s: float) -> Note | None:
+        """Return the answer, or None when the time is over: for what must not be asked twice."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (answer := await self.wait(timeout_s)) is None:
+                    pass
+        except TimeoutError:
+            return None
+        return answer
+
 
 @final
 class Mail:
@@ -68,7 +78,7 @@ class Mail:
             letter.nudge()
 
     @contextmanager
-    def letter(self) -> Iterator[Letter]:
+    def letter(self) -> Generator[Letter]:
         """Open a place for one answer."""
         letter = Letter(f"{self._inbox}.{next(self._numbers)}")
         self._letters[letter.reply_to] = letter

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Final, final
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from broker import subjects
-from broker.errors import BrokerError, UnavailableError as BrokerUnavailableError
+from broker.errors import BrokerError
+from broker.errors import UnavailableError as BrokerUnavailableError
 from broker.ports import Note, Signals
 from shem.client.invocations import Failure, broker_error
 from shem.errors import InternalError, UnavailableError, from_kind
@@ -24,7 +25,7 @@ class Answer(Struct, frozen=True):
     """What a request or a command is answered with."""
 
     ok: object = None
-    error: Failure | None | UnsetType = UNSET
+    error: Failure | None = None
 
 
 _decoder = msgspec.json.Decoder(Answer)

@@ -1,7 +1,9 @@
 """Parameters as JSON: Python values of everyday use on one side, `VALUES.md` on the other."""
 
 import base64
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import cast
 
 import msgspec
 
@@ -38,20 +40,16 @@ def to_json(value: object, place: str = "") -> Json:
     match value:
         case None | bool() | int() | float() | str():
             return value
-        case bytes() | bytearray() | memoryview():
+        case bytes() | bytearray():
             return {"base64": base64.b64encode(value).decode()}
         case Mapping():
-            return {
-                str(key): to_json(item, f"{place}.{key}")
-                for key, item in value.items()  # pyright: ignore[reportUnknownVariableType] - any mapping
-            }
+            items = cast("Mapping[object, object]", value).items()
+            return {str(key): to_json(item, f"{place}.{key}") for key, item in items}
         case AbstractSet():
-            return sorted(str(item) for item in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - any set
+            return sorted(str(item) for item in cast("AbstractSet[object]", value))
         case list() | tuple():
-            return [
-                to_json(item, f"{place}[{index}]")
-                for index, item in enumerate(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - any sequence
-            ]
+            numbered = enumerate(cast("Sequence[object]", value))
+            return [to_json(item, f"{place}[{index}]") for index, item in numbered]
         case _:
             try:
                 return msgspec.to_builtins(value)

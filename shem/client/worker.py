@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, final
 
 import msgspec
@@ -62,8 +63,8 @@ class Worker:
     ) -> object:
         """Invoke durably and return the result as Python value, None if the function has none.
 
-        `function` may be short (`add`), qualified (`api/add`) or full. Parameters go by position or,
-        with `named`, by name. `env` and `args` count only if this creates the worker.
+        `function` may be short (`add`), qualified (`api/add`) or full. Parameters go by position,
+        or with `named` by name. `env` and `args` count only if this creates the worker.
 
         Raises:
             BadRequestError: no such function, or other parameters are expected.
@@ -84,8 +85,7 @@ class Worker:
         Raises as `invoke`.
         """
         outcome = await self.call(call.encode(), key=key, timeout_s=timeout_s)
-        if outcome.error is not None:
-            assert outcome.value is not None, "the value of a failed outcome raises"
+        outcome.check()
         return outcome.wave
 
     async def call(
@@ -117,6 +117,7 @@ class Worker:
         *params: object,
         named: Mapping[str, object] | None = None,
         key: str | None = None,
+        timeout_s: float = INVOKE_TIMEOUT_S,
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
     ) -> str:
@@ -126,13 +127,14 @@ class Worker:
             UnavailableError: the broker does not answer.
         """
         payload = encode_call(function, params if named is None else named)
-        return await self.send(payload, key=key, env=env, args=args)
+        return await self.send(payload, key=key, timeout_s=timeout_s, env=env, args=args)
 
     async def send(
         self,
         payload: bytes,
         *,
         key: str | None = None,
+        timeout_s: float = INVOKE_TIMEOUT_S,
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
     ) -> str:
@@ -140,7 +142,7 @@ class Worker:
         chosen = key or new_key()
         headers = inject(_creation(env, args))
         await self._invocations.publish(
-            self.component, self.name, payload, key=chosen, headers=headers
+            self.component, self.name, payload, key=chosen, headers=headers, timeout_s=timeout_s
         )
         return chosen
 
@@ -183,11 +185,11 @@ class Worker:
         fields: dict[str, object] = {"env": dict(env or {}), "args": list(args)}
         if version is not None:
             fields["version"] = version
-        await self.command("create", **fields)
+        await self.command("create", fields)
 
     async def interrupt(self, *, recover: bool = False) -> None:
         """Stop what runs until `resume`; with `recover` drop and recover it at once."""
-        await self.command("interrupt", **({"recover": True} if recover else {}))
+        await self.command("interrupt", {"recover": True} if recover else {})
 
     async def resume(self) -> None:
         """Go on after an interrupt."""
@@ -195,16 +197,20 @@ class Worker:
 
     async def cancel(self, key: str) -> object:
         """Take a queued invocation out of the queue; it gets the outcome `cancelled`."""
-        return await self.command("cancel", key=key)
+        return await self.command("cancel", {"key": key})
 
     async def delete(self) -> None:
         """End the worker and forget its state; the next invocation creates a fresh one."""
         await self.command("delete")
 
     async def command(
-        self, command: str, *, timeout_s: float = COMMAND_TIMEOUT_S, **fields: object
+        self,
+        command: str,
+        fields: Mapping[str, object] = MappingProxyType({}),
+        *,
+        timeout_s: float = COMMAND_TIMEOUT_S,
     ) -> object:
-        """Send a control command and return the answer.
+        """Send a control command with its fields and return the answer.
 
         Raises:
             RefusedError: the worker refused it.
@@ -221,7 +227,7 @@ class Worker:
                 )
             except BrokerError as error:
                 raise broker_error(error) from error
-            note = await letter.wait(timeout_s)
+            note = await letter.wait_patiently(timeout_s)
         if note is None:
             raise ResultTimeoutError(
                 f"{self.component}/{self.name} did not answer {command!r} within {timeout_s:g} s; "
