@@ -13,6 +13,10 @@ class TimeSource(Protocol):
         """Unix time in nanoseconds."""
         ...
 
+    def monotonic_s(self) -> float:
+        """Seconds since some point in this process; never goes back."""
+        ...
+
 
 @final
 class SystemClock:
@@ -21,6 +25,10 @@ class SystemClock:
     def wall_ns(self) -> int:
         """Unix time in nanoseconds."""
         return time.time_ns()
+
+    def monotonic_s(self) -> float:
+        """Seconds since some point in this process."""
+        return time.monotonic()
 
 
 @final

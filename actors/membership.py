@@ -4,7 +4,6 @@ An executor that cannot renew its own mark for a whole time to live counts as de
 so it gives up everything by itself and starts afresh when it can write again.
 """
 
-import time
 from collections.abc import Callable
 from typing import final
 
@@ -47,7 +46,7 @@ class Membership:
         name: str,
         *,
         started_ms: int,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float],
     ) -> None:
         self._bucket = bucket
         self._name = name
