@@ -85,6 +85,8 @@ class Ledger:
         )
         # Entries other than hints since the load: a failure after progress is a first failure.
         self.progressed = False
+        self.recorded_ms = 0
+        """Time stamp of the newest entry recorded here that replay consumes; 0: none yet."""
         self.running = past.open
         """The invocation that has begun and has no outcome."""
 
@@ -134,6 +136,7 @@ class Ledger:
             tracestate=envelope.tracestate,
         )
         self.progressed = True
+        self.recorded_ms = entry.at_ms
         self.writer.add(entry, invoked=envelope.sequence)
         self.running = entry
         return entry
@@ -156,6 +159,7 @@ class Ledger:
         )
         self.progressed = True
         self.running = None
+        self.recorded_ms = entry.at_ms
         index = self._add(entry)
         self.keys.decided(index, self.outbox.outcome_of(key, invoked.function, result, error))
 

@@ -13,7 +13,34 @@ __all__ = ["PREOPENS", "TYPES"]
 TYPES = HostInterface("wasi:filesystem/types", version=WASI_VERSION)
 PREOPENS = HostInterface("wasi:filesystem/preopens", version=WASI_VERSION)
 
-_METHODS: Final = ["read-via-stream", "write-via-stream", "append-via-stream", "advise", "sync-data", "get-flags", "get-type", "set-size", "set-times", "read", "write", "read-directory", "sync", "create-directory-at", "stat", "stat-at", "set-times-at", "link-at", "open-at", "readlink-at", "remove-directory-at", "rename-at", "symlink-at", "unlink-file-at", "metadata-hash", "metadata-hash-at"]
+_METHODS: Final = [
+    "read-via-stream",
+    "write-via-stream",
+    "append-via-stream",
+    "advise",
+    "sync-data",
+    "get-flags",
+    "get-type",
+    "set-size",
+    "set-times",
+    "read",
+    "write",
+    "read-directory",
+    "sync",
+    "create-directory-at",
+    "stat",
+    "stat-at",
+    "set-times-at",
+    "link-at",
+    "open-at",
+    "readlink-at",
+    "remove-directory-at",
+    "rename-at",
+    "symlink-at",
+    "unlink-file-at",
+    "metadata-hash",
+    "metadata-hash-at",
+]
 
 
 def _refuse(context: HostContext, *arguments: Value) -> Value:
