@@ -1,21 +1,21 @@
-"""Calls bound to a component: names resolved, parameters and results converted, once per function."""
+"""Calls bound to a component: names resolved and values converted, prepared once per function."""
 
 from typing import final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
+from wit.json_values import JsonCodec, codec_for
+from wit.names import full_name, resolve
+from wit.signatures import signature
+from wit.wave import Call, bind_arguments, format_value
 
 from actors.errors import RejectedError
 from actors.limits import PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX
 from actors.message import JsonCall
 from oplog.entries import Failure
 from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
-from wit.json_values import codec_for
-from wit.names import full_name, resolve
-from wit.signatures import signature
 from wit.types import FunctionType
 from wit.values import Value
-from wit.wave import Call, bind_arguments, format_value
 from wit.world import Function, World
 
 __all__ = ["BoundFunction", "CallTable"]
@@ -93,7 +93,7 @@ class BoundFunction:
             )
         return [given[name] for name in names]
 
-    def _convert(self, name: str, codec: "Codec", item: Raw) -> Value:
+    def _convert(self, name: str, codec: JsonCodec, item: Raw) -> Value:
         try:
             return codec.from_json(_decode_any(item))
         except ValueMismatchError as error:

@@ -13,6 +13,10 @@ class TimeSource(Protocol):
         """Unix time in nanoseconds."""
         ...
 
+    def monotonic_s(self) -> float:
+        """Seconds since some point in this process; never goes back."""
+        ...
+
 
 @final
 class SystemClock:
@@ -22,20 +26,24 @@ class SystemClock:
         """Unix time in nanoseconds."""
         return time.time_ns()
 
+    def monotonic_s(self) -> float:
+        """Seconds since some point in this process."""
+        return time.monotonic()
+
 
 @final
 class WorkerClock:
     """A worker's time: its monotonic clock never goes back, over restarts and machines too.
 
     The monotonic clock is the wall clock since the worker's creation, held back from stepping
-    backwards. Entries are stamped with it, so that the last stamp in the log is the floor from which
-    the next owner goes on, however wrong its own clock is.
+    backwards. Entries are stamped with it, so that the last stamp in the log is the floor from
+    which the next owner goes on, however wrong its own clock is.
     """
 
     def __init__(self, source: TimeSource, *, created_ms: int, floor_ms: int) -> None:
         self._source = source
         self._created_ns = created_ms * 1_000_000
-        # Stamps are truncated to milliseconds: one more keeps the floor above every value given out.
+        # Stamps are truncated to milliseconds: one more keeps the floor above all given out.
         self._last_ns = (floor_ms + 1) * 1_000_000 - self._created_ns
 
     def wall_ns(self) -> int:

@@ -1,8 +1,8 @@
 """Live or replay: the only file that knows the difference.
 
-Every host function that a component imports is bound here, by its kind, to a call that first asks the
-worker's journal. If the oplog holds the answer, the world is not touched; otherwise the function runs
-and its answer is recorded.
+Every host function that a component imports is bound here, by its kind, to a call that first asks
+the worker's journal. If the oplog holds the answer, the world is not touched; otherwise the
+function runs and its answer is recorded.
 
 | kind | live | replay | crash in between |
 |---|---|---|---|
@@ -21,22 +21,22 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
+from wit.json_values import codec_for
+from wit.type_walk import walk
 
 from actors.engine.port import HostCall
 from actors.errors import InternalError
 from actors.host.interface import HostFunction, Kind
-from wit.json_values import codec_for
-from wit.parts import holds_resource
-from wit.types import FunctionType
+from wit.types import Borrow, FunctionType, Own, Type
 
-__all__ = ["Journal", "JournalHolder", "bind"]
+__all__ = ["Journal", "JournalHolder", "bind", "step", "waiting_step"]
 
 
 class Journal(Protocol):
     """The oplog as host calls see it."""
 
     def answer(self, function: str, request: Raw | UnsetType) -> Raw | None:
-        """Return the recorded answer of the next call, or None: the call happens for the first time.
+        """Return the recorded answer of the next call, or None: it is new.
 
         Raises:
             DivergenceError: the oplog holds something else at this place.
@@ -80,7 +80,33 @@ def bind(function: HostFunction, type_: FunctionType, _import_name: str) -> Host
         case Kind.WRITE_REMOTE:
             return HostCall(run=_Step(function, type_).write, blocking=True)
         case Kind.WRITE_REMOTE_BATCHED | Kind.WRITE_REMOTE_TRANSACTION:
-            raise InternalError(f"{function.interface}#{function.name}: {function.kind} is not bound")
+            raise InternalError(
+                f"{function.interface}#{function.name}: {function.kind} is not bound"
+            )
+
+
+def step(journal: Journal, name: str, kind: Kind, type_: Type, live: Callable[[], Any]) -> Any:
+    """Return what `live()` returns, recorded as a host call `name` of its own."""
+    codec = codec_for(type_)
+    recorded = journal.answer(name, UNSET)
+    if recorded is not None:
+        return codec.from_json(_decode(recorded))
+    value = live()
+    journal.record(name, kind.value, UNSET, Raw(_encode(codec.to_json(value))))
+    return value
+
+
+async def waiting_step(
+    journal: Journal, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Any]]
+) -> Any:
+    """Like `step`, for what has to wait; after a crash in mid-wait `live` is called again."""
+    codec = codec_for(type_)
+    recorded = journal.answer(name, UNSET)
+    if recorded is not None:
+        return codec.from_json(_decode(recorded))
+    value = await live()
+    journal.record(name, kind.value, UNSET, Raw(_encode(codec.to_json(value))))
+    return value
 
 
 class _Step:
@@ -146,3 +172,7 @@ class _Step:
     def _value(self, recorded: Raw) -> Any:
         return None if self._result is None else self._result.from_json(_decode(recorded))
 
+
+def holds_resource(type_: Type) -> bool:
+    """Whether values of the type contain handles, which mean nothing outside their instance."""
+    return any(isinstance(part, Own | Borrow) for part in walk(type_))

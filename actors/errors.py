@@ -1,14 +1,14 @@
 """Errors of the executor.
 
-    ActorError
-    ├── RetryableError             the same call may succeed later
-    │   └── PartitionLostError     we are no owner any more: drop everything, send nothing
-    ├── TerminalError              the same call fails again
-    │   ├── RejectedError          an invocation that cannot run: has the failure for the caller
-    │   └── ComponentUnknownError  no component of that name or version
-    └── InternalError              our bug
+ActorError
+├── RetryableError             the same call may succeed later
+│   └── PartitionLostError     we are no owner any more: drop everything, send nothing
+├── TerminalError              the same call fails again
+│   ├── RejectedError          an invocation that cannot run: has the failure for the caller
+│   └── ComponentUnknownError  no component of that name or version
+└── InternalError              our bug
 
-    StopGuest (BaseException)      leaves guest code on purpose: suspension, interruption
+StopGuest (BaseException)      leaves guest code on purpose: suspension, interruption
 """
 
 from oplog.entries import Failure
@@ -58,7 +58,7 @@ class RejectedError(TerminalError):
         self.failure = failure
 
 
-class StopGuest(BaseException):  # noqa: N818 - control flow, not an error
+class StopGuest(BaseException):
     """Leaves guest code on purpose. Not an Exception: no host function may swallow it."""
 
 

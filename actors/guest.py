@@ -1,21 +1,19 @@
 """A guest in memory: an instance with its journal, running one invocation after the other."""
 
-
+from collections.abc import Mapping
 from typing import final
 
 from msgspec import Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
-from actors.clock import WorkerClock
 from actors.context import WorkerContext
 from actors.engine.port import Instance, Limits
-from actors.identity import WorkerId
 from actors.journal import WorkerJournal
+from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
-from oplog.entries import Create, ExportedFunctionInvoked
+from oplog.entries import ExportedFunctionInvoked
 from oplog.replay import Cursor
-from oplog.writer import Writer
 from wit.values import Value
 
 __all__ = ["Guest"]
@@ -25,19 +23,25 @@ __all__ = ["Guest"]
 class Guest:
     """One instance of a worker's component. Close it; it is of no use after any failure."""
 
-    def __init__(self, instance: Instance, calls: CallTable, journal: WorkerJournal) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        calls: CallTable,
+        journal: WorkerJournal,
+        references: Mapping[bytes, Raw],
+    ) -> None:
         self._instance = instance
         self.calls = calls
         self.journal = journal
+        self._references = references
 
     @staticmethod
     async def start(
         prepared: Prepared,
-        create: Create,
+        ledger: Ledger,
         *,
         replay: Cursor,
-        writer: Writer,
-        clock: WorkerClock,
+        references: Mapping[bytes, Raw],
         options: ExecutorOptions,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
@@ -45,19 +49,21 @@ class Guest:
         Raises:
             GuestTrap: a start function trapped, or the memory limit is too small.
         """
-        journal = WorkerJournal(replay, writer, clock)
+        created = ledger.created
+        assert created is not None, "a guest belongs to a created worker"
+        journal = WorkerJournal(replay, ledger, references)
         context = WorkerContext(
-            WorkerId(create.component, create.worker),
+            ledger.id,
             journal=journal,
-            clock=clock,
-            arguments=create.args,
-            environment=create.env,
+            clock=ledger.clock,
+            arguments=created.args,
+            environment=created.env,
             output=journal.output,
             suspend_after_s=options.suspend_after_s,
         )
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
         instance = await prepared.program.instantiate(context, limits)
-        return Guest(instance, prepared.calls, journal)
+        return Guest(instance, prepared.calls, journal, references)
 
     @property
     def memory_bytes(self) -> int:
@@ -78,10 +84,9 @@ class Guest:
     def recall(self, invoked: ExportedFunctionInvoked) -> tuple[BoundFunction, list[Value]]:
         """Return the function and the arguments of a recorded invocation."""
         bound = self.calls.find(invoked.function)
-        return bound, bound.decode_parameters(invoked.params)
+        params = self._references.get(bytes(invoked.params), invoked.params)
+        return bound, bound.decode_parameters(params)
 
     def close(self) -> None:
         """Free the instance."""
         self._instance.close()
-
-

@@ -26,6 +26,9 @@ class Address(Struct, frozen=True):
     log: str
     mailbox: str
     mailbox_invoke: str
+    mailbox_control: str
+    mailbox_reply: str
+    schedules: str
 
     @staticmethod
     def of(worker: WorkerId, partitions: int) -> "Address":
@@ -36,6 +39,9 @@ class Address(Struct, frozen=True):
             log=subjects.log(*names, partitions),
             mailbox=subjects.mailbox(*names, partitions),
             mailbox_invoke=subjects.mailbox(*names, partitions, "invoke"),
+            mailbox_control=subjects.mailbox(*names, partitions, "control"),
+            mailbox_reply=subjects.mailbox(*names, partitions, "reply"),
+            schedules=subjects.schedule(*names, "*"),
         )
 
 

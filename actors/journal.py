@@ -1,13 +1,14 @@
-"""The worker's journal as host calls see it: the replay cursor until the log ends, then the writer."""
+"""The worker's journal as host calls see it: the replay cursor until it ends, then the writer."""
 
+from collections.abc import Mapping
 from typing import final
 
 from msgspec import Raw, UnsetType
 
-from actors.clock import WorkerClock
+from actors.ledger import Ledger
+from oplog import payloads
 from oplog.entries import ImportedFunctionInvoked, Log
 from oplog.replay import Cursor
-from oplog.writer import Writer
 
 __all__ = ["WorkerJournal"]
 
@@ -16,10 +17,17 @@ __all__ = ["WorkerJournal"]
 class WorkerJournal:
     """Answers from the log while it lasts; the first call beyond it makes the worker live."""
 
-    def __init__(self, replay: Cursor, writer: Writer, clock: WorkerClock) -> None:
+    def __init__(
+        self,
+        replay: Cursor,
+        ledger: Ledger,
+        references: Mapping[bytes, Raw],
+    ) -> None:
         self._replay = replay
-        self._writer = writer
-        self._clock = clock
+        self._ledger = ledger
+        self._writer = ledger.writer
+        self._clock = ledger.clock
+        self._references = references
         self._live = replay.at_end
 
     @property
@@ -29,6 +37,11 @@ class WorkerJournal:
             self._live = self._replay.at_end
         return self._live
 
+    @property
+    def recorded_ms(self) -> int:
+        """Time stamp of the newest consumed or recorded entry, in milliseconds of Unix time."""
+        return self._ledger.recorded_ms or self._replay.consumed_ms
+
     def answer(self, function: str, request: Raw | UnsetType) -> Raw | None:
         """Return the recorded answer, None when live."""
         if self._live:
@@ -36,13 +49,17 @@ class WorkerJournal:
         recorded = self._replay.answer(function, request)
         if recorded is None:
             self._live = True
+        elif payloads.is_reference(recorded):
+            return self._references[bytes(recorded)]
         return recorded
 
     def record(self, function: str, kind: str, request: Raw | UnsetType, response: Raw) -> None:
         """Record the answer of a call that has just run."""
+        self._ledger.progressed = True
+        self._ledger.recorded_ms = at_ms = self._clock.stamp_ms()
         self._writer.add(
             ImportedFunctionInvoked(
-                at_ms=self._clock.stamp_ms(),
+                at_ms=at_ms,
                 function=function,
                 kind=kind,
                 request=request,

@@ -1,7 +1,8 @@
 """The idempotency keys of a worker: which are done, and with what outcome.
 
-Part of the worker's state: rebuilt from the log at load, kept for ever. Only a reference to the outcome
-is kept in memory, the outcome itself is read back from the log; the newest ones are kept whole.
+Part of the worker's state: rebuilt from the log at load, kept for ever. Only a reference to the
+outcome is kept in memory, the outcome itself is read back from the log; the newest ones are kept
+whole.
 """
 
 from collections import OrderedDict

@@ -1,8 +1,8 @@
 """The mailbox of one resident worker: invocations in stream order, commands as they come.
 
-Pure: it is fed messages, by deliveries and by reads of the stream alike, and tells what is next. The
-order of invocations is their stream sequence, whatever order they arrive in; what was consumed before
-(at or below the watermark) or is queued already is not taken twice.
+Pure: it is fed messages, by deliveries and by reads of the stream alike, and tells what is next.
+The order of invocations is their stream sequence, whatever order they arrive in; what was consumed
+before (at or below the watermark) or is queued already is not taken twice.
 """
 
 from heapq import heappop, heappush
@@ -19,7 +19,8 @@ class Mailbox:
     def __init__(self, *, invoked: int, control: int) -> None:
         self.invoked = invoked
         self.control = control
-        self.woken = False
+        # Indices of the entries whose wake-up schedules have fired.
+        self.woken: set[int] = set()
         # Invariant: set while the stream holds waiting messages above it that are not in memory.
         self._ceiling: int | None = None
         self._invocations: list[tuple[int, Message]] = []
@@ -36,7 +37,7 @@ class Mailbox:
 
     @property
     def overflowed(self) -> bool:
-        """Whether messages were left in the stream: read it again before trusting an empty queue."""
+        """Whether messages were left in the stream: an empty queue means nothing then."""
         return self._ceiling is not None
 
     def begin_read(self) -> None:
@@ -77,7 +78,6 @@ class Mailbox:
                     return
                 heappush(self._commands, (sequence, message))
             case _:
-                self.woken = True
                 return
         self._known.add(sequence)
 
@@ -103,3 +103,7 @@ class Mailbox:
     def waiting(self) -> list[Message]:
         """Return the queued invocations in order, leaving them queued."""
         return [message for _, message in sorted(self._invocations)]
+
+    def commands(self) -> list[Message]:
+        """Return the queued commands in order, leaving them queued."""
+        return [message for _, message in sorted(self._commands)]

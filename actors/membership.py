@@ -1,10 +1,9 @@
 """Who is alive: a heartbeat in a bucket whose keys expire, and the view of all others.
 
-An executor that cannot renew its own mark for a whole time to live counts as dead for the others, so
-it gives up everything by itself and starts afresh when it can write again.
+An executor that cannot renew its own mark for a whole time to live counts as dead for the others,
+so it gives up everything by itself and starts afresh when it can write again.
 """
 
-import time
 from collections.abc import Callable
 from typing import final
 
@@ -22,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Member(Struct, frozen=True, kw_only=True):
-    """What an executor says of itself. `leaving`: it hands its partitions over and takes no more."""
+    """What an executor says of itself. `leaving`: it hands its partitions over."""
 
     name: str
     leaving: bool = False
@@ -30,7 +29,7 @@ class Member(Struct, frozen=True, kw_only=True):
 
 
 class View(Struct, frozen=True):
-    """The living executors at one moment. `gone`: were alive in the view before, without leaving."""
+    """The living executors at one moment. `gone`: alive before, left without a word."""
 
     members: frozenset[str]
     leaving: frozenset[str] = frozenset()
@@ -39,7 +38,7 @@ class View(Struct, frozen=True):
 
 @final
 class Membership:
-    """One executor's mark and its view of the others. `beat` is called at the heartbeat interval."""
+    """One executor's mark and its view of the others. Call `beat` at the interval."""
 
     def __init__(
         self,
@@ -47,7 +46,7 @@ class Membership:
         name: str,
         *,
         started_ms: int,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float],
     ) -> None:
         self._bucket = bucket
         self._name = name

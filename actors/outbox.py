@@ -1,8 +1,8 @@
 """What leaves the executor because of committed entries: outcomes, events, wake-up schedules.
 
 An entry comes first, the message after its commit. Durable messages carry the id
-`<incarnation>:<index>`, so that sending them again after a crash is noticed by the receiver. `mark` is
-the index up to which everything is known to be sent; it travels in the next commit, and recovery
+`<incarnation>:<index>`, so that sending them again after a crash is noticed by the receiver. `mark`
+is the index up to which everything is known to be sent; it travels in the next commit, and recovery
 sends again what is above it.
 """
 
@@ -51,13 +51,13 @@ class Outbox:
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         on_sent: Callable[[], None],
-        schedule_from_ms: Callable[[], int],
+        horizon_ms: Callable[[], int],
     ) -> None:
         self._broker = broker
         self._id = worker_id
         self._spawn = spawn
         self._on_sent = on_sent
-        self._schedule_from_ms = schedule_from_ms
+        self._horizon_ms = horizon_ms
         self._unsent: set[int] = set()
         self._invoked: ExportedFunctionInvoked | None = None
         self._result_subject = subjects.result(worker_id.component, worker_id.worker)
@@ -108,7 +108,7 @@ class Outbox:
             case ErrorEntry():
                 self._status("failed" if entry.retry_at_ms is None else "retrying")
                 retry_at = entry.retry_at_ms
-                if retry_at is not None and retry_at >= self._schedule_from_ms():
+                if retry_at is not None and retry_at >= self._horizon_ms():
                     self.wake_at(index, retry_at)
             case Interrupted():
                 self._status("interrupted")
@@ -169,12 +169,12 @@ class Outbox:
 
     def _completed(self, entry: ExportedFunctionCompleted) -> None:
         invoked, self._invoked = self._invoked, None
-        matches = invoked is not None and invoked.idempotency_key == entry.idempotency_key
-        function = invoked.function if invoked is not None and matches else None
+        if invoked is not None and invoked.idempotency_key != entry.idempotency_key:
+            invoked = None
         self.answer(
-            self.outcome_of(entry.idempotency_key, function, entry.result, entry.error),
-            result_to=invoked.result_to if invoked is not None and matches else None,
-            traceparent=invoked.traceparent if invoked is not None and matches else None,
+            self.outcome_of(entry.idempotency_key, entry.function, entry.result, entry.error),
+            result_to=None if invoked is None else invoked.result_to,
+            traceparent=None if invoked is None else invoked.traceparent,
         )
 
     def _status(self, status: str) -> None:

@@ -1,9 +1,9 @@
 """One partition that this executor owns: its deliveries, its workers, its anchors.
 
 An *anchor* is the newest delivered, unacknowledged message of a worker; older ones are acknowledged
-when a newer one arrives. As long as a worker has anything to do or to send, its anchor stays, so that
-the broker delivers it to the next owner if this one dies; a deep queue holds one message of the
-consumer's pending window, not thousands.
+when a newer one arrives. As long as a worker has anything to do or to send, its anchor stays, so
+that the broker delivers it to the next owner if this one dies; a deep queue holds one message of
+the consumer's pending window, not thousands.
 """
 
 import asyncio

@@ -12,9 +12,11 @@ from oplog import payloads
 from oplog.entries import (
     Create,
     Entry,
+    ErrorEntry,
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
     InvocationRejected,
+    Suspend,
 )
 from oplog.reader import LoadedLog
 from oplog.replay import OutcomeRef
@@ -33,11 +35,16 @@ class Past:
     def __init__(self, log: LoadedLog) -> None:
         self.created: Create | None = None
         self.open: ExportedFunctionInvoked | None = None
+        """The invocation that has begun and has no outcome."""
         self.status = StatusFold()
         self.outcomes: dict[str, OutcomeRef] = {}
         self.unsent: list[tuple[int, Entry]] = []
         self.last_ms = 0
         self.references: set[bytes] = set()
+        """Values that lie in the blob store, as they stand in the entries."""
+        self.waiting_since = 0
+        """The index of the entry that says until when the worker waits."""
+        self._begun: tuple[int, ExportedFunctionInvoked] | None = None
         sent = log.head.marks.sent
         for index, entry, sequence in log.entries():
             self.status.apply(index, entry)
@@ -45,9 +52,9 @@ class Past:
             self._collect_references(entry)
             self._follow(index, entry, sequence)
             if index > sent:
-                if not self.unsent and self.open is not None and self.open is not entry:
-                    # The outcome of an invocation is sent to whom its beginning names.
-                    self.unsent.append((0, self.open))
+                if not self.unsent and self._begun is not None and self._begun[0] < index:
+                    # An outcome is sent to whom the beginning of its invocation names.
+                    self.unsent.append(self._begun)
                 self.unsent.append((index, entry))
 
     def _follow(self, index: int, entry: Entry, sequence: int) -> None:
@@ -56,17 +63,16 @@ class Past:
                 self.created = entry
             case ExportedFunctionInvoked():
                 self.open = entry
+                self._begun = index, entry
             case ExportedFunctionCompleted():
+                self.open = None
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
             case InvocationRejected():
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
+            case Suspend() | ErrorEntry():
+                self.waiting_since = index
             case _:
                 pass
-
-    @property
-    def running(self) -> bool:
-        """Whether an invocation has begun and has no outcome."""
-        return self.open is not None and self.open.idempotency_key not in self.outcomes
 
     def _collect_references(self, entry: Entry) -> None:
         for name in payloads.RAW_FIELDS[type(entry)]:

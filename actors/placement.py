@@ -1,7 +1,7 @@
 """Which executor owns which partition: a pure function of who is alive.
 
-Rendezvous hashing: every executor computes the same owner without talking, and a change of one member
-moves only that member's share.
+Rendezvous hashing: every executor computes the same owner without talking, and a change of one
+member moves only that member's share.
 """
 
 from collections.abc import Collection

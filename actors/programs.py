@@ -1,4 +1,4 @@
-"""Components ready to run: loaded, linked with the host, their calls resolved; one per component."""
+"""Components ready to run: loaded, linked, calls resolved; one per version."""
 
 from collections import OrderedDict
 from typing import Final, final
@@ -7,7 +7,7 @@ from actors.calls import CallTable
 from actors.components import ComponentRecord, ComponentStore
 from actors.durability import bind
 from actors.engine.port import Component, Program
-from actors.host.resolver import Resolver
+from actors.host.resolver import TableResolver
 
 __all__ = ["PROGRAMS_MAX", "Prepared", "Programs"]
 
@@ -59,4 +59,4 @@ def link(component: Component) -> Program:
     Raises:
         MissingImportsError: it imports what the host does not provide.
     """
-    return component.link(Resolver(bind))
+    return component.link(TableResolver(bind))

@@ -21,7 +21,7 @@ class Evictable(Protocol):
 
 @final
 class Residency:
-    """The budget of one executor. Workers report when they settle; the idle ones are the victims."""
+    """The budget of one executor. Idle workers are the victims."""
 
     def __init__(self, *, memory_bytes_max: int, workers_max: int) -> None:
         self._memory_bytes_max = memory_bytes_max

@@ -1,8 +1,8 @@
 """The executor: owns partitions, keeps workers in memory, gives both up in time.
 
-It beats every `HEARTBEAT_INTERVAL_S`, computes from the living members which partitions are its own,
-acquires and releases the difference. Ownership is for liveness only: what keeps two owners from
-writing the same log is the fence of each append.
+It beats every `HEARTBEAT_INTERVAL_S`, computes from the living members which partitions are its
+own, acquires and releases the difference. Ownership is for liveness only: what keeps two owners
+from writing the same log is the fence of each append.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from actors.partition import Partition
 from actors.placement import owned_partitions, owner_of
 from actors.programs import Programs
 from actors.residency import Residency
-from actors.worker import Services, Worker
+from actors.services import Services
+from actors.worker import Worker
 from broker.errors import BrokerError
 from broker.ports import Broker, Consumer
 
@@ -72,7 +73,10 @@ class Executor:
             memory_bytes_max=options.memory_bytes_max, workers_max=options.resident_workers_max
         )
         self._membership = Membership(
-            broker.members, options.name, started_ms=self._time.wall_ns() // 1_000_000
+            broker.members,
+            options.name,
+            started_ms=self._time.wall_ns() // 1_000_000,
+            monotonic=self._time.monotonic_s,
         )
         self._tasks: asyncio.TaskGroup | None = None
         self._services: Services | None = None

@@ -40,6 +40,14 @@ class Services:
         self._nonce = os.urandom(9).hex()
         self._attempts = count(1)
 
+    def count_invocation(self) -> None:
+        """Count an invocation that ran for the first time."""
+        self.invocations += 1
+
+    def new_incarnation(self) -> str:
+        """Return a random name for a worker that comes to be."""
+        return os.urandom(8).hex()
+
     def next_message_id(self) -> str:
         """Return a commit id that no executor has ever used."""
         return f"{self._nonce}-{next(self._attempts)}"

@@ -1,8 +1,8 @@
 """A worker in memory: one task that lives one life after the other, each rebuilt from the log.
 
-A *life* (see `actors.life`) begins with the log as the broker has it and ends when there is nothing to
-do, when the guest failed or suspended, or when an operator says so. Whatever happens to the process in
-between, the next life begins from the same log, here or at another owner.
+A *life* (see `actors.life`) begins with the log as the broker has it and ends when there is nothing
+to do, when the guest failed or suspended, or when an operator says so. Whatever happens to the
+process in between, the next life begins from the same log, here or at another owner.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from typing import final
 
 import structlog
 
-from actors.errors import PartitionLostError
 from actors.identity import Address, WorkerId
 from actors.life import Life, Next
 from actors.limits import LOAD_BACKOFF_S
@@ -39,6 +38,7 @@ class Worker:
         self._recovering = False
         self._leaving = False
         self._dropped = False
+        self._failure: BaseException | None = None
 
     @property
     def memory_bytes(self) -> int:
@@ -84,7 +84,14 @@ class Worker:
         try:
             while not self._leaving and await self._live() is Next.AGAIN:
                 pass
-        except (FencedError, WriterStoppedError, PartitionLostError) as error:
+        except asyncio.CancelledError:
+            if self._failure is None or self.task is None or self._dropped:
+                raise
+            # Cancelled by `_failed`: what the writer met is the reason, not the cancellation.
+            self.task.uncancel()
+            log.info("writer failed", error=str(self._failure))
+            stumbled = True
+        except (FencedError, WriterStoppedError, RetryableError) as error:
             # Another owner has written, or may have: only the log knows the truth now.
             log.info("fenced", error=str(error))
             stumbled = True
@@ -116,6 +123,7 @@ class Worker:
                     resident=self,
                     recovering=self._recovering,
                     settle=self._settle,
+                    on_failure=self._failed,
                 )
             except RetryableError as error:
                 log.warning("cannot load the log, trying again", error=str(error))
@@ -124,6 +132,11 @@ class Worker:
     def _settle(self) -> None:
         self._recovering = False
         self._partition.settle(self.id)
+
+    def _failed(self, error: BaseException) -> None:
+        self._failure = error
+        if self.task is not None:
+            self.task.cancel()
 
     def _leave(self) -> None:
         self._leaving = True

@@ -48,7 +48,10 @@ class Ack(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """A mailbox message as a consumer hands it out. `token` acknowledges it, also much later."""
+    """A mailbox message as a consumer hands it out. `token` acknowledges it, also much later.
+
+    `redelivered` says that this owner was given it before; a takeover forgets.
+    """
 
     message: Message
     token: str
@@ -114,7 +117,7 @@ class Journal(Protocol):
         ...
 
     async def last(self, subject: str, *, leader: bool = False) -> Message | None:
-        """Return the newest message of `subject` (`*` allowed); `leader` rules out stale replicas."""
+        """Return the newest message of `subject` (`*` allowed); `leader`: never a stale one."""
         ...
 
     async def get(self, sequence: int) -> Message | None:
