@@ -65,7 +65,8 @@ def _text(entry: Entry) -> str:
             by = "" if caller is None else f" from {caller.component}/{caller.worker}"
             return f"{_call(entry.function, entry.params)}  key {_short(entry.idempotency_key)}{by}"
         case ExportedFunctionCompleted():
-            return f"{_outcome(entry)}  key {_short(entry.idempotency_key)}"
+            function = "" if entry.function is None else f"{_short(entry.function)} = "
+            return f"{function}{_outcome(entry)}  key {_short(entry.idempotency_key)}"
         case ImportedFunctionInvoked():
             request = None if isinstance(entry.request, UnsetType) else entry.request
             return f"{_call(entry.function, request)} = {_value(entry.response)}  {entry.kind}"

@@ -127,6 +127,13 @@ CASES: dict[str, list[list[Entry]]] = {
         [FAILED],
         [ExportedFunctionCompleted(idempotency_key="k")],
     ],
+    "completed-with-function": [
+        [
+            ExportedFunctionCompleted(
+                at_ms=T, idempotency_key="k-1", function="demo:counter/api.{add}", result=Raw(b"5")
+            )
+        ]
+    ],
     "invocation-rejected": [
         [REJECTED],
         [
