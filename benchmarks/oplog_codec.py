@@ -3,7 +3,8 @@
     python benchmarks/oplog_codec.py [ENTRIES]
 
 Budget: replay takes 20,000 entries a second in total, guest included, so decoding, checking the
-chain and the cursor together may take half of the 50 µs that one entry has, commits of two entries included.
+chain and the cursor together may take half of the 50 µs that one entry has, in commits of two
+entries too.
 """
 
 import collections
