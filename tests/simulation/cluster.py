@@ -115,9 +115,7 @@ class Simulation:
         data = ScriptedEngine.COUNTER
         digest = hashlib.sha256(data).hexdigest()
         await self.client.blobs.put(blob_name(digest), data)
-        await store.add(
-            Upload(name=COMPONENT, digest=digest, size=len(data)), check=link, now_ms=0
-        )
+        await store.add(Upload(name=COMPONENT, digest=digest, size=len(data)), check=link, now_ms=0)
         await store.close()
         await self.client.signals.subscribe("shem.result.*.*", self._heard)
         await self.client.signals.subscribe(
