@@ -1,7 +1,8 @@
 """What a command prints: its data on stdout in the chosen format, everything else on stderr."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, Any, final
 
@@ -64,7 +65,7 @@ class Output:
                 sys.stdout.flush()
 
     def item(self, value: object, text: str) -> None:
-        """Print one item of a stream at once: a line of JSON, a YAML document, or `text`."""
+        """Print one item of an endless stream: a line of JSON, a YAML document, or `text`."""
         match self.format:
             case Format.JSON:
                 self._write(msgspec.json.encode(value).decode())
@@ -72,6 +73,20 @@ class Output:
                 self._write("---\n" + _yaml(value).rstrip("\n"))
             case Format.TEXT:
                 self._write(text)
+
+    @contextmanager
+    def items(self) -> Generator[Callable[[object, str], None]]:
+        """Print a list that has an end, item by item: one JSON array, one YAML list, or lines.
+
+        After an error there is no document but that of the error.
+        """
+        match self.format:
+            case Format.TEXT:
+                yield self.item
+            case Format.JSON | Format.YAML:
+                collected: list[object] = []
+                yield lambda value, _: collected.append(value)
+                self.document(collected, lambda _: None)
 
     def done(self, message: str, value: object) -> None:
         """Print that a command without data of its own is done: `value` is its document."""

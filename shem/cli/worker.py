@@ -85,7 +85,7 @@ def list_(
                 )
             console.print(shown)
 
-        output.document({"workers": found}, text)
+        output.document(found, text)
 
     run(output, work, component=name)
 

@@ -1,6 +1,7 @@
 """`shem worker oplog` and `shem worker logs`: what a worker did and what it said."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
@@ -14,7 +15,9 @@ __all__ = ["logs", "oplog"]
 
 FromOption = Annotated[int, typer.Option("--from", min=1, help="Begin with this index.")]
 
-LOG_TYPES = ("stdout", "stderr", "log")
+LOG_TYPES: Final = ("stdout", "stderr", "log")
+
+Show: TypeAlias = Callable[[object, str], None]
 
 
 def oplog(
@@ -33,8 +36,9 @@ def oplog(
     async def work(client: Client) -> None:
         handle = client.worker(worker.component, worker.worker)
         entries = handle.oplog(start=from_, query=query, with_text=format_ is Format.TEXT)
-        async for entry in entries:
-            output.item({"index": entry.index, "entry": entry.entry}, entry.text or "")
+        with output.items() as show:
+            async for entry in entries:
+                show({"index": entry.index, "entry": entry.entry}, entry.text or "")
 
     run(output, work, component=worker.component, worker=worker.worker)
 
@@ -54,34 +58,35 @@ def logs(
     async def work(client: Client) -> None:
         handle = client.worker(worker.component, worker.worker)
         if not follow:
-            await _history(handle, output, from_)
+            with output.items() as show:
+                await _history(handle, show, from_)
             return
         # Listen first, read then: what is said in between comes twice and is told by its index.
         async with handle.events() as events:
             try:
-                last = await _history(handle, output, from_)
+                last = await _history(handle, output.item, from_)
             except UnknownWorkerError:
                 last = 0
             async for event in events:
                 index = event.fields.get("index", 0)
                 if event.type in LOG_TYPES and isinstance(index, int) and index > last:
-                    _print(output, index, {"type": event.type, **event.fields})
+                    _show(output.item, index, {"type": event.type, **event.fields})
 
     run(output, work, component=worker.component, worker=worker.worker)
 
 
-async def _history(handle: Worker, output: Output, start: int) -> int:
+async def _history(handle: Worker, show: Show, start: int) -> int:
     last = 0
     async for entry in handle.oplog(start=start, types=["log"]):
         fields = dict(entry.entry)
         level = str(fields.get("level", ""))
         fields["type"] = level if level in LOG_TYPES else "log"
-        _print(output, entry.index, fields)
+        _show(show, entry.index, fields)
         last = entry.index
     return last
 
 
-def _print(output: Output, index: int, fields: dict[str, object]) -> None:
+def _show(show: Show, index: int, fields: dict[str, object]) -> None:
     message = str(fields.get("message", ""))
     kind = str(fields.get("type", "log"))
     level = str(fields.get("level", "info"))
@@ -90,4 +95,4 @@ def _print(output: Output, index: int, fields: dict[str, object]) -> None:
     if kind == "log":
         value["level"] = level
         value["context"] = str(fields.get("context", ""))
-    output.item(value, text.removesuffix("\n"))
+    show(value, text.removesuffix("\n"))
