@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -23,19 +25,15 @@ class Proxy:
         self.passing = asyncio.Event()
         self.passing.set()
         self.drop_answers = False
-        self.refusing = False
+        self.port = 0
         self.writers: set[asyncio.StreamWriter] = set()
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
-        self.server = await asyncio.start_server(self.accept, "127.0.0.1", 0)
-        port = self.server.sockets[0].getsockname()[1]
-        return f"nats://127.0.0.1:{port}"
+        await self.restore()
+        return f"nats://127.0.0.1:{self.port}"
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refusing:
-            writer.close()
-            return
         try:
             far_reader, far_writer = await asyncio.open_connection(*self.target)
         except OSError:
@@ -57,19 +55,19 @@ class Proxy:
 
     def cut(self) -> None:
         """Close what is open and refuse what comes."""
-        self.refusing = True
+        self.server.close()
         self.drop_answers = False
         for writer in self.writers:
             writer.transport.abort()
         self.writers.clear()
 
-    def restore(self) -> None:
-        self.refusing = False
+    async def restore(self) -> None:
+        self.server = await asyncio.start_server(self.accept, "127.0.0.1", self.port)
+        self.port = self.server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         self.cut()
         self.passing.set()
-        self.server.close()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -132,8 +130,6 @@ class NatsWorld:
         return broker
 
     def now_ns(self) -> int:
-        import time
-
         return time.time_ns()
 
     async def pass_time(self, seconds: float) -> None:
@@ -143,7 +139,7 @@ class NatsWorld:
         self.proxy(broker).cut()
 
     async def restore(self, broker: Broker) -> None:
-        self.proxy(broker).restore()
+        await self.proxy(broker).restore()
 
     def lose_next_answer(self, broker: Broker) -> None:
         self.proxy(broker).drop_answers = True
@@ -153,7 +149,6 @@ class NatsWorld:
 
     async def close(self) -> None:
         for broker, proxy in self.brokers.values():
-            proxy.restore()
             await broker.close()
             await proxy.close()
 
@@ -161,10 +156,15 @@ class NatsWorld:
 World = MemoryWorld | NatsWorld
 
 
-async def eventually(holds: Callable[[], bool], *, within_s: float = EVENTUALLY_S) -> None:
-    """Wait until a condition holds; fail when it does not in time."""
+async def eventually(
+    holds: Callable[[], object | Awaitable[object]], *, within_s: float = EVENTUALLY_S
+) -> None:
+    """Wait until a condition, plain or awaited, holds; fail when it does not in time."""
     async with asyncio.timeout(within_s):
-        while not holds():
+        while True:
+            held = holds()
+            if await held if inspect.isawaitable(held) else held:
+                return
             await asyncio.sleep(0.005)
 
 
@@ -218,5 +218,3 @@ def until() -> Callable:
 @pytest.fixture
 def inbox() -> type[Inbox]:
     return Inbox
-
-

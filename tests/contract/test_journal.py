@@ -51,7 +51,7 @@ async def test_the_fence_is_of_the_one_subject_only(world):
     assert await journal.append(LOG, b"c", message_id="3", expected_sequence=first) > first
 
 
-async def test_an_append_whose_answer_was_lost_is_recognised_as_ours(world):
+async def test_an_append_whose_answer_was_lost_is_recognised_as_ours(world, until):
     broker = await world.connect()
     first = await broker.journal.append(LOG, b"one", message_id="1", expected_sequence=0)
     world.lose_next_answer(broker)
@@ -59,8 +59,11 @@ async def test_an_append_whose_answer_was_lost_is_recognised_as_ours(world):
         broker.journal.append(LOG, b"two", message_id="2", expected_sequence=first)
     )
     watcher = await world.connect()
-    while len([m async for m in watcher.journal.read(LOG)]) < 2:
-        await asyncio.sleep(0.005)
+
+    async def is_stored():
+        return (await watcher.journal.last(LOG)).sequence > first
+
+    await until(is_stored)
     world.cut(broker)
     await world.restore(broker)
     second = await appending
@@ -234,8 +237,8 @@ async def test_a_schedule_fires_at_its_target_not_before_its_time(world, until):
     )
     assert await broker.journal.last(MAIL) is None
     await world.pass_time(0.7)
-    while (fired := await broker.journal.last(MAIL)) is None:
-        await asyncio.sleep(0.02)
+    await until(lambda: broker.journal.last(MAIL))
+    fired = await broker.journal.last(MAIL)
     assert fired.data == b"wake"
     assert fired.headers["Shem-Id"] == "inc:7"
     assert fired.subject.endswith(".in.reply")
@@ -243,7 +246,7 @@ async def test_a_schedule_fires_at_its_target_not_before_its_time(world, until):
     assert await broker.journal.subjects("shem.sched.>") == {}
 
 
-async def test_a_purged_schedule_does_not_fire(world):
+async def test_a_purged_schedule_does_not_fire(world, until):
     journal = (await world.connect()).journal
     soon = world.now_ns() + 300_000_000
     for name in ("1", "2"):
@@ -255,27 +258,24 @@ async def test_a_purged_schedule_does_not_fire(world):
         )
     assert await journal.purge(subjects.schedule("counter", "alice", "1")) == 1
     await world.pass_time(0.4)
-    while await journal.last(MAIL) is None:
-        await asyncio.sleep(0.02)
+    await until(lambda: journal.last(MAIL))
     assert [m.data async for m in journal.read(MAIL)] == [b"2"]
 
 
-async def test_a_schedule_published_again_replaces_the_first(world):
+async def test_a_schedule_published_again_replaces_the_first(world, until):
     journal = (await world.connect()).journal
     name = subjects.schedule("counter", "alice", "1")
     soon = world.now_ns() + 400_000_000
     await journal.schedule(name, b"old", target=INVOKE, at_ns=soon)
     await journal.schedule(name, b"new", target=INVOKE, at_ns=soon)
     await world.pass_time(0.5)
-    while await journal.last(MAIL) is None:
-        await asyncio.sleep(0.02)
+    await until(lambda: journal.last(MAIL))
     assert [m.data async for m in journal.read(MAIL)] == [b"new"]
 
 
-async def test_a_schedule_in_the_past_fires_soon(world):
+async def test_a_schedule_in_the_past_fires_soon(world, until):
     journal = (await world.connect()).journal
     name = subjects.schedule("counter", "alice", "1")
     await journal.schedule(name, b"late", target=INVOKE, at_ns=world.now_ns() - 10**12)
     await world.pass_time(0.1)
-    while await journal.last(MAIL) is None:
-        await asyncio.sleep(0.02)
+    await until(lambda: journal.last(MAIL))

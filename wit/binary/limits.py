@@ -8,6 +8,7 @@ __all__ = [
     "COMPONENT_NESTING_MAX",
     "DEFINITIONS_MAX",
     "EVALUATIONS_MAX",
+    "EVALUATION_DEPTH_MAX",
     "ITEMS_MAX",
     "NAME_BYTES_MAX",
     "PARAMETERS_MAX",
@@ -43,5 +44,8 @@ TYPE_SIZE_MAX = 100_000
 Types are stored as graphs, but compared, hashed and printed as trees.
 """
 
-EVALUATIONS_MAX = 1_000_000
-"""Definitions evaluated while resolving: a component instantiated twice counts twice."""
+EVALUATIONS_MAX = 300_000
+"""Definitions and list items evaluated while resolving: what is instantiated twice counts twice."""
+
+EVALUATION_DEPTH_MAX = 64
+"""Instantiations inside each other while resolving, instance types included."""
