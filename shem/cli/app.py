@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from shem.cli import component, worker
+from shem.cli.up import up
 
 __all__ = ["app", "main"]
 
@@ -18,6 +19,9 @@ app = typer.Typer(
     epilog="The broker is named by SHEM_NATS_URL; else it is the one that `shem up` started in "
     "this directory, else the default port of this machine. SHEM_NATS_USER, _PASSWORD, _TOKEN, "
     "_CREDS, _NKEY, _CA, _CERT and _CERT_KEY say who you are.",
+)
+app.command(epilog="Examples: `shem up` · `shem up --executors 4 --data ./data --nats-port 4333`")(
+    up
 )
 app.add_typer(component.app, name="component")
 app.add_typer(worker.app, name="worker")
