@@ -1,17 +1,17 @@
 """Errors of the broker package.
 
-    BrokerError
-    ├── RetryableError            the same call may succeed later
-    │   ├── UnavailableError      not connected, no responders, timed out: nothing is known to be done
-    │   └── OutcomeUnknownError   an append may or may not be stored: read before going on
-    ├── TerminalError             the same call fails again
-    │   ├── FencedError           another writer has appended: stop writing, drop the state
-    │   ├── TooLargeError         above the broker's or our own limit
-    │   ├── NotFoundError         no such bucket key, object or message
-    │   ├── ExistsError           a create or compare-and-set lost
-    │   ├── PermissionDeniedError  the identity may not do this
-    │   └── SetupError            server too old, feature missing, stream made with other settings
-    └── InternalError             our bug
+BrokerError
+├── RetryableError            the same call may succeed later
+│   ├── UnavailableError      not connected, no responders, timed out: nothing is known to be done
+│   └── OutcomeUnknownError   an append may or may not be stored: read before going on
+├── TerminalError             the same call fails again
+│   ├── FencedError           another writer has appended: stop writing, drop the state
+│   ├── TooLargeError         above the broker's or our own limit
+│   ├── NotFoundError         no such bucket key, object or message
+│   ├── ExistsError           a create or compare-and-set lost
+│   ├── PermissionDeniedError  the identity may not do this
+│   └── SetupError            server too old, feature missing, stream made with other settings
+└── InternalError             our bug
 """
 
 __all__ = [
@@ -55,7 +55,7 @@ class OutcomeUnknownError(RetryableError):
 
 
 class FencedError(TerminalError):
-    """Somebody else appended to the subject since our last append. `sequence` is theirs, if known."""
+    """Somebody else has appended to the subject. `sequence` is theirs, if known."""
 
     def __init__(self, message: str, *, sequence: int | None = None) -> None:
         super().__init__(message)

@@ -84,7 +84,7 @@ class Journal(Protocol):
         expected_sequence: int,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> int:
-        """Append behind `expected_sequence`, the last one of `subject` (0: none); return the new one.
+        """Append behind `expected_sequence`, the last of `subject` (0: none); return the new one.
 
         Retries the same bytes under the same id until the outcome is known, through any outage, and
         resolves an ambiguous outcome by reading the last message of the subject from the leader.
@@ -114,7 +114,7 @@ class Journal(Protocol):
         ...
 
     async def last(self, subject: str, *, leader: bool = False) -> Message | None:
-        """Return the newest message of `subject` (`*` allowed); `leader` rules out a stale replica."""
+        """Return the newest message of `subject` (`*` allowed); `leader`: never a stale one."""
         ...
 
     async def get(self, sequence: int) -> Message | None:
@@ -139,7 +139,7 @@ class Journal(Protocol):
         message_id: str | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Ack:
-        """Store a message on `subject` that the broker publishes to `target` at `at_ns` (Unix time).
+        """Store a message on `subject` that goes to `target` at `at_ns` (Unix time).
 
         Fires at least once, never early, up to 0.3 s late, after downtime too. Publishing to the
         same `subject` again replaces it; purging `subject` cancels it.
@@ -181,7 +181,9 @@ class Subscription(Protocol):
 class Signals(Protocol):
     """Core messages: at most once, nothing kept, for results, events and requests."""
 
-    def publish(self, subject: str, data: bytes, *, headers: Mapping[str, str] = NO_HEADERS) -> None:
+    def publish(
+        self, subject: str, data: bytes, *, headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
         """Send and forget. Silently lost while disconnected."""
         ...
 
@@ -200,9 +202,7 @@ class Signals(Protocol):
         """
         ...
 
-    async def subscribe(
-        self, subject: str, callback: Callable[[Note], None]
-    ) -> Subscription:
+    async def subscribe(self, subject: str, callback: Callable[[Note], None]) -> Subscription:
         """Call back for every message; survives reconnection."""
         ...
 
@@ -226,7 +226,7 @@ class BucketEntry(Struct, frozen=True):
 
 
 class Bucket(Protocol):
-    """A small replicated map. Keys are any text: the adapter encodes what the broker cannot hold."""
+    """A small replicated map. Keys are any text: what the broker cannot hold is encoded."""
 
     async def get(self, key: str) -> BucketEntry | None:
         """Return the newest value, read from the leader."""
@@ -341,7 +341,7 @@ class Broker(Protocol):
         on_delivery: Callable[[Delivery], None],
         on_lost: Callable[[], None],
     ) -> Consumer:
-        """Return the consumer of a partition. `on_lost`: somebody else holds it now; stop at once."""
+        """Return the consumer of a partition. `on_lost`: somebody else holds it; stop at once."""
         ...
 
     def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:

@@ -45,9 +45,7 @@ def encode_token(name: str) -> str:
     """Return `name` as one subject token: bytes outside `[A-Za-z0-9_:@-]` become `%XX`."""
     if name and all(character in _PLAIN for character in name):
         return name
-    return "".join(
-        chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode()
-    )
+    return "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode())
 
 
 def decode_token(token: str) -> str:

@@ -1,10 +1,10 @@
 """Errors of the engine.
 
-    EngineError
-    ├── ComponentError            the bytes are no component we can run; terminal
-    │   └── MissingImportsError   imports that nobody provides; terminal
-    ├── GuestTrap                 the guest failed (see `kind`); the retry policy decides
-    └── EngineInternalError       our bug, or a wasmtime that is not the pinned one
+EngineError
+├── ComponentError            the bytes are no component we can run; terminal
+│   └── MissingImportsError   imports that nobody provides; terminal
+├── GuestTrap                 the guest failed (see `kind`); the retry policy decides
+└── EngineInternalError       our bug, or a wasmtime that is not the pinned one
 """
 
 from typing import Literal, TypeAlias

@@ -1,0 +1,161 @@
+"""Connecting: from options to a `Broker`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, final
+
+import structlog
+
+from broker import subjects
+from broker.errors import BrokerError
+from broker.jetstream.api import JetStreamApi
+from broker.jetstream.blobs import JetStreamBlobs
+from broker.jetstream.bucket import JetStreamBucket
+from broker.jetstream.consumer import JetStreamConsumer
+from broker.jetstream.durability import Durability, probe_durability, warn_if_lazy
+from broker.jetstream.journal import JetStreamJournal
+from broker.jetstream.options import ConnectOptions, with_url_credentials
+from broker.jetstream.setup import Setup
+from broker.jetstream.signals import JetStreamSignals
+from broker.jetstream.wire import Wire
+from broker.jetstream.wire_nats import NatsPyWire
+from broker.ports import Delivery
+
+__all__ = ["ConnectOptions", "JetStreamBroker", "connect"]
+
+log = structlog.get_logger(__name__)
+
+
+async def connect(options: ConnectOptions) -> "JetStreamBroker":
+    """Connect, set up what is missing, check what is there.
+
+    Raises:
+        UnavailableError: no server answers.
+        PermissionDeniedError: the server refuses the identity.
+        SetupError: the server or its streams are not as Shem needs them, or the options are wrong.
+    """
+    options = with_url_credentials(options)
+    wire = await NatsPyWire.connect(options)
+    try:
+        api = JetStreamApi(wire, options.api_prefix)
+        partitions = await Setup(api, options).run()
+        durability = await probe_durability(options)
+    except BaseException:
+        await wire.close()
+        raise
+    warn_if_lazy(durability, options)
+    return JetStreamBroker(api, partitions, durability)
+
+
+@final
+class JetStreamBroker:
+    """One connection to NATS. Make it with `connect`."""
+
+    def __init__(self, api: JetStreamApi, partitions: int, durability: Durability) -> None:
+        self._api = api
+        self._wire: Wire = api.wire
+        self._partitions = partitions
+        self._durability = durability
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._journal = JetStreamJournal(api)
+        self._signals = JetStreamSignals(api.wire)
+        self._members = JetStreamBucket(api, subjects.MEMBERS_BUCKET, self._spawn)
+        self._components = JetStreamBucket(api, subjects.COMPONENTS_BUCKET, self._spawn)
+        self._workers = JetStreamBucket(api, subjects.WORKERS_BUCKET, self._spawn)
+        self._blobs = JetStreamBlobs(api, subjects.BLOBS_BUCKET)
+        self._consumers: list[JetStreamConsumer] = []
+        self._hooks: list[Callable[[], Awaitable[None]]] = []
+        self._wire.on_up(self._link_up)
+
+    @property
+    def journal(self) -> JetStreamJournal:
+        """The oplog stream."""
+        return self._journal
+
+    @property
+    def signals(self) -> JetStreamSignals:
+        """Core messages."""
+        return self._signals
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the stream was created with."""
+        return self._partitions
+
+    @property
+    def payload_bytes_max(self) -> int:
+        """The largest message that the server takes, headers included."""
+        return self._wire.server.max_payload
+
+    @property
+    def durability(self) -> Durability:
+        """What is known of how the server syncs its disk."""
+        return self._durability
+
+    @property
+    def members(self) -> JetStreamBucket:
+        """Living executors."""
+        return self._members
+
+    @property
+    def components(self) -> JetStreamBucket:
+        """Component metadata."""
+        return self._components
+
+    @property
+    def workers(self) -> JetStreamBucket:
+        """The index of workers."""
+        return self._workers
+
+    @property
+    def blobs(self) -> JetStreamBlobs:
+        """Component binaries and large payloads."""
+        return self._blobs
+
+    def consumer(
+        self,
+        partition: int,
+        *,
+        on_delivery: Callable[[Delivery], None],
+        on_lost: Callable[[], None],
+    ) -> JetStreamConsumer:
+        """Return this connection's consumer of a partition."""
+        consumer = JetStreamConsumer(
+            self._api, partition, on_delivery=on_delivery, on_lost=on_lost, spawn=self._spawn
+        )
+        self._consumers.append(consumer)
+        return consumer
+
+    def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Run `callback` after every re-established connection."""
+        self._hooks.append(callback)
+
+    async def close(self) -> None:
+        """Flush and disconnect."""
+        for consumer in self._consumers:
+            consumer.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._wire.close()
+
+    def _link_up(self) -> None:
+        for consumer in self._consumers:
+            consumer.link_up()
+        for bucket in (self._members, self._components, self._workers):
+            bucket.link_up()
+        for hook in self._hooks:
+            self._spawn(_run_hook(hook))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def _run_hook(hook: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await hook()
+    except BrokerError:
+        log.exception("a reconnection hook failed")

@@ -1,0 +1,294 @@
+"""The mailbox deliveries of one partition: a pull consumer pinned to one client.
+
+The pin gives liveness: the server delivers to one client until that is silent for `PIN_TIMEOUT_S`.
+It gives no safety; the fence of the log does. Rules that were paid for:
+
+* One wildcard inbox lives as long as the connection. Unsubscribing the inbox of an outstanding
+  pull would lose what is on its way until the acknowledgement time-out.
+* Taking over means RESET, which delivers everything unacknowledged again at once and in order;
+  otherwise the previous owner's deliveries would wait for the acknowledgement time-out.
+* After a reconnection or a change of the consumer's leader the pin may be gone while nobody else
+  took it; only another client's pin means that the partition is lost.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from enum import Enum, auto
+from typing import Any, Final, final
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from broker.errors import BrokerError, RetryableError
+from broker.jetstream.ack import ack_token
+from broker.jetstream.api import CONSUMER_NOT_FOUND, ApiFailure, JetStreamApi
+from broker.jetstream.headers import user_headers
+from broker.jetstream.limits import (
+    ACK_WAIT_S,
+    DELIVERIES_UNACKNOWLEDGED_MAX,
+    PIN_TIMEOUT_S,
+    PULL_BATCH,
+    PULL_EXPIRES_S,
+    PULL_SILENCE_MAX_S,
+)
+from broker.jetstream.retry import Backoff
+from broker.jetstream.wire import WireMessage, WireSubscription
+from broker.layout import partition_filter
+from broker.ports import Delivery, Message
+from broker.subjects import STREAM
+
+__all__ = ["JetStreamConsumer"]
+
+_GROUP: Final = "owner"
+_PIN: Final = "Nats-Pin-Id"
+_NS_PER_S: Final = 1_000_000_000
+_ACQUIRE_POLL_S: Final = 0.2
+_RESUME_DELAY_S: Final = 0.05
+
+_HEARTBEAT: Final = 100
+_PIN_MISMATCH: Final = 423
+_CONFLICT: Final = 409
+_NO_RESPONDERS: Final = 503
+
+log = structlog.get_logger(__name__)
+
+
+class _PriorityGroup(Struct, frozen=True):
+    group: str
+    pinned_client_id: str | None = None
+
+
+class _ConsumerInfo(Struct, frozen=True):
+    num_waiting: int = 0
+    priority_groups: tuple[_PriorityGroup, ...] | None = None
+
+    @property
+    def pin(self) -> str | None:
+        for group in self.priority_groups or ():
+            if group.pinned_client_id:
+                return group.pinned_client_id
+        return None
+
+
+class _Anything(Struct, frozen=True):
+    pass
+
+
+class _State(Enum):
+    IDLE = auto()
+    OWNED = auto()
+
+
+@final
+class JetStreamConsumer:
+    """One client's view of one partition."""
+
+    def __init__(
+        self,
+        api: JetStreamApi,
+        partition: int,
+        *,
+        on_delivery: Callable[[Delivery], None],
+        on_lost: Callable[[], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        self._api = api
+        self._wire = api.wire
+        self._partition = partition
+        self._durable = f"P{partition}"
+        self._name = f"{STREAM}.{self._durable}"
+        self._on_delivery = on_delivery
+        self._on_lost = on_lost
+        self._spawn = spawn
+        self._state = _State.IDLE
+        self._pin: str | None = None
+        self._subscription: WireSubscription | None = None
+        self._inbox = ""
+        self._pull_number = 0
+        self._received = 0
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._resuming: asyncio.Task[None] | None = None
+
+    async def acquire(self, *, owner_is_dead: bool) -> None:
+        """Take the partition; wait while a living owner holds it."""
+        backoff = Backoff(first_s=_ACQUIRE_POLL_S, max_s=_ACQUIRE_POLL_S)
+        if self._subscription is None:
+            self._inbox = self._wire.new_inbox()
+            self._subscription = await self._wire.subscribe(f"{self._inbox}.*", self._receive)
+        while True:
+            try:
+                if owner_is_dead:
+                    await self._unpin()
+                    owner_is_dead = False
+                info = await self._info()
+                if info.pin == self._pin if info.pin else not info.num_waiting:
+                    await self._reset()
+                    self._state = _State.OWNED
+                    self._pull()
+                    return
+            except RetryableError as error:
+                log.debug("acquire goes on", partition=self._partition, reason=str(error))
+            await backoff.wait()
+
+    async def release(self) -> None:
+        """Stop deliveries and free the partition for whoever comes next."""
+        pin = self._pin
+        self.stop()
+        # Unsubscribing ends our outstanding pull, so that the next owner sees none waiting.
+        if self._subscription is not None:
+            self._subscription.unsubscribe()
+            self._subscription = None
+        info = await self._info()
+        if info.pin is not None and info.pin != pin:
+            return
+        if info.pin is not None:
+            await self._unpin()
+        await self._reset()
+
+    def stop(self) -> None:
+        """Stop deliveries without telling anybody."""
+        self._state = _State.IDLE
+        self._pin = None
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+
+    def acknowledge(self, token: str) -> None:
+        """Mark a delivery as done."""
+        self._wire.publish(token, b"")
+
+    def link_up(self) -> None:
+        """Go on after a reconnection."""
+        self._resume()
+
+    def _pull(self) -> None:
+        self._pull_number += 1
+        self._received = 0
+        request: dict[str, str | int] = {
+            "batch": PULL_BATCH,
+            "expires": int(PULL_EXPIRES_S * _NS_PER_S),
+            "group": _GROUP,
+        }
+        if self._pin is not None:
+            request["id"] = self._pin
+        self._wire.publish(
+            f"{self._api.prefix}CONSUMER.MSG.NEXT.{self._name}",
+            msgspec.json.encode(request),
+            reply=f"{self._inbox}.{self._pull_number}",
+        )
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        loop = asyncio.get_running_loop()
+        self._watchdog = loop.call_later(PULL_SILENCE_MAX_S, self._pull_again)
+
+    def _pull_again(self) -> None:
+        # A pull ends within its expiry even when nothing comes: silence means that it was lost.
+        if self._state is _State.OWNED:
+            self._pull()
+
+    def _receive(self, message: WireMessage) -> None:
+        if self._state is not _State.OWNED:
+            return
+        if message.status and not message.reply.startswith("$JS.ACK."):
+            self._receive_status(message)
+            return
+        headers = message.headers
+        pin = headers.get(_PIN)
+        if pin is not None and pin != self._pin:
+            self._pin = pin
+        self._received += 1
+        if self._received >= PULL_BATCH:
+            self._pull()
+        self._on_delivery(_delivery(message))
+
+    def _receive_status(self, message: WireMessage) -> None:
+        status = message.status
+        if status == _HEARTBEAT or not message.subject.endswith(f".{self._pull_number}"):
+            return
+        if status == _PIN_MISMATCH:
+            log.info("partition lost: another client is pinned", partition=self._partition)
+            self.stop()
+            self._on_lost()
+        elif status in {_CONFLICT, _NO_RESPONDERS}:
+            self._resume()
+        else:
+            self._pull()
+
+    def _resume(self) -> None:
+        if self._state is _State.OWNED and (self._resuming is None or self._resuming.done()):
+            self._resuming = self._spawn(self._take_up())
+
+    async def _take_up(self) -> None:
+        """Pull again, unless somebody else has the pin meanwhile."""
+        backoff = Backoff(first_s=_RESUME_DELAY_S)
+        while self._state is _State.OWNED:
+            try:
+                info = await self._info()
+                if info.pin is not None and info.pin != self._pin:
+                    log.info("partition lost while away", partition=self._partition)
+                    self.stop()
+                    self._on_lost()
+                    return
+                self._pin = info.pin
+                await self._reset()
+            except RetryableError as error:
+                log.debug("resume goes on", partition=self._partition, reason=str(error))
+            except BrokerError:
+                log.exception("partition lost", partition=self._partition)
+                self.stop()
+                self._on_lost()
+                return
+            else:
+                # The owner may have stopped us in the meantime.
+                self._pull_again()
+                return
+            await backoff.wait()
+
+    async def _info(self) -> _ConsumerInfo:
+        try:
+            return await self._api.call(f"CONSUMER.INFO.{self._name}", None, _ConsumerInfo)
+        except ApiFailure as failure:
+            if failure.error.err_code != CONSUMER_NOT_FOUND:
+                raise
+        config = {
+            "durable_name": self._durable,
+            "ack_policy": "explicit",
+            "ack_wait": int(ACK_WAIT_S * _NS_PER_S),
+            "deliver_policy": "all",
+            "max_ack_pending": DELIVERIES_UNACKNOWLEDGED_MAX,
+            "filter_subject": partition_filter(self._partition),
+            "priority_groups": [_GROUP],
+            "priority_policy": "pinned_client",
+            "priority_timeout": int(PIN_TIMEOUT_S * _NS_PER_S),
+        }
+        return await self._api.call(
+            f"CONSUMER.CREATE.{self._name}",
+            {"stream_name": STREAM, "config": config},
+            _ConsumerInfo,
+        )
+
+    async def _reset(self) -> None:
+        await self._api.call(f"CONSUMER.RESET.{self._name}", {}, _Anything)
+
+    async def _unpin(self) -> None:
+        await self._info()
+        await self._api.call(f"CONSUMER.UNPIN.{self._name}", {"group": _GROUP}, _Anything)
+
+
+def _delivery(message: WireMessage) -> Delivery:
+    token = ack_token(message.reply)
+    return Delivery(
+        message=Message(
+            subject=message.subject,
+            sequence=token.sequence,
+            data=message.data,
+            headers=user_headers(message.headers),
+            time_ns=token.time_ns,
+        ),
+        token=message.reply,
+        redelivered=token.deliveries > 1,
+    )

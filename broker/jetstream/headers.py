@@ -1,0 +1,58 @@
+"""Message headers: which are ours to show, and how any text travels in one.
+
+A header value ends at a line break, so message ids, which contain text of users, are
+percent-encoded; other values must be printable already.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, unquote
+
+from broker.errors import InternalError
+from broker.layout import MESSAGE_ID
+from broker.ports import NO_HEADERS
+
+__all__ = ["decode_message_id", "encode_message_id", "user_headers", "with_user_headers"]
+
+_SAFE: Final = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
+_RESERVED: Final = "Nats-"
+
+
+def encode_message_id(message_id: str) -> str:
+    """Return a printable form that no other id has."""
+    if message_id.isalnum() and message_id.isascii():
+        return message_id
+    return quote(message_id, safe=_SAFE)
+
+
+def decode_message_id(text: str) -> str:
+    """Return the id that `encode_message_id` made `text` of."""
+    return unquote(text) if "%" in text else text
+
+
+def user_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers without the broker's own, except the message id."""
+    if not headers:
+        return NO_HEADERS
+    shown: dict[str, str] = {}
+    for name, value in headers.items():
+        if not name.startswith(_RESERVED):
+            shown[name] = value
+        elif name == MESSAGE_ID:
+            shown[name] = decode_message_id(value)
+    return shown
+
+
+def with_user_headers(own: dict[str, str], headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the broker's headers and the user's together.
+
+    Raises:
+        InternalError: a value holds a line break, or a name is reserved for the broker.
+    """
+    for name, value in headers.items():
+        if "\n" in value or "\r" in value:
+            raise InternalError(f"header {name!r} holds a line break: encode its value")
+        if name.startswith(_RESERVED):
+            raise InternalError(f"header {name!r} is the broker's own: choose another name")
+        own[name] = value
+    return own

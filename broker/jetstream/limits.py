@@ -1,0 +1,56 @@
+"""Every time-out, batch and window of the JetStream adapter, in one place."""
+
+from typing import Final
+
+__all__ = [
+    "ACK_WAIT_S",
+    "API_TIMEOUT_S",
+    "BACKOFF_MAX_S",
+    "BACKOFF_MIN_S",
+    "BLOB_ATTEMPTS_MAX",
+    "BLOB_CHUNKS_IN_FLIGHT_MAX",
+    "BLOB_CHUNK_BYTES_MAX",
+    "DELIVERIES_UNACKNOWLEDGED_MAX",
+    "HEADER_RESERVE_BYTES",
+    "MARKER_TTL_S",
+    "PIN_TIMEOUT_S",
+    "PUBLISH_TIMEOUT_S",
+    "PULL_BATCH",
+    "PULL_EXPIRES_S",
+    "PULL_SILENCE_MAX_S",
+    "READ_BATCH",
+    "READ_BATCH_BYTES",
+    "READ_TIMEOUT_S",
+    "RECONNECT_MAX_S",
+    "RECONNECT_MIN_S",
+    "WATCH_HEARTBEAT_S",
+]
+
+PUBLISH_TIMEOUT_S: Final = 2.0
+API_TIMEOUT_S: Final = 5.0
+READ_TIMEOUT_S: Final = 5.0
+
+BACKOFF_MIN_S: Final = 0.02
+BACKOFF_MAX_S: Final = 0.5
+RECONNECT_MIN_S: Final = 0.05
+RECONNECT_MAX_S: Final = 1.0
+
+READ_BATCH: Final = 1000
+READ_BATCH_BYTES: Final = 4 * 1024 * 1024
+
+# A pull renews its owner's pin, so it has to end well before the pin runs out.
+PULL_BATCH: Final = 256
+PULL_EXPIRES_S: Final = 1.0
+PULL_SILENCE_MAX_S: Final = 2.5
+PIN_TIMEOUT_S: Final = 2.0
+ACK_WAIT_S: Final = 30.0
+DELIVERIES_UNACKNOWLEDGED_MAX: Final = 10_000
+
+MARKER_TTL_S: Final = 60
+WATCH_HEARTBEAT_S: Final = 5.0
+
+BLOB_CHUNK_BYTES_MAX: Final = 1024 * 1024
+BLOB_CHUNKS_IN_FLIGHT_MAX: Final = 4
+BLOB_ATTEMPTS_MAX: Final = 5
+# What subject, headers and framing of one message may take off the payload limit.
+HEADER_RESERVE_BYTES: Final = 4096

@@ -1,0 +1,176 @@
+"""Durable publishing: with a fence or without, through outages, to a known outcome.
+
+Theory. An answer may be lost, so a retry may meet its own earlier attempt. All attempts carry one
+message id. On one replica the server checks the fence before the id, so the retry is answered
+"wrong last sequence"; on three it checks the id first and answers "duplicate". Therefore, after
+anything ambiguous, a fence error is not believed: the newest message of the subject is read from
+the leader, and if it bears our id the append was ours.
+"""
+
+from typing import Final, final
+
+import msgspec
+import structlog
+
+from broker.errors import (
+    FencedError,
+    InternalError,
+    NotFoundError,
+    OutcomeUnknownError,
+    UnavailableError,
+)
+from broker.jetstream.api import (
+    IN_FLIGHT_COLLISION,
+    WRONG_LAST_SEQUENCE,
+    ApiError,
+    PubAck,
+    is_retryable,
+    raise_for,
+)
+from broker.jetstream.headers import encode_message_id
+from broker.jetstream.limits import PUBLISH_TIMEOUT_S
+from broker.jetstream.reader import StreamReader
+from broker.jetstream.retry import Backoff
+from broker.jetstream.wire import Wire
+from broker.layout import MESSAGE_ID
+from broker.ports import Ack
+
+__all__ = ["Publisher"]
+
+_EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
+_ATTEMPTS_BETWEEN_WARNINGS: Final = 10
+_ACK: Final = msgspec.json.Decoder(PubAck)
+
+log = structlog.get_logger(__name__)
+
+
+@final
+class Publisher:
+    """Publishes into one stream."""
+
+    def __init__(self, wire: Wire, reader: StreamReader) -> None:
+        self._wire = wire
+        self._reader = reader
+
+    async def append(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        message_id: str,
+        expected_sequence: int,
+        headers: dict[str, str],
+    ) -> int:
+        """Append behind `expected_sequence`, retrying until the outcome is known.
+
+        Raises:
+            FencedError: another message stands there.
+            OutcomeUnknownError: the connection was closed for good in between.
+        """
+        wire_id = encode_message_id(message_id)
+        headers[MESSAGE_ID] = wire_id
+        headers[_EXPECTED] = str(expected_sequence)
+        ambiguous = False
+        backoff = Backoff()
+        while True:
+            answer = await self._attempt(subject, data, headers)
+            if answer is None:
+                ambiguous = True
+            elif answer.error is None:
+                return answer.seq
+            elif answer.error.err_code == IN_FLIGHT_COLLISION:
+                # Ours or somebody else's append is on its way through the replicas: the retry
+                # will find it stored.
+                ambiguous = True
+            elif answer.error.err_code == WRONG_LAST_SEQUENCE:
+                if ambiguous:
+                    stored = await self._own_message(subject, wire_id)
+                    if stored is not None:
+                        return stored
+                raise _fenced(subject, expected_sequence, answer.error)
+            elif is_retryable(answer.error):
+                ambiguous = True
+            else:
+                raise_for(answer.error, f"append to {subject!r}")
+            await self._wait(backoff, subject)
+
+    async def publish(
+        self, subject: str, data: bytes, *, message_id: str | None, headers: dict[str, str]
+    ) -> Ack:
+        """Publish; with an id retry until acknowledged.
+
+        Raises:
+            UnavailableError: without an id, when the one attempt got no answer.
+        """
+        if message_id is not None:
+            headers[MESSAGE_ID] = encode_message_id(message_id)
+        backoff = Backoff()
+        while True:
+            answer = (
+                await self._ask(subject, data, headers)
+                if message_id is None
+                else await self._attempt(subject, data, headers)
+            )
+            if answer is not None:
+                if answer.error is None:
+                    return Ack(sequence=answer.seq, duplicate=answer.duplicate)
+                if message_id is None or not is_retryable(answer.error):
+                    raise_for(answer.error, f"publish to {subject!r}")
+            await self._wait(backoff, subject)
+
+    async def _attempt(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck | None:
+        """Return the answer, None when there was none."""
+        try:
+            return await self._ask(subject, data, headers)
+        except UnavailableError as error:
+            if self._wire.is_closed:
+                raise OutcomeUnknownError(
+                    f"the connection was closed while publishing to {subject!r}"
+                ) from error
+            return None
+
+    async def _ask(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
+        message = await self._wire.request(subject, data, headers, timeout_s=PUBLISH_TIMEOUT_S)
+        try:
+            return _ACK.decode(message.data)
+        except msgspec.DecodeError as error:
+            raise InternalError(
+                f"publish to {subject!r} was answered by something that is no stream: {error}"
+            ) from error
+
+    async def _own_message(self, subject: str, wire_id: str) -> int | None:
+        """Return the sequence of the newest message of the subject if it bears our id."""
+        backoff = Backoff()
+        while True:
+            try:
+                newest = await self._reader.last_from_leader(subject)
+            except NotFoundError:
+                return None
+            except UnavailableError as error:
+                if self._wire.is_closed:
+                    raise OutcomeUnknownError(
+                        f"the connection was closed before an append to {subject!r} was verified"
+                    ) from error
+                await self._wait(backoff, subject)
+                continue
+            if newest is not None and newest.raw_headers.get(MESSAGE_ID) == wire_id:
+                return newest.sequence
+            return None
+
+    async def _wait(self, backoff: Backoff, subject: str) -> None:
+        await backoff.wait()
+        if backoff.attempts % _ATTEMPTS_BETWEEN_WARNINGS == 0:
+            log.warning(
+                "the broker does not acknowledge; trying on",
+                subject=subject,
+                attempts=backoff.attempts,
+            )
+
+
+def _fenced(subject: str, expected: int, error: ApiError) -> FencedError:
+    number = error.description.rpartition(": ")[2]
+    actual = int(number) if number.isdecimal() else None
+    return FencedError(
+        f"append to {subject!r} behind sequence {expected} came second: the last one is {actual}",
+        sequence=actual,
+    )

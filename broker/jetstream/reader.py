@@ -1,0 +1,210 @@
+"""Reading a stream: Direct Get for speed, the leader where staleness would matter."""
+
+import asyncio
+import itertools
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Final, final
+
+import msgspec
+from msgspec import Struct
+
+from broker.errors import InternalError, NotFoundError, UnavailableError
+from broker.jetstream.api import JetStreamApi
+from broker.jetstream.headers import user_headers
+from broker.jetstream.limits import API_TIMEOUT_S, READ_BATCH, READ_BATCH_BYTES, READ_TIMEOUT_S
+from broker.jetstream.wire import WireMessage, WireSubscription, parse_header_block
+from broker.ports import Message
+
+__all__ = ["StoredMessage", "StreamReader", "parse_time"]
+
+_END_OF_BATCH: Final = 204
+_NOT_FOUND: Final = 404
+_NS_PER_S: Final = 1_000_000_000
+
+
+class StoredMessage(Struct, frozen=True):
+    """A stored message with the broker's own headers."""
+
+    subject: str
+    sequence: int
+    data: bytes
+    raw_headers: dict[str, str]
+    time_ns: int
+
+    def shown(self) -> Message:
+        """Return it without the broker's headers."""
+        return Message(
+            subject=self.subject,
+            sequence=self.sequence,
+            data=self.data,
+            headers=user_headers(self.raw_headers),
+            time_ns=self.time_ns,
+        )
+
+
+class _LeaderMessage(Struct, frozen=True):
+    subject: str
+    seq: int
+    time: str
+    data: str = ""
+    hdrs: str = ""
+
+
+class _LeaderAnswer(Struct, frozen=True):
+    message: _LeaderMessage
+
+
+@final
+class _Batch:
+    """Collects the answer to one batch request."""
+
+    __slots__ = ("end", "messages")
+
+    def __init__(self, end: asyncio.Future[WireMessage]) -> None:
+        self.messages: list[WireMessage] = []
+        self.end = end
+
+    def take(self, message: WireMessage) -> None:
+        if not message.status:
+            self.messages.append(message)
+        elif not self.end.done():
+            self.end.set_result(message)
+
+
+@final
+class StreamReader:
+    """Reads one stream."""
+
+    def __init__(self, api: JetStreamApi, stream: str) -> None:
+        self._api = api
+        self._wire = api.wire
+        self._stream = stream
+        self._direct = f"{api.prefix}DIRECT.GET.{stream}"
+        self._inbox = ""
+        self._subscription: WireSubscription | None = None
+        self._subscribing = asyncio.Lock()
+        self._numbers = itertools.count(1)
+        self._batches: dict[str, _Batch] = {}
+
+    async def read(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[StoredMessage]:
+        """Yield the messages of a subject or pattern in order up to now."""
+        sequence = max(1, from_sequence)
+        while True:
+            batch, more = await self._read_batch(subject, sequence)
+            for message in batch:
+                stored = _from_direct(message)
+                sequence = stored.sequence + 1
+                yield stored
+            if not more:
+                return
+
+    async def last(self, subject: str) -> StoredMessage | None:
+        """Return the newest message of a subject, perhaps from a replica that lags."""
+        body = msgspec.json.encode({"last_by_subj": subject})
+        return await self._direct_one(body)
+
+    async def get(self, sequence: int) -> StoredMessage | None:
+        """Return one message by sequence."""
+        return await self._direct_one(msgspec.json.encode({"seq": sequence}))
+
+    async def last_from_leader(self, subject: str) -> StoredMessage | None:
+        """Return the newest message of a subject as the stream's leader has it."""
+        try:
+            answer = await self._api.call(
+                f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject}, _LeaderAnswer
+            )
+        except NotFoundError:
+            return None
+        message = answer.message
+        return StoredMessage(
+            subject=message.subject,
+            sequence=message.seq,
+            data=b64decode(message.data),
+            raw_headers=parse_header_block(b64decode(message.hdrs)),
+            time_ns=parse_time(message.time),
+        )
+
+    async def _direct_one(self, body: bytes) -> StoredMessage | None:
+        message = await self._wire.request(self._direct, body, timeout_s=API_TIMEOUT_S)
+        if message.status == _NOT_FOUND:
+            return None
+        if message.status:
+            raise UnavailableError(f"read of {self._stream}: {message.description}")
+        return _from_direct(message)
+
+    async def _read_batch(self, subject: str, sequence: int) -> tuple[list[WireMessage], bool]:
+        """Return the next messages and whether there are more."""
+        await self._ensure_inbox()
+        if not self._wire.is_up:
+            raise UnavailableError(f"read of {subject!r}: not connected to NATS")
+        token = str(next(self._numbers))
+        batch = _Batch(asyncio.get_running_loop().create_future())
+        self._batches[token] = batch
+        request = {
+            "seq": sequence,
+            "next_by_subj": subject,
+            "batch": READ_BATCH,
+            "max_bytes": READ_BATCH_BYTES,
+        }
+        try:
+            self._wire.publish(
+                self._direct, msgspec.json.encode(request), reply=f"{self._inbox}.{token}"
+            )
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                end = await batch.end
+        except TimeoutError:
+            raise UnavailableError(f"read of {subject!r} got no answer in time") from None
+        finally:
+            del self._batches[token]
+        if end.status == _NOT_FOUND:
+            return [], False
+        if end.status != _END_OF_BATCH:
+            raise UnavailableError(f"read of {subject!r}: {end.status} {end.description}")
+        more = end.headers.get("Nats-Num-Pending", "0") != "0" and bool(batch.messages)
+        return batch.messages, more
+
+    async def _ensure_inbox(self) -> None:
+        if self._subscription is not None:
+            return
+        async with self._subscribing:
+            if self._subscription is None:
+                self._inbox = self._wire.new_inbox()
+                self._wire.on_up(self._fail_batches)
+                self._subscription = await self._wire.subscribe(f"{self._inbox}.*", self._take)
+
+    def _take(self, message: WireMessage) -> None:
+        batch = self._batches.get(message.subject.rpartition(".")[2])
+        if batch is not None:
+            batch.take(message)
+
+    def _fail_batches(self) -> None:
+        # What was asked on the old connection is answered on none.
+        for batch in self._batches.values():
+            if not batch.end.done():
+                batch.end.set_exception(UnavailableError("the connection was lost while reading"))
+
+
+def parse_time(text: str) -> int:
+    """Return nanoseconds since the epoch of an RFC 3339 time with up to nine decimals."""
+    whole, _, rest = text.removesuffix("Z").partition(".")
+    seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
+    return seconds * _NS_PER_S + (int(rest.ljust(9, "0")[:9]) if rest else 0)
+
+
+def _from_direct(message: WireMessage) -> StoredMessage:
+    headers = dict(message.headers)
+    try:
+        subject = headers.pop("Nats-Subject")
+        sequence = int(headers.pop("Nats-Sequence"))
+        stamp = headers.pop("Nats-Time-Stamp")
+    except KeyError as error:
+        raise InternalError(f"a read was answered without {error}: {headers}") from error
+    return StoredMessage(
+        subject=subject,
+        sequence=sequence,
+        data=message.data,
+        raw_headers=headers,
+        time_ns=parse_time(stamp),
+    )

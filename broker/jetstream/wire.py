@@ -1,0 +1,251 @@
+"""The narrow interface to a NATS connection that the rest of the adapter is written against.
+
+Publishing never waits and is lost while the connection is down; whoever needs certainty requests
+and retries. Callbacks run on the event loop in the order of arrival and must not block.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, final
+
+from msgspec import Struct
+
+from broker.errors import BrokerError, UnavailableError
+from broker.ports import NO_HEADERS
+
+__all__ = [
+    "NO_RESPONDERS",
+    "PendingRequests",
+    "ServerInfo",
+    "Wire",
+    "WireMessage",
+    "WireSubscription",
+    "parse_header_block",
+]
+
+NO_RESPONDERS: Final = 503
+_TICKS_PER_S: Final = 10
+_HEADER_LINE: Final = b"NATS/1.0"
+
+
+class ServerInfo(Struct, frozen=True):
+    """What a server says of itself on connecting."""
+
+    version: str = ""
+    max_payload: int = 1024 * 1024
+    server_id: str = ""
+    server_name: str = ""
+    nonce: str = ""
+    tls_required: bool = False
+    auth_required: bool = False
+    headers: bool = False
+    jetstream: bool = False
+    connect_urls: tuple[str, ...] = ()
+
+
+@final
+class WireMessage:
+    """One received message. Headers are parsed when somebody looks."""
+
+    __slots__ = ("_block", "_headers", "_status", "data", "reply", "subject")
+
+    def __init__(
+        self,
+        subject: str,
+        reply: str,
+        data: bytes,
+        *,
+        block: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        status: int | None = None,
+    ) -> None:
+        self.subject = subject
+        self.reply = reply
+        self.data = data
+        self._block = block
+        self._headers = headers
+        self._status = status
+
+    @property
+    def status(self) -> int:
+        """The status code of a message from the server itself, 0 for any other."""
+        if self._status is None:
+            block = self._block
+            # A status line reads "NATS/1.0 404 ..."; any other ends after its 8th byte.
+            self._status = int(block[9:12]) if block[8:9] == b" " else 0
+        return self._status
+
+    @property
+    def description(self) -> str:
+        """The text behind the status code."""
+        if self._block:
+            line = self._block.partition(b"\r\n")[0]
+            return line[13:].decode(errors="replace")
+        return self.headers.get("Description", "")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """All headers; of a repeated one the last value."""
+        if self._headers is None:
+            self._headers = parse_header_block(self._block) if self._block else NO_HEADERS
+        return self._headers
+
+
+class WireSubscription(Protocol):
+    """A running subscription, renewed by the wire after every reconnection."""
+
+    def unsubscribe(self) -> None:
+        """End it; no callback runs afterwards."""
+        ...
+
+
+class Wire(Protocol):
+    """One connection, kept alive through reconnection."""
+
+    @property
+    def server(self) -> ServerInfo:
+        """The server that we are, or were last, connected to."""
+        ...
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the connection stands."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed for good."""
+        ...
+
+    def new_inbox(self) -> str:
+        """Return a unique subject under the inbox prefix of this identity."""
+        ...
+
+    def publish(
+        self,
+        subject: str,
+        data: bytes,
+        headers: Mapping[str, str] = NO_HEADERS,
+        reply: str = "",
+    ) -> None:
+        """Send and forget.
+
+        Raises:
+            TooLargeError: above the server's payload limit, which would end the connection.
+        """
+        ...
+
+    async def request(
+        self,
+        subject: str,
+        data: bytes,
+        headers: Mapping[str, str] = NO_HEADERS,
+        *,
+        timeout_s: float,
+    ) -> WireMessage:
+        """Send and wait for one answer; waits for the connection first, within the time-out.
+
+        Raises:
+            UnavailableError: no connection, no responders, or no answer in time.
+            PermissionDeniedError: the identity may not publish to `subject`.
+            TooLargeError: above the server's payload limit.
+        """
+        ...
+
+    async def subscribe(
+        self, subject: str, callback: Callable[[WireMessage], None], *, group: str = ""
+    ) -> WireSubscription:
+        """Receive messages; on return the server knows the subscription, unless we are offline.
+
+        Raises:
+            PermissionDeniedError: the identity may not subscribe to `subject`.
+        """
+        ...
+
+    def on_up(self, callback: Callable[[], None]) -> None:
+        """Call back after every reconnection, with subscriptions renewed."""
+        ...
+
+    async def close(self) -> None:
+        """Flush what was published and disconnect for good."""
+        ...
+
+
+@final
+class PendingRequests:
+    """Requests that wait for an answer, by number, with coarse and cheap time-outs."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._next = 0
+        self._waiting: dict[int, tuple[str, asyncio.Future[WireMessage]]] = {}
+        self._expiring: dict[int, list[int]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._swept_to = 0
+
+    def add(self, subject: str, timeout_s: float) -> tuple[int, asyncio.Future[WireMessage]]:
+        """Register a request; it fails by itself up to 0.1 s after its time-out."""
+        self._next += 1
+        number = self._next
+        future: asyncio.Future[WireMessage] = self._loop.create_future()
+        self._waiting[number] = (subject, future)
+        tick = int((self._loop.time() + timeout_s) * _TICKS_PER_S) + 1
+        self._expiring.setdefault(tick, []).append(number)
+        if self._timer is None:
+            self._swept_to = int(self._loop.time() * _TICKS_PER_S)
+            self._timer = self._loop.call_later(1 / _TICKS_PER_S, self._sweep)
+        return number, future
+
+    def answer(self, number: int, message: WireMessage) -> None:
+        """Hand an answer to whoever waits for it."""
+        waiting = self._waiting.pop(number, None)
+        if waiting is None or waiting[1].done():
+            return
+        if message.status == NO_RESPONDERS:
+            waiting[1].set_exception(UnavailableError(f"no responders on {waiting[0]!r}"))
+        else:
+            waiting[1].set_result(message)
+
+    def fail_all(self, reason: str) -> None:
+        """Fail every request as unavailable: the connection that would carry answers is gone."""
+        waiting, self._waiting = self._waiting, {}
+        for subject, future in waiting.values():
+            if not future.done():
+                future.set_exception(UnavailableError(f"request to {subject!r}: {reason}"))
+
+    def fail_subject(self, subject: str, error: BrokerError) -> bool:
+        """Fail the requests to one subject; say whether there were any."""
+        numbers = [number for number, (name, _) in self._waiting.items() if name == subject]
+        for number in numbers:
+            _, future = self._waiting.pop(number)
+            if not future.done():
+                future.set_exception(error)
+        return bool(numbers)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        now = int(self._loop.time() * _TICKS_PER_S)
+        for tick in range(self._swept_to, now + 1):
+            for number in self._expiring.pop(tick, ()):
+                waiting = self._waiting.pop(number, None)
+                if waiting is not None and not waiting[1].done():
+                    waiting[1].set_exception(
+                        UnavailableError(f"no answer from {waiting[0]!r} in time")
+                    )
+        self._swept_to = now
+        if self._waiting:
+            self._timer = self._loop.call_later(1 / _TICKS_PER_S, self._sweep)
+        else:
+            self._expiring.clear()
+
+
+def parse_header_block(block: bytes) -> dict[str, str]:
+    """Return the headers of a raw block that starts with its version line."""
+    if not block.startswith(_HEADER_LINE):
+        return {}
+    headers: dict[str, str] = {}
+    for line in block.decode(errors="replace").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name] = value.strip()
+    return headers

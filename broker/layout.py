@@ -1,0 +1,83 @@
+"""The shape of the oplog stream: what it takes in and where the broker stores it.
+
+The same facts configure the real stream and drive the in-memory one.
+"""
+
+from typing import Final
+
+__all__ = [
+    "DUPLICATE_WINDOW_S",
+    "MAILBOX_KINDS",
+    "MESSAGE_ID",
+    "STREAM_SUBJECTS",
+    "TRANSFORM_SOURCE",
+    "is_captured",
+    "matches",
+    "partition_filter",
+    "stored_subject",
+    "transform_destination",
+]
+
+MAILBOX_KINDS: Final = ("invoke", "reply", "control")
+STREAM_SUBJECTS: Final = (
+    "shem.invoke.*.*",
+    "shem.reply.*.*",
+    "shem.control.*.*",
+    "shem.oplog.>",
+    "shem.sched.*.*.*",
+)
+TRANSFORM_SOURCE: Final = "shem.*.*.*"
+DUPLICATE_WINDOW_S: Final = 120
+MESSAGE_ID: Final = "Nats-Msg-Id"
+
+_PREFIX: Final = "shem."
+
+
+def transform_destination(partitions: int) -> str:
+    """Return the subject template that sorts incoming messages into mailboxes."""
+    return (
+        f"shem.oplog.{{{{partition({partitions},2,3)}}}}"
+        ".{{wildcard(2)}}.{{wildcard(3)}}.in.{{wildcard(1)}}"
+    )
+
+
+def partition_filter(partition: int) -> str:
+    """Return the pattern of all mailboxes of one partition."""
+    return f"shem.oplog.{partition}.*.*.in.*"
+
+
+def is_captured(subject: str) -> bool:
+    """Say whether the stream stores messages published to `subject`."""
+    return any(matches(pattern, subject) for pattern in STREAM_SUBJECTS)
+
+
+def stored_subject(subject: str, partitions: int) -> str:
+    """Return where a message published to `subject` is stored."""
+    tokens = subject.split(".")
+    if len(tokens) != 4:
+        return subject
+    _, kind, component, worker = tokens
+    partition = _partition(component + worker, partitions)
+    return f"{_PREFIX}oplog.{partition}.{component}.{worker}.in.{kind}"
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Say whether a subject matches a pattern with `*` (one token) and a final `>` (the rest)."""
+    if pattern == subject:
+        return True
+    wanted = pattern.split(".")
+    given = subject.split(".")
+    for position, part in enumerate(wanted):
+        if part == ">":
+            return len(given) > position
+        if position >= len(given) or part not in {"*", given[position]}:
+            return False
+    return len(wanted) == len(given)
+
+
+def _partition(text: str, partitions: int) -> int:
+    # The tokens are encoded already, so `subjects.partition_of` would encode them twice.
+    digest = 2166136261
+    for byte in text.encode():
+        digest = ((digest ^ byte) * 16777619) & 0xFFFFFFFF
+    return digest % partitions

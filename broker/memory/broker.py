@@ -1,0 +1,158 @@
+"""The in-memory broker and the connections to it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, final
+
+from broker import subjects
+from broker.layout import matches, partition_filter
+from broker.memory.bucket import BlobStore, BucketStore, MemoryBlobs, MemoryBucket
+from broker.memory.clock import Clock, LoopClock
+from broker.memory.consumer import MemoryConsumer, Partition
+from broker.memory.faults import Faults
+from broker.memory.journal import MemoryJournal
+from broker.memory.link import Link
+from broker.memory.signals import MemorySignals, Switch
+from broker.memory.stream import MemoryStream
+from broker.ports import Delivery, Message
+
+__all__ = ["MemoryBroker", "MemoryCluster"]
+
+_BUCKETS: Final = (
+    subjects.MEMBERS_BUCKET,
+    subjects.COMPONENTS_BUCKET,
+    subjects.WORKERS_BUCKET,
+)
+
+
+@final
+class MemoryCluster:
+    """What all connections share. Create and use it inside one running event loop."""
+
+    def __init__(
+        self, *, partitions: int = subjects.PARTITIONS_DEFAULT, clock: Clock | None = None
+    ) -> None:
+        self.clock: Clock = LoopClock() if clock is None else clock
+        self.faults = Faults()
+        self.stream = MemoryStream(self.clock, partitions=partitions)
+        self.buckets = {name: BucketStore(self.clock) for name in _BUCKETS}
+        self.blobs = BlobStore()
+        self.switch = Switch()
+        self._partitions: dict[int, Partition] = {}
+        self.stream.on_store(self._stored)
+
+    def connect(self) -> "MemoryBroker":
+        """Return a new connection."""
+        return MemoryBroker(self)
+
+    def partition(self, number: int) -> Partition:
+        """Return a partition, shared by the consumers of all connections."""
+        found = self._partitions.get(number)
+        if found is None:
+            found = Partition(number, self.stream, self.clock, self.faults)
+            self._partitions[number] = found
+        return found
+
+    def _stored(self, message: Message) -> None:
+        tokens = message.subject.split(".", 3)
+        if tokens[1] != "oplog" or not tokens[2].isdecimal():
+            return
+        partition = self._partitions.get(int(tokens[2]))
+        if partition is not None and matches(partition_filter(partition.number), message.subject):
+            partition.stored(message)
+
+
+@final
+class MemoryBroker:
+    """One connection; `disconnect` and `reconnect` are for tests."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self.cluster = cluster
+        self._link = Link()
+        self._journal = MemoryJournal(cluster.stream, self._link, cluster.faults)
+        self._signals = MemorySignals(cluster.switch, self._link)
+        self._buckets = {
+            name: MemoryBucket(store, self._link) for name, store in cluster.buckets.items()
+        }
+        self._blobs = MemoryBlobs(cluster.blobs, self._link)
+        self._consumers: list[MemoryConsumer] = []
+        self._hooks: list[Callable[[], Awaitable[None]]] = []
+
+    @property
+    def journal(self) -> MemoryJournal:
+        """The oplog stream."""
+        return self._journal
+
+    @property
+    def signals(self) -> MemorySignals:
+        """Core messages."""
+        return self._signals
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the stream has."""
+        return self.cluster.stream.partitions
+
+    @property
+    def payload_bytes_max(self) -> int:
+        """The largest message that is stored."""
+        return self.cluster.stream.payload_bytes_max
+
+    @property
+    def members(self) -> MemoryBucket:
+        """Living executors."""
+        return self._buckets[subjects.MEMBERS_BUCKET]
+
+    @property
+    def components(self) -> MemoryBucket:
+        """Component metadata."""
+        return self._buckets[subjects.COMPONENTS_BUCKET]
+
+    @property
+    def workers(self) -> MemoryBucket:
+        """The index of workers."""
+        return self._buckets[subjects.WORKERS_BUCKET]
+
+    @property
+    def blobs(self) -> MemoryBlobs:
+        """Component binaries and large payloads."""
+        return self._blobs
+
+    def consumer(
+        self,
+        partition: int,
+        *,
+        on_delivery: Callable[[Delivery], None],
+        on_lost: Callable[[], None],
+    ) -> MemoryConsumer:
+        """Return this connection's consumer of a partition."""
+        consumer = MemoryConsumer(
+            self.cluster.partition(partition), self._link, on_delivery, on_lost
+        )
+        self._consumers.append(consumer)
+        return consumer
+
+    def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Run `callback` after every `reconnect`."""
+        self._hooks.append(callback)
+
+    def disconnect(self) -> None:
+        """Cut the connection: calls fail or wait, deliveries stop, the pins start to run out."""
+        self._link.cut()
+        for consumer in self._consumers:
+            consumer.link_down()
+
+    async def reconnect(self) -> None:
+        """Restore the connection and run the hooks."""
+        self._link.restore()
+        for consumer in self._consumers:
+            consumer.link_up()
+        for bucket in self._buckets.values():
+            bucket.link_up()
+        for hook in self._hooks:
+            await hook()
+
+    async def close(self) -> None:
+        """Disconnect for good."""
+        for consumer in self._consumers:
+            consumer.link_down()
+        self._link.close()
