@@ -10,18 +10,18 @@ import asyncio
 import ctypes
 import itertools
 from collections.abc import Callable
-from typing import Any, Final, final
+from typing import Any, Final, NoReturn, Protocol, final
 
 from actors.engine import bindings
 from actors.engine.abi.runtime import trap
 from actors.engine.bindings import Address
-from actors.engine.errors import EngineError, GuestTrap
+from actors.engine.errors import GuestTrap, InstanceStateError
 from actors.engine.handles import HandleTable
 from actors.engine.limits import FLAT_PARAMETERS_MAX, NESTED_TICKS_MAX
 from actors.engine.suspension import Pending
 from actors.engine.traps import guest_trap
 
-__all__ = ["Store", "fail", "stores"]
+__all__ = ["Contexts", "Store", "cannot_leave", "fail", "stores", "wait_callback"]
 
 stores: Final[dict[int, "Store"]] = {}
 """Open stores by the integer that callbacks get as their environment."""
@@ -46,7 +46,7 @@ class Store:
         self.entered = [False] * components
         self.lowerings: list[Any] = [None] * lowerings
         self.exports: list[Any] = [None] * exports
-        self.make_lowering: Callable[[int], Any] = _closed
+        self.contexts: Contexts = _Closed()
         self.failure: BaseException | None = None
         # Whether guest code runs that must not call imports: allocation and post-return.
         self.may_not_leave = False
@@ -66,6 +66,7 @@ class Store:
         start = ctypes.addressof(cells)
         self.slots_address: Address = start
         self.slots = (ctypes.c_char * (bindings.SLOT_BYTES * _SLOTS)).from_address(start)
+        self.slot_words = memoryview(cells).cast("B").cast("Q")
         self.realloc_address: Address = start + bindings.SLOT_BYTES * _SLOTS
         self.realloc_slots = (ctypes.c_char * (bindings.SLOT_BYTES * 4)).from_address(
             self.realloc_address
@@ -97,8 +98,13 @@ class Store:
 
     def lowering(self, index: int) -> Any:
         """Return the memory behind a lowered function, made at its first use."""
-        memory = self.lowerings[index] = self.make_lowering(index)
+        memory = self.lowerings[index] = self.contexts.lowering(index)
         return memory
+
+    def export(self, index: int) -> Any:
+        """Return the context of a lifted function, made at its first use."""
+        context = self.exports[index] = self.contexts.export(index)
+        return context
 
     # Nested calls.
 
@@ -161,7 +167,7 @@ class Store:
                     self.pending = None
                     self.is_resumable = True
                 if self._future is None:
-                    raise EngineError("the instance was closed in mid-call")
+                    raise InstanceStateError("the instance was closed in mid-call")
         finally:
             self._abandon()
         if self.error.value or self.trap.value:
@@ -190,17 +196,17 @@ class Store:
         """Free the store and everything in it. Idempotent.
 
         Raises:
-            EngineError: called from within its running guest.
+            InstanceStateError: called from within its running guest.
         """
         if self._is_polling or self.nesting:
-            raise EngineError("an instance cannot be closed from within its own guest")
+            raise InstanceStateError("an instance cannot be closed from within its own guest")
         self._abandon()
         store, self._store = self._store, None
         if store is None:
             return
         # No view of freed memory may survive.
         self.lowerings = self.exports = []
-        self.make_lowering = _closed
+        self.contexts = _Closed()
         self.suspended = None
         self.failure = None
         stores.pop(self.id, None)
@@ -208,8 +214,31 @@ class Store:
         bindings.store_delete(store)
 
 
-def _closed(_index: int) -> Any:
-    raise EngineError("the instance is closed")
+class Contexts(Protocol):
+    """Makes what adapters work with, once the core instances exist."""
+
+    def lowering(self, index: int) -> Any:
+        """Return the memory behind lowered function `index` of the plan."""
+        ...
+
+    def export(self, index: int) -> Any:
+        """Return the context of lifted function `index` of the plan."""
+        ...
+
+    def destructor(self, resource: int) -> Address | None:
+        """Return the destructor of resource `resource` of the plan, if it has one."""
+        ...
+
+
+class _Closed:
+    def lowering(self, index: int) -> Any:
+        raise InstanceStateError(f"lowered function {index}: the instance is closed")
+
+    def export(self, index: int) -> Any:
+        raise InstanceStateError(f"lifted function {index}: the instance is closed")
+
+    def destructor(self, resource: int) -> Address | None:
+        raise InstanceStateError(f"resource {resource}: the instance is closed")
 
 
 def fail(environment: int, error: BaseException) -> Address:
@@ -221,7 +250,7 @@ def fail(environment: int, error: BaseException) -> Address:
     return address
 
 
-def cannot_leave() -> None:
+def cannot_leave() -> NoReturn:
     """Refuse an import called by allocation or post-return."""
     trap("cannot leave component instance")
 

@@ -39,7 +39,7 @@ class ResourceId(ResourceName, frozen=True, kw_only=True):
     owner: int | None
 
 
-class FromInstance(Struct, frozen=True, tag="instance"):
+class FromInstance(Struct, frozen=True):
     """Export `name` of the core instance in `slot`."""
 
     slot: int
@@ -47,13 +47,13 @@ class FromInstance(Struct, frozen=True, tag="instance"):
     kind: ExternKind
 
 
-class FromLowering(Struct, frozen=True, tag="lowering"):
+class FromLowering(Struct, frozen=True):
     """The core function made by `Plan.lowerings[index]`."""
 
     index: int
 
 
-class FromResource(Struct, frozen=True, tag="resource"):
+class FromResource(Struct, frozen=True):
     """The core function made by `Plan.resource_functions[index]`."""
 
     index: int
@@ -63,7 +63,7 @@ CoreSource: TypeAlias = FromInstance | FromLowering | FromResource
 """Where a core definition comes from."""
 
 
-class HostFunction(Struct, frozen=True, tag="host"):
+class HostFunction(Struct, frozen=True):
     """A function that the host provides."""
 
     interface: str | None
@@ -71,7 +71,7 @@ class HostFunction(Struct, frozen=True, tag="host"):
     type: FunctionType
 
 
-class LiftedFunction(Struct, frozen=True, tag="lifted"):
+class LiftedFunction(Struct, frozen=True):
     """The function made by `Plan.lifts[index]`."""
 
     index: int
