@@ -37,6 +37,11 @@ class WorkerJournal:
             self._live = self._replay.at_end
         return self._live
 
+    @property
+    def recorded_ms(self) -> int:
+        """Time stamp of the newest consumed or recorded entry, in milliseconds of Unix time."""
+        return self._ledger.recorded_ms or self._replay.consumed_ms
+
     def answer(self, function: str, request: Raw | UnsetType) -> Raw | None:
         """Return the recorded answer, None when live."""
         if self._live:
@@ -51,9 +56,10 @@ class WorkerJournal:
     def record(self, function: str, kind: str, request: Raw | UnsetType, response: Raw) -> None:
         """Record the answer of a call that has just run."""
         self._ledger.progressed = True
+        self._ledger.recorded_ms = at_ms = self._clock.stamp_ms()
         self._writer.add(
             ImportedFunctionInvoked(
-                at_ms=self._clock.stamp_ms(),
+                at_ms=at_ms,
                 function=function,
                 kind=kind,
                 request=request,

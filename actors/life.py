@@ -105,6 +105,7 @@ class Life:
         self._trusted = False
         self._leaving = False
         self._event = asyncio.Event()
+        self._quieted = asyncio.Event()
         self._guest: Guest | None = None
         self._session: Session | None = None
         self._woken: set[int] = set()
@@ -293,7 +294,7 @@ class Life:
             if not self.mailbox.is_empty or self._leaving:
                 return
             self.is_idle = True
-            self._became_quiet()
+            self._settle_if_done()
             await self._purge_consumed()
             self._services.residency.settled(self._resident)
             await self._event.wait()
@@ -398,8 +399,8 @@ class Life:
         """Leave memory, unless something came in meanwhile."""
         await self._purge_consumed()
         while not self.ledger.is_quiet:
-            await self._event.wait()
-            self._event.clear()
+            self._quieted.clear()
+            await self._quieted.wait()
         if self._leaving:
             if self.mailbox.is_empty:
                 self._settle()
@@ -410,8 +411,11 @@ class Life:
         return Next.END
 
     def _became_quiet(self) -> None:
-        """Everything recorded is committed and sent: nothing of this worker waits for a crash."""
-        self._event.set()
+        """Something was committed or sent: perhaps nothing of this worker waits any more."""
+        self._quieted.set()
+        self._settle_if_done()
+
+    def _settle_if_done(self) -> None:
         if self.is_idle and self.mailbox.is_empty and self.ledger.is_quiet:
             self._settle()
 

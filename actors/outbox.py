@@ -169,12 +169,12 @@ class Outbox:
 
     def _completed(self, entry: ExportedFunctionCompleted) -> None:
         invoked, self._invoked = self._invoked, None
-        matches = invoked is not None and invoked.idempotency_key == entry.idempotency_key
-        function = invoked.function if invoked is not None and matches else None
+        if invoked is not None and invoked.idempotency_key != entry.idempotency_key:
+            invoked = None
         self.answer(
-            self.outcome_of(entry.idempotency_key, function, entry.result, entry.error),
-            result_to=invoked.result_to if invoked is not None and matches else None,
-            traceparent=invoked.traceparent if invoked is not None and matches else None,
+            self.outcome_of(entry.idempotency_key, entry.function, entry.result, entry.error),
+            result_to=None if invoked is None else invoked.result_to,
+            traceparent=None if invoked is None else invoked.traceparent,
         )
 
     def _status(self, status: str) -> None:

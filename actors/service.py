@@ -73,7 +73,9 @@ class Executor:
             memory_bytes_max=options.memory_bytes_max, workers_max=options.resident_workers_max
         )
         self._membership = Membership(
-            broker.members, options.name, started_ms=self._time.wall_ns() // 1_000_000,
+            broker.members,
+            options.name,
+            started_ms=self._time.wall_ns() // 1_000_000,
             monotonic=self._time.monotonic_s,
         )
         self._tasks: asyncio.TaskGroup | None = None
