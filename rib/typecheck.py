@@ -286,6 +286,9 @@ def _check_number(inference: Inference, node: Number, *, is_negative: bool) -> N
         if float(node.digits) > largest:
             inference.report(node, Code.NUMBER_RANGE, f"{node.digits} does not fit {type_.value}")
         return
+    if not node.digits.isdigit():
+        inference.report(node, Code.NUMBER_RANGE, f"{node.digits} does not fit {type_.value}")
+        return
     value = -int(node.digits) if is_negative else int(node.digits)
     low, high = INTEGER_RANGES[type_]
     if not low <= value <= high:
