@@ -177,6 +177,8 @@ def _solve(inference: Inference) -> None:
         if not (_default_inputs(inference) or inference.force() or _default_numbers(inference)):
             break
     _close(inference)
+    inference.settle()
+    _close(inference)
 
 
 def _open_variables(inference: Inference) -> Iterator[Variable]:
@@ -225,8 +227,13 @@ def _close(inference: Inference) -> None:
 
 def _report_unresolved(inference: Inference, nodes: list[Node]) -> None:
     for node in nodes:
-        term = inference.types.get(node)
-        unknown = [] if term is None else variables(term)
+        if isinstance(node, Method) and isinstance(resolve(inference.types[node.target]), Variable):
+            # What the method is called on is the place to look at, whatever it is called with.
+            inference.report(node, Code.INVALID_METHOD, _unresolved_method(node))
+            for variable in [*variables(inference.types[node.target]), *_unknown(inference, node)]:
+                variable.target = POISON
+    for node in nodes:
+        unknown = _unknown(inference, node)
         if not unknown:
             continue
         helps: tuple[str, ...] = ()
@@ -235,14 +242,16 @@ def _report_unresolved(inference: Inference, nodes: list[Node]) -> None:
             known = [*inference.catalog.case_names(), *(inference.globals.roots or ())]
             near = nearest(node.name, known)
             helps = (f"make sure `{node.name}` is a valid identifier", *near)
-        elif isinstance(node, Method):
-            cause, helps = _unresolved_method(node), ()
         else:
             helps = ("say it: `let name: type = …`",)
-        code = Code.INVALID_METHOD if isinstance(node, Method) else Code.UNDETERMINED
-        inference.report(node, code, cause, (), helps)
+        inference.report(node, Code.UNDETERMINED, cause, (), helps)
         for variable in unknown:
             variable.target = POISON
+
+
+def _unknown(inference: Inference, node: Node) -> list[Variable]:
+    term = inference.types.get(node)
+    return [] if term is None else variables(term)
 
 
 def _unresolved_method(node: Method) -> str:
