@@ -90,6 +90,7 @@ from rib.terms import (
     ResourceTerm,
     Term,
     Variable,
+    is_too_large,
     parts,
     resolve,
     show,
@@ -148,6 +149,12 @@ def infer_types(text: str, program: Block, catalog: Catalog, globals_: Globals) 
     inference.infer(program)
     _solve(inference)
     nodes = _inner_first(program)
+    large = next((n for n in nodes if n in inference.types and _is_too_large(inference, n)), None)
+    if large is not None:
+        # Every further check would walk all of it.
+        if not inference.diagnostics:
+            inference.report_too_large(large)
+        return inference
     _report_unresolved(inference, nodes)
     # The sign of `-128` stands outside the number, whose range depends on it.
     negated = {
@@ -159,6 +166,10 @@ def infer_types(text: str, program: Block, catalog: Catalog, globals_: Globals) 
         _check_node(inference, node, is_negative=node in negated)
     _check_result(inference, program)
     return inference
+
+
+def _is_too_large(inference: Inference, node: Node) -> bool:
+    return is_too_large(inference.types[node])
 
 
 def _inner_first(program: Block) -> list[Node]:

@@ -260,6 +260,14 @@ def test_too_long_a_text_is_an_error() -> None:
     assert finding.code is rib.Code.TOO_LARGE
 
 
+@pytest.mark.parametrize("seed", ["1", "x"])
+def test_types_that_double_with_every_line_are_an_error(seed) -> None:
+    lines = [f"let v0 = {seed}", *[f"let v{i + 1} = (v{i}, v{i})" for i in range(60)]]
+    findings = rib.check("; ".join([*lines, "v60"]))
+
+    assert rib.Code.TOO_LARGE in {finding.code for finding in findings}
+
+
 def test_every_code_is_explained() -> None:
     page = (Path(__file__).parents[3] / "docs" / "RIB.md").read_text()
 
