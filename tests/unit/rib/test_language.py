@@ -4,12 +4,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import rib
 from rib.code import VERSION
 from rib.limits import NESTING_MAX, TEXT_CHARACTERS_MAX
-from tests.unit.rib.shop import COMPONENTS, ORDERS, Echo
+from tests.unit.rib.shop import COMPONENTS, ORDERS, SHOP, Echo
 from wit.type_text import type_text
+from wit.types import FunctionType
 from wit.wave import format_value
 
 W = 'let w = instance("w"); '
@@ -227,6 +229,26 @@ def test_a_redundant_arm_is_a_warning() -> None:
     program = rib.compile("match some(1) { some(a) => 1, some(b) => 2, none => 3 }")
 
     assert [warning.code for warning in program.warnings] == [rib.Code.REDUNDANT_ARM]
+
+
+def test_a_program_knows_which_component_versions_break_it() -> None:
+    program = rib.compile(W + 'w.twice(1) + w.price-of("k")', COMPONENTS)
+    (orders, *others) = SHOP.export_interfaces
+    changed = tuple(
+        replace(function, type=FunctionType((), function.type.result))
+        if function.name == "twice"
+        else function
+        for function in orders.functions
+        if function.name != "price-of"
+    )
+    world = replace(SHOP, export_interfaces=(replace(orders, functions=changed), *others))
+
+    assert rib.broken_by(program, COMPONENTS) == ()
+    assert rib.broken_by(program, {"shop": world}) == (
+        f"shop: {ORDERS}.{{twice}}: the function has another type",
+        f"shop: {ORDERS}.{{price-of}}: the function is gone",
+    )
+    assert "no such component" in rib.broken_by(program, {})[0]
 
 
 def test_a_prompt_may_end_a_line_with_a_semicolon() -> None:
