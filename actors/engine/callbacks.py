@@ -163,4 +163,6 @@ def resource_callback(
         except BaseException as error:  # noqa: BLE001 - nothing may pass through C
             return fail(environment, error)
 
-    return bindings.CALLBACK({"new": new, "rep": representation, "drop": drop_handle}[function.operation])
+    return bindings.CALLBACK(
+        {"new": new, "rep": representation, "drop": drop_handle}[function.operation]
+    )

@@ -156,9 +156,7 @@ class Decoder:
             f"(({cases[carrier].name!r}, {inner}) if {tag} == {carrier} else pick({bare}, {tag}))"
         )
 
-    def _case_reader(
-        self, type_: VariantType | OptionType | ResultType, *, flat: bool
-    ) -> str:
+    def _case_reader(self, type_: VariantType | OptionType | ResultType, *, flat: bool) -> str:
         def write(name: str) -> list[str]:
             lines = [f"def {name}(m, f, tag, raw):"]
             for index, case in enumerate(alternatives(type_)):
@@ -245,4 +243,3 @@ class Decoder:
 
 
 _NUMBERS = frozenset(SCALAR_CODES) - {Primitive.BOOL, Primitive.CHAR}
-

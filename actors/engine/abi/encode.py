@@ -105,9 +105,7 @@ class Encoder:
             return f"m.give_own({resource}, {value})"
         return f"m.give_borrow({resource}, {value}, f)"
 
-    def _case_writer(
-        self, type_: VariantType | OptionType | ResultType, *, flat: bool
-    ) -> str:
+    def _case_writer(self, type_: VariantType | OptionType | ResultType, *, flat: bool) -> str:
         def write(name: str) -> list[str]:
             is_option = isinstance(type_, OptionType)
             lines = [f"def {name}(m, f, value):"]

@@ -106,9 +106,7 @@ class Layout:
     def leaf(self, code: str, size: int, alignment: int) -> None:
         """Add one scalar, or raw bytes."""
         if self._flat:
-            self.leaves.append(
-                Leaf(self.bytes, _WIDENED.get(code, code) if self._widen else code)
-            )
+            self.leaves.append(Leaf(self.bytes, _WIDENED.get(code, code) if self._widen else code))
             self.bytes += max(SLOT_BYTES, size)
         else:
             self.bytes = align(self.bytes, alignment)

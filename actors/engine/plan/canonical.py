@@ -83,9 +83,7 @@ class CanonicalPlanner:
         offset = definition.offset
         target = scope.get(Sort.FUNCTION, definition.function, offset)
         assert isinstance(target, HostFunction | LiftedFunction)
-        type_ = (
-            target.type if isinstance(target, HostFunction) else self.lifts[target.index].type
-        )
+        type_ = target.type if isinstance(target, HostFunction) else self.lifts[target.index].type
         if definition.options.post_return is not None:
             raise BinaryError("a lowered function takes no post-return", offset=offset)
         context = _context(scope, definition.options, type_, core, offset, lowered=True)
@@ -111,9 +109,7 @@ class CanonicalPlanner:
                 f"resource.{operation} on a resource that another component implements",
                 offset=offset,
             )
-        self.resource_functions.append(
-            ResourceFunctionPlan(operation, scope.instance, resource)
-        )
+        self.resource_functions.append(ResourceFunctionPlan(operation, scope.instance, resource))
         return FromResource(len(self.resource_functions) - 1)
 
 

@@ -180,9 +180,7 @@ class _Evaluator:
             case defined:
                 return self.types.defined(scope, defined, offset)
 
-    def _instantiate(
-        self, scope: Scope, definition: defs.Instantiate, depth: int
-    ) -> InstanceValue:
+    def _instantiate(self, scope: Scope, definition: defs.Instantiate, depth: int) -> InstanceValue:
         offset = definition.offset
         closure = scope.get(Sort.COMPONENT, definition.component, offset)
         if not isinstance(closure, ComponentClosure):
@@ -200,9 +198,7 @@ class _Evaluator:
     ) -> None:
         entity = scope.find(definition.target, definition.offset)
         if definition.name in exports:
-            raise BinaryError(
-                f"{definition.name!r} is exported twice", offset=definition.offset
-            )
+            raise BinaryError(f"{definition.name!r} is exported twice", offset=definition.offset)
         if isinstance(entity, ResourceId):
             self.resources.name_exported(entity, definition.name)
         scope.add(definition.target.sort, entity)

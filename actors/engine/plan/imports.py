@@ -93,9 +93,7 @@ class ImportEvaluator:
                     scope.add(Sort.CORE_TYPE, declarator.type)
                 case defs.AliasOuter():
                     outer = scope.outer(declarator.count, offset)
-                    scope.add(
-                        declarator.sort, outer.get(declarator.sort, declarator.index, offset)
-                    )
+                    scope.add(declarator.sort, outer.get(declarator.sort, declarator.index, offset))
                 case defs.AliasExport():
                     scope.add(declarator.sort, alias_export(scope, declarator))
                 case defs.ExportDeclaration():

@@ -121,5 +121,7 @@ class Scope:
         for _ in range(count):
             scope = scope.parent if scope is not None else None
         if scope is None:
-            raise BinaryError(f"outer alias into scope {count}, which does not exist", offset=offset)
+            raise BinaryError(
+                f"outer alias into scope {count}, which does not exist", offset=offset
+            )
         return scope
