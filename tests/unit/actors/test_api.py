@@ -287,6 +287,12 @@ def test_the_log_is_read_in_pages_and_by_type():
         assert "next" not in page
         page = (await scene.ask("worker.oplog", {**body, "limit": 9, "types": ["log"]}))["ok"]
         assert [each["index"] for each in page["entries"]] == [2, 3, 4, 5]
+        wanted = {**body, "query": "level:stderr AND NOT message:c", "text": True}
+        page = (await scene.ask("worker.oplog", wanted))["ok"]
+        assert [each["index"] for each in page["entries"]] == [3, 5]
+        assert "log" in page["entries"][0]["text"]
+        wrong = (await scene.ask("worker.oplog", {**body, "query": "(a"}))["error"]
+        assert wrong["kind"] == "bad-request"
 
     run(scenario)
 
