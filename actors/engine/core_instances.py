@@ -72,7 +72,7 @@ class CoreInstances:
         store, base = self._store, self._base
         linker = bindings.linker_new(self._engine)
         try:
-            bindings.linker_allow_shadowing(linker, True)  # noqa: FBT003 - a C function
+            bindings.linker_allow_shadowing(linker, True)
             for index, (module, name) in enumerate(step.names):
                 error = bindings.linker_define(
                     linker,

@@ -5,6 +5,11 @@ Generated code sees `m` and `f` as in `actors.engine.abi.decode`.
 
 from typing import assert_never
 
+from actors.engine.abi.layout import Layout, has_raw_payload
+from actors.engine.abi.runtime import flags_writer
+from actors.engine.abi.signature import CODE_BYTES, SCALAR_CODES, alternatives, size_of
+from actors.engine.abi.source import Source
+from actors.engine.plan.model import ResourceId
 from wit.binary.definitions import StringEncoding
 from wit.types import (
     Borrow,
@@ -25,12 +30,6 @@ from wit.types import (
     Type,
     VariantType,
 )
-
-from actors.engine.abi.layout import Layout, has_raw_payload
-from actors.engine.abi.runtime import flags_writer
-from actors.engine.abi.signature import CODE_BYTES, SCALAR_CODES, alternatives, size_of
-from actors.engine.abi.source import Source
-from actors.engine.plan.model import ResourceId
 
 __all__ = ["Encoder"]
 

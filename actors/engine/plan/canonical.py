@@ -1,10 +1,5 @@
 """Collects canonical definitions: lifted and lowered functions, and resource built-ins."""
 
-from wit.binary import definitions as defs
-from wit.binary.sorts import Sort
-from wit.errors import BinaryError
-from wit.types import FunctionType
-
 from actors.engine.abi.signature import core_signature, needs_memory, refusal
 from actors.engine.core.module import FunctionSignature
 from actors.engine.plan.core import CoreSpace
@@ -21,6 +16,10 @@ from actors.engine.plan.model import (
     ResourceId,
 )
 from actors.engine.plan.scope import Scope
+from wit.binary import definitions as defs
+from wit.binary.sorts import Sort
+from wit.errors import BinaryError
+from wit.types import FunctionType
 
 __all__ = ["CanonicalPlanner"]
 

@@ -2,12 +2,6 @@
 
 from typing import assert_never
 
-from wit.binary import definitions as defs
-from wit.binary import types as spelled
-from wit.binary.limits import EVALUATIONS_MAX
-from wit.binary.sorts import Sort
-from wit.errors import BinaryError
-
 from actors.engine.limits import (
     COMPONENT_INSTANCES_MAX,
     INSTANTIATION_DEPTH_MAX,
@@ -22,6 +16,7 @@ from actors.engine.plan.model import (
     Plan,
     ResourceId,
 )
+from actors.engine.plan.resources import ResourceTable
 from actors.engine.plan.scope import (
     ComponentClosure,
     Entity,
@@ -29,8 +24,12 @@ from actors.engine.plan.scope import (
     Scope,
     TypeClosure,
 )
-from actors.engine.plan.resources import ResourceTable
 from actors.engine.plan.types import TypeEvaluator
+from wit.binary import definitions as defs
+from wit.binary import types as spelled
+from wit.binary.limits import EVALUATIONS_MAX
+from wit.binary.sorts import Sort
+from wit.errors import BinaryError
 
 __all__ = ["make_plan"]
 

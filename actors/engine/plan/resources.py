@@ -1,15 +1,15 @@
 """Collects resource types and gives each its identity."""
 
 from msgspec import structs
-from wit.binary.sorts import Sort
-from wit.binary.types import ResourceDefinition
-from wit.errors import BinaryError
-from wit.types import ResourceName
 
 from actors.engine.core.module import FunctionSignature
 from actors.engine.plan.core import CoreSpace
 from actors.engine.plan.model import ResourceId, ResourcePlan
 from actors.engine.plan.scope import Scope
+from wit.binary.sorts import Sort
+from wit.binary.types import ResourceDefinition
+from wit.errors import BinaryError
+from wit.types import ResourceName
 
 __all__ = ["ResourceTable"]
 

@@ -3,18 +3,17 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from wit.binary.definitions import Component, ComponentType, CoreModuleType, InstanceType
-from wit.binary.sorts import Sort, SortIndex
-from wit.binary.types import CoreFunctionType
-from wit.errors import BinaryError
-from wit.types import FunctionType, Type
-
 from actors.engine.plan.model import (
     CoreSource,
     HostFunction,
     LiftedFunction,
     ResourceId,
 )
+from wit.binary.definitions import Component, ComponentType, CoreModuleType, InstanceType
+from wit.binary.sorts import Sort, SortIndex
+from wit.binary.types import CoreFunctionType
+from wit.errors import BinaryError
+from wit.types import FunctionType, Type
 
 __all__ = [
     "ComponentClosure",
