@@ -144,8 +144,9 @@ class Life:
             UnavailableError: the broker does not answer now.
         """
         broker = services.broker
-        loaded = await load(broker.journal, broker.blobs, address.log)
-        past = Past(loaded)
+        async with services.loading:
+            loaded = await load(broker.journal, broker.blobs, address.log)
+            past = Past(loaded)
         references = {
             reference: await payloads.fetch(Raw(reference), broker.blobs)
             for reference in past.references
@@ -269,13 +270,14 @@ class Life:
         )
 
         async def start() -> Guest:
-            self._guest = await Guest.start(
-                prepared,
-                self.ledger,
-                replay=cursor,
-                references=self._references,
-                options=self._services.options,
-            )
+            async with self._services.loading:
+                self._guest = await Guest.start(
+                    prepared,
+                    self.ledger,
+                    replay=cursor,
+                    references=self._references,
+                    options=self._services.options,
+                )
             self._services.residency.entered(self._resident)
             return self._guest
 
@@ -388,15 +390,18 @@ class Life:
     async def _read_mailbox(self) -> None:
         self._trusted = True
         self.mailbox.begin_read()
+        # One exact subject after the other: the broker finds their first message by an index, but
+        # searches the stream for a wildcard. What comes in between is delivered as well. Everything
+        # is known before anything is taken, so the order of the kinds does not matter.
         start = self.mailbox.invoked + 1
-        async for message in self._services.broker.journal.read(
-            self._address.mailbox, from_sequence=start
-        ):
-            kind = message.subject.rsplit(".", 1)[1]
-            if kind == "reply":
+        read = self._services.broker.journal.read
+        async for message in read(self._address.mailbox_control, from_sequence=start):
+            self.mailbox.offer("control", message)
+        async for message in read(self._address.mailbox_invoke, from_sequence=start):
+            self.mailbox.offer("invoke", message)
+        if self._past.status.state in {"suspended", "retrying"}:
+            async for message in read(self._address.mailbox_reply, from_sequence=start):
                 self._woken_by(message)
-            else:
-                self.mailbox.offer(kind, message)
 
     def _woken_by(self, message: Message) -> None:
         try:

@@ -93,12 +93,16 @@ class Session:
         """Start the guest, replay, then work."""
         try:
             guest = await start()
+            replayed = 0
             while (invoked := self._cursor.next_invocation()) is not None:
                 bound, arguments = guest.recall(invoked)
                 result = await self._execute(guest, bound, arguments)
                 if self._cursor.completed(result=result) is None:
                     self._complete(invoked, result)
                     break
+                replayed += 1
+                if replayed % INVOCATIONS_PER_TURN_MAX == 0:
+                    await asyncio.sleep(0)
             return await self._work(guest)
         except _Interrupted:
             self._commands.obey()
