@@ -18,6 +18,7 @@ _END_TIMEOUT_S: Final = 15.0
 _LISTEN_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.05
 _MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
+_LAST_WORDS_CHARACTERS: Final = 800
 _HOST: Final = "127.0.0.1"
 
 
@@ -68,6 +69,10 @@ class Process:
     def resume(self) -> None:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
+
+    def last_words(self) -> str:
+        """Return the end of its output."""
+        return self.log_file.read_text(errors="replace")[-_LAST_WORDS_CHARACTERS:]
 
     def command(self) -> list[str]:
         """Return the command line."""
