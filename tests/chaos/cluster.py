@@ -12,7 +12,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Executor", "Process", "Server", "free_ports"]
+__all__ = ["ROOT", "Executor", "Process", "Server", "free_ports"]
+
+# Programs run from here, so that they are those of this tree wherever else Shem is installed.
+ROOT: Final = Path(__file__).resolve().parents[2]
 
 _END_TIMEOUT_S: Final = 15.0
 _LISTEN_TIMEOUT_S: Final = 20.0
@@ -49,6 +52,7 @@ class Process:
             self._process = subprocess.Popen(
                 self.command(),
                 env=os.environ | self.environment(),
+                cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

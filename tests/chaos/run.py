@@ -23,7 +23,7 @@ from tests.chaos import reader
 from tests.chaos.attack import Attack
 from tests.chaos.check import Fault, check, summary
 from tests.chaos.client import connect, probe
-from tests.chaos.cluster import Executor, Server, free_ports
+from tests.chaos.cluster import ROOT, Executor, Server, free_ports
 from tests.chaos.logs import Log, assemble
 from tests.chaos.operations import COMPONENT
 from tests.chaos.plan import faults
@@ -108,6 +108,7 @@ def _deploy(urls: list[str], executors: list[Executor]) -> None:
         done = subprocess.run(
             command,
             env=environment,
+            cwd=ROOT,
             check=False,
             capture_output=True,
             text=True,
@@ -138,6 +139,7 @@ def _client(options: Options, urls: list[str], number: int) -> subprocess.Popen[
     with out.with_suffix(".log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.client", *words],
+            cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
