@@ -27,6 +27,7 @@ from tests.guests.build import build
 
 READY_LIMIT_S = 60
 RESULT_LIMIT_S = 30
+COLUMNS = 150
 SHEM = [sys.executable, "-m", "shem"]
 
 
@@ -76,7 +77,8 @@ class Demo:
         if done.returncode:
             raise SystemExit(done.stderr)
         if not quiet:
-            print(done.stdout.rstrip(), flush=True)
+            for line in done.stdout.splitlines():
+                print(line if len(line) <= COLUMNS else f"{line[: COLUMNS - 1]}…", flush=True)
         return done.stdout.strip()
 
     def kill(self, *roles: str) -> None:
