@@ -1,1 +1,1 @@
-"""The executor: placement, mailboxes, worker lifecycle, durability, the engine and host interfaces."""
+"""The executor: placement, mailboxes, worker lifecycle, durability, engine and host interfaces."""

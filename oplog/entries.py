@@ -1,13 +1,13 @@
 """The entries of an oplog: one frozen struct each, tagged by its name in the JSON.
 
-Indices start at 1; entry 1 is always `Create`. An entry holds values as JSON (`Raw`), mapped by the
-types of the component (see `wit.json_values`); a value above `limits.INLINE_BYTES_MAX` lies in the
-blob store and its place holds `{"$blob": name, "size": n, "sha256": digest}`, which no WIT value can
-look like, because WIT names never start with `$`.
+Indices start at 1; entry 1 is always `Create`. An entry holds values as JSON (`Raw`), mapped by
+the types of the component (see `wit.json_values`); a value above `limits.INLINE_BYTES_MAX` lies in
+the blob store and its place holds `{"$blob": name, "size": n, "sha256": digest}`, which no WIT
+value can look like, because WIT names never start with `$`.
 
-*Hints* tell about the worker and are skipped by replay; all other entries are consumed by replay in
-order. Names and fields follow Golem's public oplog where it has the same entry. Fields are only ever
-added, always with a default, so that old bytes decode for ever.
+*Hints* tell about the worker and are skipped by replay; all other entries are consumed by replay
+in order. Names and fields follow Golem's public oplog where it has the same entry. Fields are only
+ever added, always with a default, so that old bytes decode for ever.
 """
 
 from typing import Final, TypeAlias
@@ -91,9 +91,13 @@ class Caller(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
 class ExportedFunctionCompleted(
     _Entry, tag="exported-function-completed", frozen=True, kw_only=True
 ):
-    """The outcome of the invocation begun last: `result` (unset: none) or `error`, never both."""
+    """The outcome of the invocation begun last: `result` (unset: none) or `error`, never both.
+
+    `function` repeats what was invoked, so that an outcome can be told from this entry alone.
+    """
 
     idempotency_key: str
+    function: str | None = None
     result: Raw | UnsetType = UNSET
     error: "Failure | None" = None
 
@@ -163,16 +167,17 @@ class Restart(_Entry, tag="restart", frozen=True, kw_only=True):
     """An operator resumed the worker."""
 
 
-class CancelPendingInvocation(
-    _Entry, tag="cancel-pending-invocation", frozen=True, kw_only=True
-):
+class CancelPendingInvocation(_Entry, tag="cancel-pending-invocation", frozen=True, kw_only=True):
     """A queued invocation was cancelled before it began."""
 
     idempotency_key: str
 
 
 class Log(_Entry, tag="log", frozen=True, kw_only=True):
-    """Output of the guest. `level` is stdout, stderr, trace, debug, info, warn, error or critical."""
+    """Output of the guest.
+
+    `level` is stdout, stderr, trace, debug, info, warn, error or critical.
+    """
 
     level: str
     message: str

@@ -1,10 +1,10 @@
 """Errors of the wit package.
 
-    WitError                     everything below; terminal: the same input fails again
-    ├── ParseError               text that is no WIT, WAVE or function name: has line, column, hint
-    ├── BinaryError              bytes that are no component: has the offset
-    ├── ValueMismatchError       a value that does not fit its type: has the path to the place
-    └── UnknownFunctionError     a function name that no export answers to: has the candidates
+WitError                     everything below; terminal: the same input fails again
+├── ParseError               text that is no WIT, WAVE or function name: has line, column, hint
+├── BinaryError              bytes that are no component: has the offset
+├── ValueMismatchError       a value that does not fit its type: has the path to the place
+└── UnknownFunctionError     a function name that no export answers to: has the candidates
 """
 
 __all__ = ["BinaryError", "ParseError", "UnknownFunctionError", "ValueMismatchError", "WitError"]

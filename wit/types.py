@@ -2,7 +2,8 @@
 
 Every type is a tagged frozen struct, so code over types is a `match` closed by `assert_never`.
 Records, variants, enums and flags remember the name under which WIT declares them; the name is
-for people (signatures, errors) and does not take part in `same_type`.
+for people (signatures, errors) and does not take part in `same_type`. Hashes are kept, because
+caches of readers, writers and adapters are keyed by type and asked at every call.
 
 Source: https://component-model.bytecodealliance.org/design/wit.html and the component-model
 specification, "Type Definitions".
@@ -58,126 +59,126 @@ class Primitive(Enum):
     STRING = "string"
 
 
-class TypeName(Struct, frozen=True):
+class TypeName(Struct, frozen=True, cache_hash=True):
     """Where a type was declared: `interface` is `ns:pkg/iface@v`, or None at world level."""
 
     name: str
     interface: str | None = None
 
 
-class ResourceName(Struct, frozen=True):
+class ResourceName(Struct, frozen=True, cache_hash=True):
     """The identity of a resource type: resources are nominal, never compared by structure."""
 
     name: str
     interface: str | None = None
 
 
-class Field(Struct, frozen=True):
+class Field(Struct, frozen=True, cache_hash=True):
     """A named member of a record."""
 
     name: str
     type: "Type"
 
 
-class Case(Struct, frozen=True):
+class Case(Struct, frozen=True, cache_hash=True):
     """One alternative of a variant; without payload `type` is None."""
 
     name: str
     type: "Type | None" = None
 
 
-class RecordType(Struct, frozen=True, tag="record"):
+class RecordType(Struct, frozen=True, cache_hash=True, tag="record"):
     """`record { a: T, … }`; values are `dict[str, Value]` with exactly these keys."""
 
     fields: tuple[Field, ...]
     name: TypeName | None = None
 
 
-class VariantType(Struct, frozen=True, tag="variant"):
+class VariantType(Struct, frozen=True, cache_hash=True, tag="variant"):
     """`variant { a, b(T) }`; values are `(case, payload or None)`."""
 
     cases: tuple[Case, ...]
     name: TypeName | None = None
 
 
-class EnumType(Struct, frozen=True, tag="enum"):
+class EnumType(Struct, frozen=True, cache_hash=True, tag="enum"):
     """`enum { a, b }`; values are `str`."""
 
     cases: tuple[str, ...]
     name: TypeName | None = None
 
 
-class FlagsType(Struct, frozen=True, tag="flags"):
+class FlagsType(Struct, frozen=True, cache_hash=True, tag="flags"):
     """`flags { a, b }`; values are `frozenset[str]`."""
 
     labels: tuple[str, ...]
     name: TypeName | None = None
 
 
-class ListType(Struct, frozen=True, tag="list"):
+class ListType(Struct, frozen=True, cache_hash=True, tag="list"):
     """`list<T>`; values are `list`, but `bytes` for `list<u8>`."""
 
     element: "Type"
 
 
-class FixedListType(Struct, frozen=True, tag="fixed-list"):
+class FixedListType(Struct, frozen=True, cache_hash=True, tag="fixed-list"):
     """`list<T, N>`; values as for `list<T>`, of exactly `length` elements."""
 
     element: "Type"
     length: int
 
 
-class MapType(Struct, frozen=True, tag="map"):
+class MapType(Struct, frozen=True, cache_hash=True, tag="map"):
     """`map<K, V>`; values are `dict`."""
 
     key: "Type"
     value: "Type"
 
 
-class TupleType(Struct, frozen=True, tag="tuple"):
+class TupleType(Struct, frozen=True, cache_hash=True, tag="tuple"):
     """`tuple<A, B>`; values are `tuple`."""
 
     elements: tuple["Type", ...]
 
 
-class OptionType(Struct, frozen=True, tag="option"):
+class OptionType(Struct, frozen=True, cache_hash=True, tag="option"):
     """`option<T>`; values are None or the 1-tuple `(payload,)`, so that nesting keeps its depth."""
 
     some: "Type"
 
 
-class ResultType(Struct, frozen=True, tag="result"):
+class ResultType(Struct, frozen=True, cache_hash=True, tag="result"):
     """`result<T, E>`; values are `("ok", payload or None)` or `("err", payload or None)`."""
 
     ok: "Type | None" = None
     err: "Type | None" = None
 
 
-class Own(Struct, frozen=True, tag="own"):
+class Own(Struct, frozen=True, cache_hash=True, tag="own"):
     """An owned resource handle; values are the host's object of that resource."""
 
     resource: ResourceName
 
 
-class Borrow(Struct, frozen=True, tag="borrow"):
+class Borrow(Struct, frozen=True, cache_hash=True, tag="borrow"):
     """A borrowed resource handle; values as for `Own`."""
 
     resource: ResourceName
 
 
-class FutureType(Struct, frozen=True, tag="future"):
+class FutureType(Struct, frozen=True, cache_hash=True, tag="future"):
     """`future<T>`: can be described, not called."""
 
     element: "Type | None" = None
 
 
-class StreamType(Struct, frozen=True, tag="stream"):
+class StreamType(Struct, frozen=True, cache_hash=True, tag="stream"):
     """`stream<T>`: can be described, not called."""
 
     element: "Type | None" = None
 
 
-class ErrorContextType(Struct, frozen=True, tag="error-context"):
+class ErrorContextType(Struct, frozen=True, cache_hash=True, tag="error-context"):
     """`error-context`: can be described, not called."""
 
 
@@ -201,14 +202,14 @@ Type: TypeAlias = (
 )
 
 
-class Parameter(Struct, frozen=True):
+class Parameter(Struct, frozen=True, cache_hash=True):
     """A named parameter of a function."""
 
     name: str
     type: Type
 
 
-class FunctionType(Struct, frozen=True):
+class FunctionType(Struct, frozen=True, cache_hash=True):
     """Parameters in order and at most one result."""
 
     parameters: tuple[Parameter, ...]

@@ -10,9 +10,9 @@ __all__ = ["Function", "Interface", "NamedType", "World"]
 class Function(Struct, frozen=True):
     """A function as a component names it.
 
-    `name` is the raw extern name: `add`, `[method]cart.add`, `[constructor]cart`, `[static]cart.of`.
-    `interface` is the full interface name it belongs to (`demo:counter/api@1.0.0`), None at world
-    level.
+    `name` is the raw extern name: `add`, `[method]cart.add`, `[constructor]cart`,
+    `[static]cart.of`. `interface` is the full interface name it belongs to
+    (`demo:counter/api@1.0.0`), None at world level.
     """
 
     name: str
@@ -28,7 +28,7 @@ class NamedType(Struct, frozen=True):
 
 
 class Interface(Struct, frozen=True):
-    """One imported or exported instance: its full name, functions, types and resources, in order."""
+    """One imported or exported instance: full name, functions, types and resources, in order."""
 
     name: str
     functions: tuple[Function, ...] = ()
@@ -36,7 +36,7 @@ class Interface(Struct, frozen=True):
     resources: tuple[str, ...] = ()
 
 
-class World(Struct, frozen=True):
+class World(Struct, frozen=True, cache_hash=True):
     """The imports and exports of one component."""
 
     import_interfaces: tuple[Interface, ...] = ()

@@ -138,5 +138,3 @@ class Engine(Protocol):
     def close(self) -> None:
         """Stop its threads."""
         ...
-
-

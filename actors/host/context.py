@@ -1,11 +1,16 @@
 """What host functions see of the worker they run for.
 
 The executor implements it; host functions know nothing of the oplog, the broker or other workers.
-Everything here is live: a call that is answered from the oplog never gets here.
+A call that is answered from the oplog never gets here. What a `Kind.PURE` function does runs at
+replay too, so it takes what it cannot compute itself through `record` or `record_wait`.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
+
+from actors.host.interface import Kind
+from wit.types import Type
+from wit.values import Value
 
 __all__ = ["Clock", "ExitRequest", "HostContext", "OutputStream"]
 
@@ -65,13 +70,37 @@ class HostContext(Protocol):
         ...
 
     def write_output(self, stream: OutputStream, data: bytes) -> None:
-        """Emit guest output. Safe to call at replay: what was emitted before is not emitted again."""
+        """Emit guest output. At replay what was emitted before is not emitted again."""
+        ...
+
+    @property
+    def recorded_wall_ns(self) -> int:
+        """Unix time in nanoseconds of the newest oplog entry that replay consumes (no hint).
+
+        Not later than now, the same at replay, and it costs no entry: the time for what a worker
+        does inside itself, such as writing its files.
+        """
+        ...
+
+    def record(self, name: str, kind: Kind, type_: Type, live: Callable[[], Value]) -> Value:
+        """Return what `live()` returns, recorded like a host call `name` (`ns:pkg/iface#what`).
+
+        At replay `live` is not called and the recorded value of type `type_` returned. The value
+        holds no resources.
+        """
+        ...
+
+    async def record_wait(
+        self, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Value]]
+    ) -> Value:
+        """Like `record`, for what has to wait. After a crash in mid-wait it is called again."""
         ...
 
     def sleep_until(self, monotonic_ns: int) -> Awaitable[None]:
         """Wait for a point of the worker's monotonic clock.
 
-        A long wait suspends the worker: it leaves memory, and a schedule of the broker brings it back.
+        A long wait suspends the worker: it leaves memory, and a schedule of the broker brings it
+        back. A guest may ask for any 64-bit number, so the point can lie centuries away.
         """
         ...
 

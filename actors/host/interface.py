@@ -1,9 +1,9 @@
 """How a host interface is written: a table of functions, each with its durability kind.
 
-A file under `host/` makes one `HostInterface` and registers its functions on it. A function gets the
-`HostContext` of its worker first, then the WIT arguments; a blocking one is a coroutine function.
-It is written for the live case only: `actors.durability` decides whether it runs or is answered from
-the oplog, and is the only place that knows the difference.
+A file under `host/` makes one `HostInterface` and registers its functions on it. A function gets
+the `HostContext` of its worker first, then the WIT arguments; a blocking one is a coroutine
+function. It is written for the live case only: `actors.durability` decides whether it runs or is
+answered from the oplog, and is the only place that knows the difference.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,9 @@ class Kind(Enum):
     """What a host call does to the world, and so what replay must do about it."""
 
     # Bookkeeping inside the worker (handles, buffers): runs again at replay, nothing is recorded.
-    # Must be deterministic. The only kind that may take or return resources it creates.
+    # Must be deterministic. The only kind that may take or return resources it creates. With
+    # `blocking` it is awaited live and at replay alike: then the resource it is called on decides
+    # whether it waits, and records for itself (`HostContext.record_wait`).
     PURE = "pure"
     # Depends on something outside: its result is recorded and returned again at replay.
     READ_LOCAL = "read-local"

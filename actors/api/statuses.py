@@ -1,0 +1,159 @@
+"""The status of workers, read from their logs: true at the moment of reading, whoever owns them.
+
+Reading never disturbs a worker: it neither loads it nor writes anything. A small cache keeps the
+status of logs that have not grown.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final, final
+
+from msgspec import Struct, structs
+
+from actors.api.errors import ApiError
+from broker import subjects
+from broker.ports import Broker
+from oplog.errors import CorruptLogError
+from oplog.headers import peek
+from oplog.reader import LoadedLog, load
+from oplog.status import Status, StatusFold
+
+__all__ = ["PENDING_MAX", "Statuses", "Summary"]
+
+CACHED_MAX: Final = 20_000
+READS_AT_ONCE_MAX: Final = 16
+# How many waiting messages are counted before we say "at least".
+PENDING_MAX: Final = 1_000
+# Decoding is CPU work on the executor's loop: guests get their turn every so many commits.
+COMMITS_PER_TURN_MAX: Final = 50
+
+
+class Summary(Struct, frozen=True):
+    """A worker and its status."""
+
+    worker: str
+    status: Status
+
+
+@final
+class Statuses:
+    """Finds workers and tells how they are."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._cache: OrderedDict[str, tuple[int, Status | None]] = OrderedDict()
+        self._slots = asyncio.Semaphore(READS_AT_ONCE_MAX)
+
+    async def names(self, component: str, *, prefix: str = "", after: str = "") -> list[str]:
+        """Return the workers that have a log, sorted, those of deleted workers included.
+
+        Only names that begin with `prefix` and are greater than `after`.
+        """
+        pattern = f"shem.oplog.*.{subjects.encode_token(component)}.*.log"
+        found = await self._broker.journal.subjects(pattern)
+        names = (subjects.decode_token(subject.split(".")[4]) for subject in found)
+        return sorted(name for name in names if name.startswith(prefix) and name > after)
+
+    async def find(self, component: str, worker: str) -> Status | None:
+        """Return a worker's status without counting its mailbox; None if there is no such worker.
+
+        Raises:
+            ApiError: its log is damaged.
+        """
+        subject = subjects.log(component, worker, self._broker.partitions)
+        async with self._slots:
+            last = await self._broker.journal.last(subject)
+            if last is None:
+                return None
+            known = self._cache.get(subject)
+            if known is not None and known[0] == last.sequence:
+                self._cache.move_to_end(subject)
+                return known[1]
+            log = await self.log(component, worker)
+            status = None if log is None else await _fold(log, component, worker)
+            sequence = last.sequence if log is None else log.head.log_sequence
+        self._cache[subject] = (sequence, status)
+        while len(self._cache) > CACHED_MAX:
+            self._cache.popitem(last=False)
+        return status
+
+    async def find_all(self, component: str, workers: Sequence[str]) -> list[Summary]:
+        """Return the status of each worker that exists, in the given order."""
+        found = await asyncio.gather(*(self.find(component, worker) for worker in workers))
+        pairs = zip(workers, found, strict=True)
+        return [Summary(worker, status) for worker, status in pairs if status is not None]
+
+    async def get(self, component: str, worker: str) -> Status:
+        """Return a worker's status with what waits in its mailbox, counted up to `PENDING_MAX`.
+
+        Raises:
+            ApiError: there is no such worker, or its log is damaged.
+        """
+        status = await self.find(component, worker)
+        if status is None:
+            raise unknown_worker(component, worker)
+        pending = await self._pending(component, worker)
+        return structs.replace(status, pending=pending)
+
+    async def log(self, component: str, worker: str) -> LoadedLog | None:
+        """Read a worker's log; None if there is no such worker.
+
+        Raises:
+            ApiError: it is damaged.
+        """
+        subject = subjects.log(component, worker, self._broker.partitions)
+        try:
+            log = await load(self._broker.journal, self._broker.blobs, subject)
+        except CorruptLogError as error:
+            raise damaged(component, worker, error) from error
+        return None if log.deleted or not log.stored else log
+
+    async def users_of(self, component: str, version: int | None) -> list[str]:
+        """Name the workers that run a version (None: any) of a component."""
+        names = await self.names(component)
+        return [
+            each.worker
+            for each in await self.find_all(component, names)
+            if version is None or each.status.component_version == version
+        ]
+
+    async def _pending(self, component: str, worker: str) -> int:
+        journal, partitions = self._broker.journal, self._broker.partitions
+        last = await journal.last(subjects.log(component, worker, partitions))
+        if last is None:
+            return 0
+        start = peek(last.headers, sequence=last.sequence).marks.invoked + 1
+        subject = subjects.mailbox(component, worker, partitions, "invoke")
+        count = 0
+        async for _ in journal.read(subject, from_sequence=start):
+            count += 1
+            if count >= PENDING_MAX:
+                break
+        return count
+
+
+async def _fold(log: LoadedLog, component: str, worker: str) -> Status:
+    folded = StatusFold()
+    try:
+        for number, (commit, _) in enumerate(log.commits()):
+            for index, entry in enumerate(commit.entries, commit.first):
+                folded.apply(index, entry)
+            if number % COMMITS_PER_TURN_MAX == 0:
+                await asyncio.sleep(0)
+    except CorruptLogError as error:
+        raise damaged(component, worker, error) from error
+    return folded.status()
+
+
+def unknown_worker(component: str, worker: str) -> ApiError:
+    """Return the error for a worker that does not exist."""
+    return ApiError(
+        "unknown-worker",
+        f"component {component!r} has no worker {worker!r}; the first invocation creates it",
+    )
+
+
+def damaged(component: str, worker: str, error: CorruptLogError) -> ApiError:
+    """Return the error for a log that cannot be read."""
+    return ApiError("log-damaged", f"the log of {component}/{worker} is damaged: {error}")

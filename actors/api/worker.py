@@ -1,0 +1,158 @@
+"""`shem.api.worker.*`: find workers and read their logs."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Final, final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from actors.api.errors import ApiError
+from actors.api.routes import Routes, route
+from actors.api.statuses import Statuses, damaged, unknown_worker
+from actors.components import ComponentStore
+from broker.ports import Request
+from oplog.errors import CorruptLogError, QueryError
+from oplog.public import PublicEntry, public
+from oplog.render import line
+from oplog.search import parse
+from oplog.status import Status
+
+__all__ = ["WorkerApi"]
+
+LIMIT_MAX: Final = 1_000
+ANSWER_BYTES_MAX: Final = 512 * 1024
+# Looking for something rare goes on with the next request, so that none takes too long.
+SCANNED_MAX: Final = 20_000
+# Decoding and matching is CPU work on the executor's loop: guests get their turn in between.
+ENTRIES_PER_TURN_MAX: Final = 100
+
+Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+
+
+class ListWorkers(Struct, frozen=True, forbid_unknown_fields=True):
+    """Workers of a component in the order of their names, from behind `after`."""
+
+    component: str
+    prefix: str = ""
+    after: str = ""
+    limit: Limit = LIMIT_MAX
+
+
+class GetWorker(Struct, frozen=True, forbid_unknown_fields=True):
+    """One worker."""
+
+    component: str
+    worker: str
+
+
+class ReadOplog(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """Entries from index `from`, at most `limit`.
+
+    `types` and `query` (see `oplog.search`) select entries; `text`: as lines for people, too.
+    """
+
+    component: str
+    worker: str
+    from_: Annotated[int, Meta(ge=1)] = 1
+    limit: Limit = LIMIT_MAX
+    types: tuple[str, ...] = ()
+    query: str | None = None
+    text: bool = False
+
+
+class Item(Struct, frozen=True, omit_defaults=True):
+    """An entry in its public view."""
+
+    index: int
+    entry: dict[str, object]
+    text: str | None = None
+
+
+class Page(Struct, frozen=True, omit_defaults=True):
+    """Entries and, if there may be more, where to go on. May be empty although there are more."""
+
+    entries: list[Item]
+    next: int | None = None
+
+
+@final
+class WorkerApi:
+    """Workers as their logs show them."""
+
+    def __init__(self, statuses: Statuses, store: ComponentStore) -> None:
+        self._statuses = statuses
+        self._store = store
+
+    def routes(self) -> Routes:
+        """Return the operations of this noun."""
+        return {
+            "worker.list": route(ListWorkers, self._list),
+            "worker.get": route(GetWorker, self._get),
+            "worker.oplog": route(ReadOplog, self._oplog),
+        }
+
+    async def _list(self, body: ListWorkers, _request: Request) -> object:
+        names = await self._statuses.names(body.component, prefix=body.prefix, after=body.after)
+        if not names and not body.prefix and not body.after:
+            # Raises for a component that does not exist: a typing error should be told.
+            await self._store.get(body.component, fresh=True)
+        listed: list[dict[str, object]] = []
+        for start in range(0, len(names), body.limit):
+            part = names[start : start + body.limit]
+            found = await self._statuses.find_all(body.component, part)
+            listed += [_describe(each.worker, each.status) for each in found]
+            if len(listed) >= body.limit:
+                break
+        listed = listed[: body.limit]
+        more = bool(listed) and listed[-1]["worker"] != names[-1] and len(listed) == body.limit
+        return {"workers": listed, **({"next": listed[-1]["worker"]} if more else {})}
+
+    async def _get(self, body: GetWorker, _request: Request) -> object:
+        status = await self._statuses.get(body.component, body.worker)
+        return {"component": body.component, **_describe(body.worker, status)}
+
+    async def _oplog(self, body: ReadOplog, _request: Request) -> object:
+        wants = _selection(body)
+        log = await self._statuses.log(body.component, body.worker)
+        if log is None:
+            raise unknown_worker(body.component, body.worker)
+        found: list[Item] = []
+        size = 0
+        try:
+            for scanned, (index, entry, _) in enumerate(log.entries(after=body.from_ - 1)):
+                if scanned == SCANNED_MAX:
+                    return Page(entries=found, next=index)
+                if scanned % ENTRIES_PER_TURN_MAX == 0:
+                    await asyncio.sleep(0)
+                shown = public(index, entry)
+                if not wants(shown):
+                    continue
+                size += len(msgspec.json.encode(shown))
+                if found and (len(found) >= body.limit or size > ANSWER_BYTES_MAX):
+                    return Page(entries=found, next=index)
+                found.append(Item(index, shown.entry, line(index, entry) if body.text else None))
+        except CorruptLogError as error:
+            raise damaged(body.component, body.worker, error) from error
+        return Page(entries=found)
+
+
+def _selection(body: ReadOplog) -> Callable[[PublicEntry], bool]:
+    types = frozenset(body.types)
+    try:
+        query = None if body.query is None else parse(body.query)
+    except QueryError as error:
+        raise ApiError("bad-request", f"query: {error}") from error
+
+    def wants(shown: PublicEntry) -> bool:
+        if types and shown.entry["type"] not in types:
+            return False
+        return query is None or query.matches(shown.index, shown.entry)
+
+    return wants
+
+
+def _describe(worker: str, status: Status) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.to_builtins(status)
+    fields.pop("state", None)
+    return {"worker": worker, "status": status.state, **fields}

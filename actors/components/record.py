@@ -1,0 +1,147 @@
+"""What is stored about a component: one record for each version and one pointer to the newest."""
+
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct, field
+
+from actors.components.errors import BadComponentError
+
+__all__ = [
+    "ComponentKind",
+    "ComponentRecord",
+    "InitialFile",
+    "Pointer",
+    "Upload",
+    "blob_name",
+    "check_name",
+    "check_upload",
+    "file_blob_name",
+]
+
+NAME_BYTES_MAX: Final = 128
+SETTINGS_COUNT_MAX: Final = 1_000
+
+ComponentKind: TypeAlias = Literal["durable", "ephemeral"]
+Permissions: TypeAlias = Literal["ro", "rw"]
+
+
+class InitialFile(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A file that every worker finds at the absolute `path`; its bytes are `file/<digest>`."""
+
+    path: str
+    digest: str
+    size: int
+    permissions: Permissions = "ro"
+
+
+class Upload(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """What a caller wants to become a version. The bytes lie in the blob store already.
+
+    `upload_id` makes asking again harmless: an upload of the same id is answered with its version.
+    """
+
+    name: str
+    digest: str
+    size: int
+    kind: ComponentKind = field(default="durable", name="type")
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    files: tuple[InitialFile, ...] = ()
+    links: dict[str, str] = field(default_factory=dict[str, str])
+    upload_id: str | None = None
+
+
+class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """One version of a component; it never changes. `created_at_ms` is Unix time.
+
+    `links` says which component serves an imported interface.
+    """
+
+    name: str
+    version: int
+    digest: str
+    size: int
+    created_at_ms: int
+    kind: ComponentKind = field(default="durable", name="type")
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    files: tuple[InitialFile, ...] = ()
+    links: dict[str, str] = field(default_factory=dict[str, str])
+    upload_id: str | None = None
+
+    def same_settings(self, upload: Upload) -> bool:
+        """Tell whether `upload` would make nothing but another copy of this version."""
+        return (
+            self.digest == upload.digest
+            and self.kind == upload.kind
+            and self.env == upload.env
+            and self.files == upload.files
+            and self.links == upload.links
+        )
+
+
+class Pointer(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """The newest living version (None: all deleted) and the highest number ever given away.
+
+    Invariant: numbers are never given twice, or the log of an old worker would meet other bytes.
+    """
+
+    newest: int | None
+    allocated: int
+
+
+def blob_name(digest: str) -> str:
+    """Return where the bytes of a component lie."""
+    return f"component/{digest}"
+
+
+def file_blob_name(digest: str) -> str:
+    """Return where the bytes of an initial file lie."""
+    return f"file/{digest}"
+
+
+def check_name(name: str) -> None:
+    """Refuse names that could not be typed, or not be told from a worker's id.
+
+    Raises:
+        BadComponentError: empty, too long, with a slash, blank or control character.
+    """
+    if not name:
+        raise BadComponentError("component name: expected at least one character, got none")
+    if len(name.encode()) > NAME_BYTES_MAX:
+        raise BadComponentError(
+            f"component name: expected at most {NAME_BYTES_MAX} bytes, got {len(name.encode())}"
+        )
+    for index, character in enumerate(name):
+        if character == "/" or character.isspace() or not character.isprintable():
+            raise BadComponentError(
+                f"component name {name!r}: character {character!r} at position {index} is not "
+                "allowed: no slashes, blanks or control characters"
+            )
+
+
+def check_upload(upload: Upload) -> None:
+    """Refuse an upload whose settings are malformed, before its bytes are looked at.
+
+    Raises:
+        BadComponentError: with the name of the setting and what was expected.
+    """
+    check_name(upload.name)
+    if len(upload.digest) != 64 or not set(upload.digest) <= set("0123456789abcdef"):
+        raise BadComponentError(
+            f"digest {upload.digest!r}: expected SHA-256 as 64 lower-case hex digits"
+        )
+    if len(upload.env) + len(upload.files) + len(upload.links) > SETTINGS_COUNT_MAX:
+        raise BadComponentError(
+            f"more than {SETTINGS_COUNT_MAX} environment variables, files and links together"
+        )
+    for name, value in upload.env.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise BadComponentError(f"environment variable {name!r}: malformed name or value")
+    seen: set[str] = set()
+    for file in upload.files:
+        if not file.path.startswith("/") or ".." in file.path.split("/") or "\0" in file.path:
+            raise BadComponentError(f"file {file.path!r}: expected an absolute path without `..`")
+        if file.path in seen:
+            raise BadComponentError(f"file {file.path!r}: given twice")
+        seen.add(file.path)
+    for target in upload.links.values():
+        check_name(target)

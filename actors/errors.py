@@ -1,0 +1,70 @@
+"""Errors of the executor.
+
+ActorError
+├── RetryableError             the same call may succeed later
+│   └── PartitionLostError     we are no owner any more: drop everything, send nothing
+├── TerminalError              the same call fails again
+│   ├── RejectedError          an invocation that cannot run: has the failure for the caller
+│   └── ComponentUnknownError  no component of that name or version
+└── InternalError              our bug
+
+StopGuest (BaseException)      leaves guest code on purpose: suspension, interruption
+"""
+
+from oplog.entries import Failure
+
+__all__ = [
+    "ActorError",
+    "ComponentUnknownError",
+    "InternalError",
+    "PartitionLostError",
+    "RejectedError",
+    "RetryableError",
+    "StopGuest",
+    "SuspendGuest",
+    "TerminalError",
+]
+
+
+class ActorError(Exception):
+    """Anything the executor reports."""
+
+
+class RetryableError(ActorError):
+    """The same call may succeed later."""
+
+
+class TerminalError(ActorError):
+    """The same call fails again."""
+
+
+class InternalError(ActorError):
+    """A bug of ours."""
+
+
+class PartitionLostError(RetryableError):
+    """Another executor owns the partition now."""
+
+
+class ComponentUnknownError(TerminalError):
+    """No component of that name or version."""
+
+
+class RejectedError(TerminalError):
+    """An invocation that cannot run."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.kind}: {failure.message}")
+        self.failure = failure
+
+
+class StopGuest(BaseException):
+    """Leaves guest code on purpose. Not an Exception: no host function may swallow it."""
+
+
+class SuspendGuest(StopGuest):
+    """The guest waits for `wake_at_ms` (Unix time) and leaves memory until then."""
+
+    def __init__(self, wake_at_ms: int) -> None:
+        super().__init__(f"suspended until {wake_at_ms}")
+        self.wake_at_ms = wake_at_ms

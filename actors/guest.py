@@ -1,0 +1,92 @@
+"""A guest in memory: an instance with its journal, running one invocation after the other."""
+
+from collections.abc import Mapping
+from typing import final
+
+from msgspec import Raw, UnsetType
+
+from actors.calls import BoundFunction, CallTable
+from actors.context import WorkerContext
+from actors.engine.port import Instance, Limits
+from actors.journal import WorkerJournal
+from actors.ledger import Ledger
+from actors.options import ExecutorOptions
+from actors.programs import Prepared
+from oplog.entries import ExportedFunctionInvoked
+from oplog.replay import Cursor
+from wit.values import Value
+
+__all__ = ["Guest"]
+
+
+@final
+class Guest:
+    """One instance of a worker's component. Close it; it is of no use after any failure."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        calls: CallTable,
+        journal: WorkerJournal,
+        references: Mapping[bytes, Raw],
+    ) -> None:
+        self._instance = instance
+        self.calls = calls
+        self.journal = journal
+        self._references = references
+
+    @staticmethod
+    async def start(
+        prepared: Prepared,
+        ledger: Ledger,
+        *,
+        replay: Cursor,
+        references: Mapping[bytes, Raw],
+        options: ExecutorOptions,
+    ) -> "Guest":
+        """Instantiate the component; start functions run, answered by the journal.
+
+        Raises:
+            GuestTrap: a start function trapped, or the memory limit is too small.
+        """
+        created = ledger.created
+        assert created is not None, "a guest belongs to a created worker"
+        journal = WorkerJournal(replay, ledger, references)
+        context = WorkerContext(
+            ledger.id,
+            journal=journal,
+            clock=ledger.clock,
+            arguments=created.args,
+            environment=created.env,
+            output=journal.output,
+            suspend_after_s=options.suspend_after_s,
+        )
+        limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
+        instance = await prepared.program.instantiate(context, limits)
+        return Guest(instance, prepared.calls, journal, references)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The size of its linear memories."""
+        return self._instance.memory_bytes
+
+    async def call(self, bound: BoundFunction, arguments: list[Value]) -> Raw | UnsetType:
+        """Run one invocation and return its result as JSON.
+
+        Raises:
+            GuestTrap: the guest failed.
+            StopGuest, ExitRequest: it left on purpose.
+            DivergenceError: it did something else than the log says.
+        """
+        value = await self._instance.call(bound.function, arguments)
+        return bound.encode_result(value)
+
+    def recall(self, invoked: ExportedFunctionInvoked) -> tuple[BoundFunction, list[Value]]:
+        """Return the function and the arguments of a recorded invocation."""
+        bound = self.calls.find(invoked.function)
+        params = self._references.get(bytes(invoked.params), invoked.params)
+        return bound, bound.decode_parameters(params)
+
+    def close(self) -> None:
+        """Free the instance."""
+        self._instance.close()

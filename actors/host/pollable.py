@@ -1,0 +1,143 @@
+"""What a guest can wait for, and waiting for the first of several.
+
+A pollable is an observation of something else: it may be asked and waited for any number of times,
+by several waits at once, and a wait may be cancelled without losing the event.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, final
+
+from actors.engine.errors import GuestTrap
+from actors.host.context import HostContext
+
+__all__ = ["POLLABLES_MAX", "Always", "Event", "Never", "Pollable", "Timer", "wait_for_any"]
+
+# More than any event loop waits for at once; bounds the tasks that one host call makes.
+POLLABLES_MAX: Final = 10_000
+
+
+class Pollable(ABC):
+    """Something that becomes ready."""
+
+    @abstractmethod
+    def ready(self, context: HostContext) -> bool:
+        """Tell whether waiting would return at once."""
+
+    async def wait(self, context: HostContext) -> None:
+        """Return when ready, or earlier by mistake: callers ask `ready` again."""
+        del context
+
+    def close(self, context: HostContext) -> None:
+        """The guest dropped its handle."""
+        del context
+
+
+@final
+class Always(Pollable):
+    """Ready from the start: what never makes its user wait, such as console output."""
+
+    def ready(self, context: HostContext) -> bool:
+        """Tell that it is ready."""
+        del context
+        return True
+
+
+@final
+class Never(Pollable):
+    """Never ready. A guest that waits for nothing else traps, since nothing could ever wake it."""
+
+    def ready(self, context: HostContext) -> bool:
+        """Tell that it is not ready."""
+        del context
+        return False
+
+
+@final
+class Timer(Pollable):
+    """Ready from `deadline_ns` of the worker's monotonic clock on."""
+
+    def __init__(self, deadline_ns: int) -> None:
+        self.deadline_ns = deadline_ns
+
+    def ready(self, context: HostContext) -> bool:
+        """Compare with the clock."""
+        return context.clock.monotonic_ns() >= self.deadline_ns
+
+
+@final
+class Event(Pollable):
+    """Ready when `is_ready()` says so; `wait_until_ready()` waits for it and may be cancelled.
+
+    For what arrives from outside the guest: replies, promise completions, bytes of a connection.
+    """
+
+    def __init__(
+        self,
+        is_ready: Callable[[], bool],
+        wait_until_ready: Callable[[], Awaitable[object]],
+    ) -> None:
+        self._is_ready = is_ready
+        self._wait = wait_until_ready
+
+    def ready(self, context: HostContext) -> bool:
+        """Ask."""
+        del context
+        return self._is_ready()
+
+    async def wait(self, context: HostContext) -> None:
+        """Wait."""
+        del context
+        await self._wait()
+
+
+async def wait_for_any(context: HostContext, pollables: Sequence[Pollable]) -> list[int]:
+    """Wait until at least one is ready and return the indices of all that are, ascending.
+
+    When only timers can end the wait it goes through `HostContext.sleep_until`, so that the worker
+    may leave memory meanwhile.
+
+    Raises:
+        GuestTrap: the list is empty or too long, or nothing in it can ever become ready.
+    """
+    if not pollables:
+        raise GuestTrap("poll: the list of pollables is empty; pass at least one")
+    if len(pollables) > POLLABLES_MAX:
+        raise GuestTrap(
+            f"poll: {len(pollables)} pollables, at most {POLLABLES_MAX} are allowed", kind="limit"
+        )
+    deadlines = [pollable.deadline_ns for pollable in pollables if isinstance(pollable, Timer)]
+    deadline_ns = min(deadlines, default=None)
+    events = [one for one in pollables if not isinstance(one, Timer | Always | Never)]
+    while True:
+        ready = [index for index, one in enumerate(pollables) if one.ready(context)]
+        if ready:
+            return ready
+        if events:
+            await _wait_for_events(context, events, deadline_ns)
+        elif deadline_ns is not None:
+            await context.sleep_until(deadline_ns)
+        else:
+            raise GuestTrap("poll: none of the pollables can ever become ready")
+
+
+async def _wait_for_events(
+    context: HostContext, events: Sequence[Pollable], deadline_ns: int | None
+) -> None:
+    timeout_s = None
+    if deadline_ns is not None:
+        timeout_s = max(0, deadline_ns - context.clock.monotonic_ns()) / 1e9
+    if len(events) == 1 and timeout_s is None:
+        await events[0].wait(context)
+        return
+    tasks = [asyncio.ensure_future(event.wait(context)) for event in events]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        # Cancelled waits have to end here: they must not outlive the host call that made them.
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,69 @@
+"""Who a worker is, and where its messages live."""
+
+from msgspec import Struct
+
+from actors.errors import TerminalError
+from actors.limits import WORKER_NAME_BYTES_MAX
+from broker import subjects
+
+__all__ = ["Address", "WorkerId", "check_worker_name", "worker_id_of"]
+
+
+class WorkerId(Struct, frozen=True):
+    """A component's name and a worker's name; printed `component/worker`."""
+
+    component: str
+    worker: str
+
+    def __str__(self) -> str:
+        return f"{self.component}/{self.worker}"
+
+
+class Address(Struct, frozen=True):
+    """The stored subjects of one worker."""
+
+    partition: int
+    log: str
+    mailbox: str
+    mailbox_invoke: str
+    mailbox_control: str
+    mailbox_reply: str
+    schedules: str
+
+    @staticmethod
+    def of(worker: WorkerId, partitions: int) -> "Address":
+        """Return the subjects of `worker` in a stream of `partitions`."""
+        names = worker.component, worker.worker
+        return Address(
+            partition=subjects.partition_of(*names, partitions),
+            log=subjects.log(*names, partitions),
+            mailbox=subjects.mailbox(*names, partitions),
+            mailbox_invoke=subjects.mailbox(*names, partitions, "invoke"),
+            mailbox_control=subjects.mailbox(*names, partitions, "control"),
+            mailbox_reply=subjects.mailbox(*names, partitions, "reply"),
+            schedules=subjects.schedule(*names, "*"),
+        )
+
+
+def worker_id_of(subject: str) -> tuple[WorkerId, str]:
+    """Return the worker and the message kind of a stored mailbox subject.
+
+    Raises:
+        ValueError: names that are no percent-encoded UTF-8.
+    """
+    _, _, _, component, worker, _, kind = subject.split(".")
+    return WorkerId(subjects.decode_token(component), subjects.decode_token(worker)), kind
+
+
+def check_worker_name(name: str) -> None:
+    """Refuse names that cannot be worker names.
+
+    Raises:
+        TerminalError: says what is wrong with it.
+    """
+    if not name or len(name.encode()) > WORKER_NAME_BYTES_MAX:
+        raise TerminalError(f"a worker name has 1 to {WORKER_NAME_BYTES_MAX} bytes, got {name!r}")
+    if "/" in name or name.startswith("-") or any(character.isspace() for character in name):
+        raise TerminalError(
+            f"worker name {name!r}: no white space, no '/', and it must not start with '-'"
+        )

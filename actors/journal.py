@@ -1,0 +1,71 @@
+"""The worker's journal as host calls see it: the replay cursor until it ends, then the writer."""
+
+from collections.abc import Mapping
+from typing import final
+
+from msgspec import Raw, UnsetType
+
+from actors.ledger import Ledger
+from oplog import payloads
+from oplog.entries import ImportedFunctionInvoked, Log
+from oplog.replay import Cursor
+
+__all__ = ["WorkerJournal"]
+
+
+@final
+class WorkerJournal:
+    """Answers from the log while it lasts; the first call beyond it makes the worker live."""
+
+    def __init__(
+        self,
+        replay: Cursor,
+        ledger: Ledger,
+        references: Mapping[bytes, Raw],
+    ) -> None:
+        self._replay = replay
+        self._ledger = ledger
+        self._writer = ledger.writer
+        self._clock = ledger.clock
+        self._references = references
+        self._live = False
+
+    @property
+    def recorded_ms(self) -> int:
+        """Time stamp of the newest consumed or recorded entry, in milliseconds of Unix time."""
+        return self._ledger.recorded_ms or self._replay.consumed_ms
+
+    def answer(self, function: str, request: Raw | UnsetType) -> Raw | None:
+        """Return the recorded answer, None when live."""
+        if self._live:
+            return None
+        recorded = self._replay.answer(function, request)
+        if recorded is None:
+            self._live = True
+        elif payloads.is_reference(recorded):
+            return self._references[bytes(recorded)]
+        return recorded
+
+    def record(self, function: str, kind: str, request: Raw | UnsetType, response: Raw) -> None:
+        """Record the answer of a call that has just run."""
+        self._ledger.progressed = True
+        self._ledger.recorded_ms = at_ms = self._clock.stamp_ms()
+        self._writer.add(
+            ImportedFunctionInvoked(
+                at_ms=at_ms,
+                function=function,
+                kind=kind,
+                request=request,
+                response=response,
+            )
+        )
+
+    async def committed(self) -> None:
+        """Return when everything recorded so far is committed."""
+        await self._writer.flush()
+
+    def output(self, level: str, message: str) -> None:
+        """Record what the guest prints, unless the log shows that it was printed before."""
+        if not self._live and self._replay.already_logged(level, message):
+            return
+        self._writer.add(Log(at_ms=self._clock.stamp_ms(), level=level, message=message))

@@ -1,0 +1,82 @@
+"""The idempotency keys of a worker: which are done, and with what outcome.
+
+Part of the worker's state: rebuilt from the log at load, kept for ever. Only a reference to the
+outcome is kept in memory, the outcome itself is read back from the log; the newest ones are kept
+whole.
+"""
+
+from collections import OrderedDict
+from typing import Final, final
+
+from msgspec import Struct
+
+from actors.outcome import Outcome
+from oplog.commit import Commit
+from oplog.entries import ExportedFunctionCompleted, InvocationRejected
+from oplog.replay import OutcomeRef
+
+__all__ = ["RECENT_OUTCOMES_MAX", "Keys", "made_up_key"]
+
+RECENT_OUTCOMES_MAX: Final = 32
+_MADE_UP = "seq-"
+
+
+def made_up_key(sequence: int) -> str:
+    """Return the key of a message that came without one: nobody can send the same again."""
+    return f"{_MADE_UP}{sequence}"
+
+
+def _sequence_of(key: str) -> int:
+    tail = key.removeprefix(_MADE_UP)
+    return int(tail) if tail.isdecimal() else 0
+
+
+class _Recent(Struct):
+    outcome: Outcome
+    index: int
+
+
+@final
+class Keys:
+    """Outcomes by key."""
+
+    def __init__(self, committed: dict[str, OutcomeRef], *, invoked: int) -> None:
+        # A made-up key matters only while its message waits in the mailbox: it may be cancelled.
+        self._refs = {
+            key: ref
+            for key, ref in committed.items()
+            if not key.startswith(_MADE_UP) or _sequence_of(key) > invoked
+        }
+        self._recent: OrderedDict[str, _Recent] = OrderedDict()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._refs or key in self._recent
+
+    def decided(self, index: int, outcome: Outcome) -> None:
+        """Remember the outcome recorded at `index`, committed or not."""
+        self._recent[outcome.key] = _Recent(outcome, index)
+
+    def committed(self, commit: Commit, sequence: int) -> None:
+        """Learn where the outcomes of a commit lie."""
+        for offset, entry in enumerate(commit.entries):
+            match entry:
+                case ExportedFunctionCompleted() | InvocationRejected():
+                    key = entry.idempotency_key
+                    if not key.startswith(_MADE_UP) or isinstance(entry, InvocationRejected):
+                        self._refs[key] = OutcomeRef(commit.first + offset, sequence)
+                case _:
+                    pass
+        while len(self._recent) > RECENT_OUTCOMES_MAX:
+            key, recent = next(iter(self._recent.items()))
+            if recent.index > commit.last:
+                break
+            del self._recent[key]
+
+    def recent(self, key: str) -> tuple[int, Outcome] | None:
+        """Return the index and the outcome, if it is one of the newest."""
+        recent = self._recent.get(key)
+        return None if recent is None else (recent.index, recent.outcome)
+
+    def where(self, key: str) -> OutcomeRef | None:
+        """Return where in the log the outcome lies, if it is committed."""
+        return self._refs.get(key)

@@ -1,0 +1,262 @@
+"""The writing side of a worker: what is recorded, and what leaves because of it.
+
+Every method records entries and returns at once; their messages leave after the commit. It keeps
+the books of the worker's keys, so that an outcome is recorded once and repeated for ever.
+"""
+
+from collections.abc import Callable
+from typing import final
+
+from msgspec import Raw, UnsetType
+
+from actors.clock import WorkerClock
+from actors.components import ComponentRecord
+from actors.identity import Address, WorkerId
+from actors.keys import Keys
+from actors.message import Envelope
+from actors.outbox import Outbox
+from actors.outcome import Outcome
+from actors.past import Past
+from actors.services import Services
+from broker.errors import BrokerError
+from oplog.commit import Commit, Head
+from oplog.entries import (
+    CancelPendingInvocation,
+    Create,
+    Entry,
+    ErrorEntry,
+    Exited,
+    ExportedFunctionCompleted,
+    ExportedFunctionInvoked,
+    Failure,
+    Interrupted,
+    InvocationRejected,
+    Restart,
+    Suspend,
+)
+from oplog.outcome import read_outcome
+from oplog.writer import Writer
+
+__all__ = ["Ledger"]
+
+
+@final
+class Ledger:
+    """The log of one worker while it is in memory."""
+
+    def __init__(
+        self,
+        worker_id: WorkerId,
+        address: Address,
+        services: Services,
+        *,
+        head: Head,
+        past: Past,
+        on_quiet: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.id = worker_id
+        self.address = address
+        self.created = past.created
+        self._services = services
+        self._on_quiet = on_quiet
+        now_ms = services.time.wall_ns() // 1_000_000
+        created_ms = now_ms if past.created is None else past.created.at_ms
+        floor_ms = now_ms - 1 if past.created is None else past.last_ms
+        self.clock = WorkerClock(services.time, created_ms=created_ms, floor_ms=floor_ms)
+        self.keys = Keys(past.outcomes, invoked=head.marks.invoked)
+        self.outbox = Outbox(
+            services.broker,
+            worker_id,
+            spawn=services.spawn,
+            on_sent=on_quiet,
+            horizon_ms=self.horizon_ms,
+        )
+        self.outbox.incarnation = head.incarnation
+        self.writer = Writer(
+            journal=services.broker.journal,
+            blobs=services.broker.blobs,
+            subject=address.log,
+            head=head,
+            next_message_id=services.next_message_id,
+            sent_mark=self._sent_mark,
+            on_commit=self._committed,
+            on_failure=on_failure,
+        )
+        # Entries other than hints since the load: a failure after progress is a first failure.
+        self.progressed = False
+        self.recorded_ms = 0
+        """Time stamp of the newest entry recorded here that replay consumes; 0: none yet."""
+        self.running = past.open
+        """The invocation that has begun and has no outcome."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether everything recorded is committed, and everything it causes has left."""
+        return not self.writer.busy and self.outbox.is_empty
+
+    def horizon_ms(self) -> int:
+        """Return the Unix time from which on a wait is long enough to leave memory for it."""
+        return self.clock.stamp_ms() + round(self._services.options.suspend_after_s * 1_000)
+
+    def create(self, record: ComponentRecord, envelope: Envelope | None) -> None:
+        """Record that the worker comes to be, with what its first message says of args and env."""
+        given = {} if envelope is None else dict(envelope.environment)
+        environment = {
+            **record.env,
+            **given,
+            "SHEM_COMPONENT_NAME": record.name,
+            "SHEM_COMPONENT_VERSION": str(record.version),
+            "SHEM_WORKER_NAME": self.id.worker,
+        }
+        self.created = Create(
+            at_ms=self.clock.stamp_ms(),
+            incarnation=self._services.new_incarnation(),
+            component=self.id.component,
+            worker=self.id.worker,
+            component_version=record.version,
+            args=() if envelope is None else envelope.arguments,
+            env=tuple(environment.items()),
+        )
+        self.outbox.incarnation = self.created.incarnation
+        self._add(self.created)
+
+    def begin(self, envelope: Envelope, function: str, params: Raw) -> ExportedFunctionInvoked:
+        """Record that an invocation begins."""
+        entry = ExportedFunctionInvoked(
+            at_ms=self.clock.stamp_ms(),
+            function=function,
+            params=params,
+            idempotency_key=envelope.key,
+            sequence=envelope.sequence,
+            result_to=envelope.result_to,
+            caller=envelope.caller,
+            chain=envelope.chain,
+            traceparent=envelope.traceparent,
+            tracestate=envelope.tracestate,
+        )
+        self.progressed = True
+        self.recorded_ms = entry.at_ms
+        self.writer.add(entry, invoked=envelope.sequence)
+        self.running = entry
+        return entry
+
+    def complete(
+        self,
+        invoked: ExportedFunctionInvoked,
+        *,
+        result: Raw | UnsetType,
+        error: Failure | None = None,
+    ) -> None:
+        """Record the outcome of the running invocation."""
+        key = invoked.idempotency_key
+        entry = ExportedFunctionCompleted(
+            at_ms=self.clock.stamp_ms(),
+            idempotency_key=key,
+            function=invoked.function,
+            result=result,
+            error=error,
+        )
+        self.progressed = True
+        self.running = None
+        self.recorded_ms = entry.at_ms
+        index = self._add(entry)
+        self.keys.decided(index, self.outbox.outcome_of(key, invoked.function, result, error))
+
+    def reject(
+        self,
+        envelope: Envelope,
+        error: Failure,
+        *,
+        function: str | None = None,
+        consumed: bool = True,
+    ) -> None:
+        """Record an outcome without running anything.
+
+        `consumed` False: the message stays in the queue, and its key makes it a duplicate there.
+        """
+        index = self.writer.add(
+            InvocationRejected(
+                at_ms=self.clock.stamp_ms(),
+                idempotency_key=envelope.key,
+                sequence=envelope.sequence,
+                error=error,
+                result_to=envelope.result_to,
+                caller=envelope.caller,
+                function=function,
+            ),
+            invoked=envelope.sequence if consumed else None,
+        )
+        outcome = Outcome(key=envelope.key, function=function, error=error)
+        self.keys.decided(index, outcome)
+
+    def fail(self, error: Failure, *, attempt: int, retry_at_ms: int | None) -> None:
+        """Record that the guest failed, and when it is tried again; None gives up."""
+        self._add(
+            ErrorEntry(
+                at_ms=self.clock.stamp_ms(), error=error, attempt=attempt, retry_at_ms=retry_at_ms
+            )
+        )
+
+    def suspend(self, wake_at_ms: int) -> None:
+        """Record that the worker leaves memory until a point in time."""
+        self._add(Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=wake_at_ms))
+
+    def exit(self, code: int) -> None:
+        """Record that the guest ended its process."""
+        self._add(Exited(at_ms=self.clock.stamp_ms(), code=code))
+
+    def interrupt(self, *, control: int) -> int:
+        """Record that an operator stopped the worker; return the entry's index."""
+        return self.writer.add(Interrupted(at_ms=self.clock.stamp_ms()), control=control)
+
+    def restart(self, *, control: int) -> int:
+        """Record that an operator let the worker go on; return the entry's index."""
+        return self.writer.add(Restart(at_ms=self.clock.stamp_ms()), control=control)
+
+    def repeat_outcome(self, envelope: Envelope) -> None:
+        """Answer a duplicate with the first outcome, once that is committed."""
+        self.writer.mark(invoked=envelope.sequence)
+        recent = self.keys.recent(envelope.key)
+        if recent is not None:
+            index, outcome = recent
+            self.writer.when_committed(index, lambda: self._answer(envelope, outcome))
+        else:
+            self._services.spawn(self._repeat_from_log(envelope))
+
+    async def _repeat_from_log(self, envelope: Envelope) -> None:
+        ref = self.keys.where(envelope.key)
+        assert ref is not None, "a decided key is recent or committed"
+        try:
+            broker = self._services.broker
+            entry = await read_outcome(broker.journal, broker.blobs, ref)
+        except BrokerError:
+            # The asker has a time-out and asks again; nothing depends on this answer.
+            return
+        match entry:
+            case ExportedFunctionCompleted():
+                outcome = self.outbox.outcome_of(
+                    envelope.key, entry.function, entry.result, entry.error
+                )
+            case InvocationRejected():
+                outcome = Outcome(key=envelope.key, function=entry.function, error=entry.error)
+            case CancelPendingInvocation():
+                failure = Failure(kind="cancelled", message="cancelled before it began")
+                outcome = Outcome(key=envelope.key, error=failure)
+        self._answer(envelope, outcome)
+
+    def _answer(self, envelope: Envelope, outcome: Outcome) -> None:
+        self.outbox.answer(outcome, result_to=envelope.result_to, traceparent=envelope.traceparent)
+
+    def _add(self, entry: Entry) -> int:
+        return self.writer.add(entry)
+
+    def _sent_mark(self) -> int:
+        return self.outbox.mark(self.writer.committed_index)
+
+    def _committed(self, commit: Commit, sequence: int) -> None:
+        self.keys.committed(commit, sequence)
+        for index, entry in enumerate(commit.entries, commit.first):
+            self.outbox.emit(index, entry)
+
+        self._on_quiet()

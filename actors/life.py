@@ -1,0 +1,481 @@
+"""One life of a worker: from its log as the broker has it until there is nothing more to do.
+
+    load ─▶ read mailbox ─▶ obey commands ─▶ plan ─┬▶ rest: nothing to do, leave memory
+                                                   ├▶ wait: a retry is due in a moment
+                                                   ├▶ refuse: failed or exited, answer the queue
+                                                   └▶ run: instantiate, replay, then live
+
+The plan needs no guest. A guest that fails, suspends or is interrupted ends the life: what it did
+is in the log, and the next life begins from there like after a crash, so that there is one way to
+recover and it is used all the time.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import Final, final
+
+import msgspec
+import structlog
+from msgspec import Raw, Struct
+
+from actors.commands import Commands
+from actors.engine.errors import ComponentError
+from actors.errors import ComponentUnknownError
+from actors.guest import Guest
+from actors.identity import Address, WorkerId
+from actors.ledger import Ledger
+from actors.limits import MAILBOX_PURGE_MIN
+from actors.mailbox import Mailbox
+from actors.message import Envelope, understand
+from actors.outcome import Outcome
+from actors.past import Past
+from actors.programs import Prepared
+from actors.residency import Evictable
+from actors.services import Services
+from actors.session import Ended, Session
+from broker.errors import BrokerError
+from broker.ports import Message
+from oplog import payloads
+from oplog.commit import Marks
+from oplog.entries import Failure
+from oplog.reader import LoadedLog, load
+from oplog.replay import Cursor
+from oplog.tombstone import bury
+
+__all__ = ["Life", "Next"]
+
+log = structlog.get_logger(__name__)
+
+
+class Next(Enum):
+    """What follows a life."""
+
+    END = auto()
+    AGAIN = auto()
+
+
+class _Plan(Enum):
+    REST = auto()
+    WAIT = auto()
+    REFUSE = auto()
+    RUN = auto()
+
+
+class _Wake(Struct):
+    index: int
+    incarnation: str = ""
+
+
+_NEVER_MS: Final = 1 << 62
+_decode_wake = msgspec.json.Decoder(_Wake).decode
+_REFUSALS: Final = {
+    "failed": "the worker has failed earlier and runs nothing any more",
+    "exited": "the worker has ended its process and runs nothing any more",
+}
+
+
+@final
+class Life:
+    """Everything of a worker that is in memory. `run` once, then `close`."""
+
+    def __init__(
+        self,
+        worker_id: WorkerId,
+        address: Address,
+        services: Services,
+        loaded: LoadedLog,
+        *,
+        past: Past,
+        references: Mapping[bytes, Raw],
+        resident: Evictable,
+        recovering: bool,
+        settle: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.id = worker_id
+        self.is_idle = False
+        self._address = address
+        self._services = services
+        self._loaded = loaded
+        self._past = past
+        self._references = references
+        self._resident = resident
+        self._recovering = recovering
+        self._settle = settle
+        self._trusted = False
+        self._leaving = False
+        self._event = asyncio.Event()
+        self._quieted = asyncio.Event()
+        self._guest: Guest | None = None
+        self._session: Session | None = None
+        self._woken: set[int] = set()
+        self._purged = loaded.head.marks.invoked
+        marks = loaded.head.marks
+        self.mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
+        self.ledger = Ledger(
+            worker_id,
+            address,
+            services,
+            head=loaded.head,
+            past=past,
+            on_quiet=self._became_quiet,
+            on_failure=on_failure,
+        )
+        self._commands = Commands(
+            self.ledger, self.mailbox, services.broker.signals, state=past.status.state
+        )
+
+    @staticmethod
+    async def load(
+        worker_id: WorkerId,
+        address: Address,
+        services: Services,
+        *,
+        resident: Evictable,
+        recovering: bool,
+        settle: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> "Life":
+        """Read the log.
+
+        Raises:
+            CorruptLogError: it cannot be believed.
+            UnavailableError: the broker does not answer now.
+        """
+        broker = services.broker
+        loaded = await load(broker.journal, broker.blobs, address.log)
+        past = Past(loaded)
+        references = {
+            reference: await payloads.fetch(Raw(reference), broker.blobs)
+            for reference in past.references
+        }
+        return Life(
+            worker_id,
+            address,
+            services,
+            loaded,
+            past=past,
+            references=references,
+            resident=resident,
+            recovering=recovering,
+            settle=settle,
+            on_failure=on_failure,
+        )
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the guest holds now."""
+        return 0 if self._guest is None else self._guest.memory_bytes
+
+    def offer(self, kind: str, message: Message) -> None:
+        """Take a mailbox message in."""
+        if kind == "reply":
+            self._woken_by(message)
+        else:
+            self.mailbox.offer(kind, message)
+        if kind == "control" and self._session is not None:
+            self._session.commanded()
+        self._event.set()
+
+    def distrust_deliveries(self) -> None:
+        """Read the mailbox again before the next message is taken."""
+        self._trusted = False
+        self._event.set()
+
+    def leave(self) -> None:
+        """Finish the running invocation, take nothing new, end."""
+        self._leaving = True
+        self._event.set()
+
+    def stop_writing(self) -> None:
+        """Let nothing more be written: somebody else owns the worker."""
+        self.ledger.writer.stop()
+
+    async def close(self) -> None:
+        """Free everything."""
+        await self.ledger.writer.close()
+
+    async def run(self) -> Next:
+        """Do what is to be done; return what follows."""
+        await self._read_mailbox()
+        if self._recovering and self._past.unsent:
+            await self._learn_calls()
+            for index, entry in self._past.unsent:
+                self.ledger.outbox.emit(index, entry)
+        ended = await self._act()
+        if self._commands.burial is not None:
+            await self._bury(self._commands.burial)
+            return Next.AGAIN
+        await self.ledger.writer.flush()
+        return Next.AGAIN if ended is Ended.AGAIN else await self._rest()
+
+    async def _act(self) -> Ended:
+        while True:
+            if self._commands.obey():
+                return await self._create() if self._commands.creation else Ended.AGAIN
+            match self._plan():
+                case _Plan.REST:
+                    return Ended.REST
+                case _Plan.WAIT:
+                    await self._wait_for_retry()
+                case _Plan.REFUSE:
+                    await self._learn_calls()
+                    self._refuse(_REFUSALS[self._past.status.state])
+                case _Plan.RUN:
+                    return await self._run_guest()
+
+    def _plan(self) -> _Plan:
+        status = self._past.status.status()
+        # Without a point in time only a message can wake it: later than any clock.
+        wake_at_ms = _NEVER_MS if status.wake_at_ms is None else status.wake_at_ms
+        match status.state:
+            case "failed" | "exited":
+                return _Plan.REFUSE if len(self.mailbox) and not self._leaving else _Plan.REST
+            case "interrupted":
+                return _Plan.REST
+            case "suspended" | "retrying" if wake_at_ms >= self.ledger.horizon_ms():
+                if self._past.waiting_since in self._woken:
+                    # Our clock is behind the broker's: its schedule has fired and is gone.
+                    self._woken.clear()
+                    self.ledger.suspend(wake_at_ms)
+                return _Plan.REST
+            case "retrying" if wake_at_ms > self.ledger.clock.stamp_ms():
+                return _Plan.REST if self._leaving else _Plan.WAIT
+            case _:
+                work = self._past.open is not None or len(self.mailbox)
+                return _Plan.RUN if work and not self._leaving else _Plan.REST
+
+    async def _run_guest(self) -> Ended:
+        try:
+            prepared = await self._prepare()
+        except (ComponentUnknownError, ComponentError) as error:
+            return await self._refuse_unrunnable(error)
+        if self.ledger.created is None:
+            self.ledger.create(prepared.record, self._first_envelope())
+        assert self.ledger.created is not None
+        self.ledger.outbox.calls = prepared.calls
+        cursor = Cursor(self._loaded.commits())
+        session = Session(
+            self.ledger,
+            self.mailbox,
+            self._commands,
+            cursor,
+            options=self._services.options,
+            attempts_before=self._past.status.attempt,
+            is_leaving=lambda: self._leaving,
+            next_work=self._next_work,
+            on_invocation=self._services.count_invocation,
+        )
+
+        async def start() -> Guest:
+            self._guest = await Guest.start(
+                prepared,
+                self.ledger,
+                replay=cursor,
+                references=self._references,
+                options=self._services.options,
+            )
+            self._services.residency.entered(self._resident)
+            return self._guest
+
+        self._session = session
+        try:
+            return await session.run(start)
+        finally:
+            self._session = None
+            if self._guest is not None:
+                self._guest.close()
+                self._guest = None
+
+    async def _next_work(self) -> None:
+        """Return when there may be something to do; idle until then."""
+        while True:
+            if not self._trusted or (self.mailbox.overflowed and not len(self.mailbox)):
+                await self._read_mailbox()
+            if not self.mailbox.is_empty or self._leaving:
+                return
+            self.is_idle = True
+            self._settle_if_done()
+            await self._purge_consumed()
+            self._services.residency.settled(self._resident)
+            await self._event.wait()
+            self._event.clear()
+            self.is_idle = False
+            self._services.residency.woke(self._resident)
+
+    async def _prepare(self) -> Prepared:
+        created = self.ledger.created
+        version = None if created is None else created.component_version
+        return await self._services.programs.prepare(self.id.component, version)
+
+    async def _learn_calls(self) -> None:
+        """Outcomes are told as WAVE too, for which the component's types are needed."""
+        if self.ledger.created is None or self.ledger.outbox.calls is not None:
+            return
+        try:
+            self.ledger.outbox.calls = (await self._prepare()).calls
+        except (ComponentUnknownError, ComponentError) as error:
+            log.info("outcomes are told without WAVE", error=str(error))
+
+    async def _create(self) -> Ended:
+        assert self._commands.creation is not None
+        (message, command), self._commands.creation = self._commands.creation, None
+        try:
+            record = await self._services.programs.components.get(
+                self.id.component, command.version
+            )
+        except ComponentUnknownError as error:
+            failure = Failure(kind="unknown-component", message=str(error))
+            self._commands.answer(message, error=failure)
+            return Ended.REST
+        envelope = Envelope(
+            sequence=message.sequence,
+            key="",
+            arguments=command.args,
+            environment=tuple(command.env.items()),
+        )
+        self.ledger.create(record, envelope)
+        self.ledger.writer.mark(control=message.sequence)
+        await self.ledger.writer.flush()
+        self._commands.answer(message, ok={"version": record.version})
+        return Ended.AGAIN
+
+    def _first_envelope(self) -> Envelope | None:
+        waiting = self.mailbox.waiting()
+        return understand(waiting[0]).envelope if waiting else None
+
+    def _refuse(self, reason: str) -> None:
+        """Answer everything in the queue with the reason why nothing runs any more."""
+        last = self._past.status.last_error
+        detail = "" if last is None else f" (it failed with {last.kind}: {last.message})"
+        kind = f"previous-invocation-{self._past.status.state}"
+        failure = Failure(kind=kind, message=f"{reason}{detail}")
+        self._reject_all(failure)
+
+    def _reject_all(self, failure: Failure) -> None:
+        while (message := self.mailbox.next_invocation()) is not None:
+            envelope = understand(message).envelope
+            if envelope.key in self.ledger.keys:
+                self.ledger.repeat_outcome(envelope)
+            else:
+                self.ledger.reject(envelope, failure)
+
+    async def _refuse_unrunnable(self, error: Exception) -> Ended:
+        kind = "unknown-component" if isinstance(error, ComponentUnknownError) else "bad-component"
+        failure = Failure(kind=kind, message=str(error))
+        if self.ledger.created is not None:
+            self._reject_all(failure)
+            return Ended.REST
+        # There is no log to record an outcome in, since there is no worker; without its message in
+        # the mailbox it cannot be answered twice.
+        while (message := self.mailbox.next_invocation()) is not None:
+            envelope = understand(message).envelope
+            outcome = Outcome(key=envelope.key, error=failure)
+            self.ledger.outbox.answer(outcome, result_to=envelope.result_to)
+        return Ended.REST
+
+    async def _wait_for_retry(self) -> None:
+        wake_at_ms = self._past.status.status().wake_at_ms or 0
+        delay_s = max(0, wake_at_ms - self.ledger.clock.stamp_ms()) / 1_000
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._event.wait()
+        except TimeoutError:
+            return
+        self._event.clear()
+
+    async def _read_mailbox(self) -> None:
+        self._trusted = True
+        self.mailbox.begin_read()
+        start = self.mailbox.invoked + 1
+        async for message in self._services.broker.journal.read(
+            self._address.mailbox, from_sequence=start
+        ):
+            kind = message.subject.rsplit(".", 1)[1]
+            if kind == "reply":
+                self._woken_by(message)
+            else:
+                self.mailbox.offer(kind, message)
+
+    def _woken_by(self, message: Message) -> None:
+        try:
+            wake = _decode_wake(message.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            log.warning("unreadable reply", sequence=message.sequence)
+            return
+        self._woken.add(wake.index)
+
+    async def _rest(self) -> Next:
+        """Leave memory, unless something came in meanwhile."""
+        await self._purge_consumed()
+        while not self.ledger.is_quiet:
+            self._quieted.clear()
+            await self._quieted.wait()
+        if self._leaving:
+            if self.mailbox.is_empty:
+                self._settle()
+            return Next.END
+        if self._plan() is not _Plan.REST or self.mailbox.has_commands or not self._trusted:
+            return Next.AGAIN
+        self._settle()
+        return Next.END
+
+    def _became_quiet(self) -> None:
+        """Something was committed or sent: perhaps nothing of this worker waits any more."""
+        self._quieted.set()
+        self._settle_if_done()
+
+    def _settle_if_done(self) -> None:
+        if self.is_idle and self.mailbox.is_empty and self.ledger.is_quiet:
+            self._settle()
+
+    async def _purge_consumed(self) -> None:
+        """Remove consumed messages from the mailbox, now and then: nobody reads them again."""
+        # Only what is committed as consumed may go; without a worker there is nothing to commit to.
+        orphaned = self.ledger.created is None
+        done = self.ledger.writer.head.marks
+        if orphaned:
+            done = Marks(invoked=self.mailbox.invoked, control=self.mailbox.control)
+        elif done.invoked - self._purged < MAILBOX_PURGE_MIN:
+            return
+        journal = self._services.broker.journal
+        try:
+            if done.invoked > 0:
+                await journal.purge(self._address.mailbox_invoke, up_to_sequence=done.invoked)
+            if done.control > 0:
+                await journal.purge(self._address.mailbox_control, up_to_sequence=done.control)
+            if self._past.open is None and self.ledger.running is None:
+                await journal.purge(
+                    self._address.mailbox_reply,
+                    up_to_sequence=self.ledger.writer.head.log_sequence,
+                )
+        except BrokerError as error:
+            log.info("cannot purge the mailbox now", error=str(error))
+            return
+        self._purged = done.invoked
+
+    async def _bury(self, order: Message) -> None:
+        """Delete the worker: its log, its queue up to the order, its payloads and schedules."""
+        journal = self._services.broker.journal
+        failure = Failure(kind="deleted", message="the worker was deleted before this ran")
+        for message in self.mailbox.waiting():
+            if message.sequence < order.sequence:
+                envelope = understand(message).envelope
+                outcome = Outcome(key=envelope.key, error=failure)
+                self.ledger.outbox.answer(outcome, result_to=envelope.result_to)
+        await self.ledger.writer.flush()
+        await self.ledger.writer.close()
+        head = self.ledger.writer.head
+        await bury(
+            journal,
+            subject=self._address.log,
+            head=head,
+            marks=Marks(invoked=order.sequence, control=order.sequence),
+            message_id=self._services.next_message_id(),
+            at_ms=self.ledger.clock.stamp_ms(),
+        )
+        await journal.purge(self._address.mailbox, up_to_sequence=order.sequence)
+        await journal.purge(self._address.schedules)
+        await payloads.sweep(self._services.broker.blobs, head.incarnation)
+        self._commands.answer(order)

@@ -1,0 +1,49 @@
+"""Every bound of the executor, in one place. Sizes in bytes, times in seconds."""
+
+from typing import Final
+
+__all__ = [
+    "ACQUIRE_CONCURRENCY_MAX",
+    "COMPONENT_LOAD_TRIES_MAX",
+    "DRAIN_WAIT_S",
+    "HEARTBEAT_INTERVAL_S",
+    "INVOCATIONS_PER_TURN_MAX",
+    "KEY_BYTES_MAX",
+    "LOAD_BACKOFF_S",
+    "LOG_MESSAGE_BYTES_MAX",
+    "MAILBOX_PURGE_MIN",
+    "MEMBER_TTL_S",
+    "MESSAGE_BYTES_MAX",
+    "PARAMETERS_BYTES_MAX",
+    "QUEUE_MESSAGES_MAX",
+    "RELOAD_DELAY_S",
+    "RESULT_BYTES_MAX",
+    "RESULT_TO_BYTES_MAX",
+    "UNCOMMITTED_ENTRIES_MAX",
+    "WORKER_NAME_BYTES_MAX",
+]
+
+KEY_BYTES_MAX: Final = 256
+WORKER_NAME_BYTES_MAX: Final = 512
+RESULT_TO_BYTES_MAX: Final = 256
+MESSAGE_BYTES_MAX: Final = 1 << 20
+PARAMETERS_BYTES_MAX: Final = 1 << 20
+RESULT_BYTES_MAX: Final = 16 << 20
+LOG_MESSAGE_BYTES_MAX: Final = 64 << 10
+
+# A guest that runs ahead of its commits by more than this waits for the broker.
+UNCOMMITTED_ENTRIES_MAX: Final = 1_000
+# How many invocations of one worker run before other workers get a turn of the event loop.
+INVOCATIONS_PER_TURN_MAX: Final = 8
+# Messages kept in memory per worker; the rest stays in the stream and is read when these are done.
+QUEUE_MESSAGES_MAX: Final = 10_000
+# Consumed messages are removed from the mailbox once this many have piled up.
+MAILBOX_PURGE_MIN: Final = 256
+
+MEMBER_TTL_S: Final = 2.0
+HEARTBEAT_INTERVAL_S: Final = 0.4
+DRAIN_WAIT_S: Final = 2.0
+RELOAD_DELAY_S: Final = 0.05
+LOAD_BACKOFF_S: Final = 0.1
+COMPONENT_LOAD_TRIES_MAX: Final = 5
+ACQUIRE_CONCURRENCY_MAX: Final = 16

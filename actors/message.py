@@ -1,0 +1,150 @@
+"""Invocation messages: what a client publishes, understood as far as that needs no component.
+
+The wire format is described in docs/MESSAGES.md. Understanding never raises: a message that makes
+no sense becomes a `Malformed` with the failure that its sender gets, so that poison cannot block a
+worker.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct
+
+from actors.limits import KEY_BYTES_MAX, MESSAGE_BYTES_MAX, RESULT_TO_BYTES_MAX
+from broker.ports import Message
+from oplog.entries import Caller, Failure
+from wit.errors import ParseError
+from wit.wave import Call, parse_call
+
+__all__ = ["Envelope", "Invocation", "JsonCall", "Malformed", "understand"]
+
+
+class JsonCall(Struct, frozen=True):
+    """A call in JSON: `params` is an array, or an object by parameter name."""
+
+    function: str
+    params: Raw = Raw(b"[]")
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """What the headers say, whatever the payload is."""
+
+    sequence: int
+    key: str
+    result_to: str | None = None
+    caller: Caller | None = None
+    chain: tuple[str, ...] = ()
+    traceparent: str | None = None
+    tracestate: str | None = None
+    arguments: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+class Invocation(Struct, frozen=True):
+    """A message whose form is right; whether the call fits the component is another matter."""
+
+    envelope: Envelope
+    call: JsonCall | Call
+
+
+class Malformed(Struct, frozen=True):
+    """A message that cannot become a call."""
+
+    envelope: Envelope
+    failure: Failure
+
+
+Understood: TypeAlias = Invocation | Malformed
+
+
+class _Body(Struct, forbid_unknown_fields=True):
+    function: str
+    params: Raw = Raw(b"[]")
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_env = msgspec.json.Decoder(dict[str, str]).decode
+_decode_args = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_caller = msgspec.json.Decoder(Caller).decode
+_decode_chain = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def understand(message: Message) -> Understood:
+    """Return the invocation in a mailbox message, or what is wrong with it."""
+    try:
+        envelope = _envelope(message)
+    except (ValueError, msgspec.DecodeError) as error:
+        plain = Envelope(sequence=message.sequence, key=f"seq-{message.sequence}")
+        return Malformed(plain, Failure(kind="bad-message", message=f"bad header: {error}"))
+    size = len(message.data)
+    if size > MESSAGE_BYTES_MAX:
+        return Malformed(
+            envelope,
+            Failure(
+                kind="too-large",
+                message=f"the payload has {size} bytes, at most {MESSAGE_BYTES_MAX} are taken",
+            ),
+        )
+    try:
+        return Invocation(envelope, _call(message.data))
+    except ParseError as error:
+        where = f"line {error.line}, column {error.column}"
+        return Malformed(envelope, _bad(f"the payload is no WAVE call ({where}): {error}"))
+    except UnicodeDecodeError as error:
+        return Malformed(envelope, _bad(f"the payload is not UTF-8 (byte {error.start})"))
+    except msgspec.DecodeError as error:
+        return Malformed(
+            envelope,
+            _bad(
+                f"the payload is no JSON invocation: {error}; expected an object with 'function' "
+                "and 'params'"
+            ),
+        )
+
+
+def _bad(message: str) -> Failure:
+    return Failure(kind="bad-message", message=message)
+
+
+def _call(data: bytes) -> JsonCall | Call:
+    head = data.lstrip()[:1]
+    if head == b"{":
+        body = _decode_body(data)
+        return JsonCall(body.function, body.params)
+    text = data.decode().strip()
+    if not text:
+        raise ParseError("the payload is empty; expected a WAVE call like add(5)")
+    return parse_call(text)
+
+
+def _envelope(message: Message) -> Envelope:
+    headers = message.headers
+    if not headers:
+        return Envelope(sequence=message.sequence, key=f"seq-{message.sequence}")
+    key = _bounded(headers, "Shem-Key", KEY_BYTES_MAX) or f"seq-{message.sequence}"
+    get = headers.get
+    caller, chain, env, args = (
+        get("Shem-Caller"),
+        get("Shem-Chain"),
+        get("Shem-Env"),
+        get("Shem-Args"),
+    )
+    return Envelope(
+        sequence=message.sequence,
+        key=key,
+        result_to=_bounded(headers, "Shem-Result-To", RESULT_TO_BYTES_MAX),
+        caller=_decode_caller(caller) if caller else None,
+        chain=_decode_chain(chain) if chain else (),
+        traceparent=get("traceparent"),
+        tracestate=get("tracestate"),
+        arguments=_decode_args(args) if args else (),
+        environment=tuple(_decode_env(env).items()) if env else (),
+    )
+
+
+def _bounded(headers: Mapping[str, str], name: str, limit: int) -> str | None:
+    value = headers.get(name)
+    if value is not None and len(value.encode()) > limit:
+        raise ValueError(f"{name} is longer than {limit} bytes")
+    return value

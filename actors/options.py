@@ -1,0 +1,22 @@
+"""What an operator can set on an executor."""
+
+from msgspec import Struct
+
+from actors.retry import RetryPolicy
+
+__all__ = ["ExecutorOptions"]
+
+
+class ExecutorOptions(Struct, frozen=True, kw_only=True):
+    """Settings of one executor process.
+
+    `memory_bytes_max` is the budget of all resident guests; idle ones beyond it leave memory, least
+    recently used first. A wait of at least `suspend_after_s` suspends the worker.
+    """
+
+    name: str
+    memory_bytes_max: int = 4 << 30
+    resident_workers_max: int = 6_000
+    worker_memory_bytes_max: int = 1 << 30
+    suspend_after_s: float = 10.0
+    retry: RetryPolicy = RetryPolicy()

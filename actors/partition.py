@@ -1,0 +1,163 @@
+"""One partition that this executor owns: its deliveries, its workers, its anchors.
+
+An *anchor* is the newest delivered, unacknowledged message of a worker; older ones are acknowledged
+when a newer one arrives. As long as a worker has anything to do or to send, its anchor stays, so
+that the broker delivers it to the next owner if this one dies; a deep queue holds one message of
+the consumer's pending window, not thousands.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, final
+
+import structlog
+
+from actors.identity import WorkerId, worker_id_of
+from actors.limits import DRAIN_WAIT_S, RELOAD_DELAY_S
+from broker.ports import Consumer, Delivery, Message
+
+__all__ = ["Partition", "Resident"]
+
+log = structlog.get_logger(__name__)
+
+
+class Resident(Protocol):
+    """A worker in memory, as its partition sees it."""
+
+    def offer(self, kind: str, message: Message) -> None:
+        """Take a mailbox message in."""
+        ...
+
+    def distrust_deliveries(self) -> None:
+        """Read the mailbox again before the next message is taken: some may have been missed."""
+        ...
+
+    def drain(self) -> None:
+        """Finish what runs, take nothing new, then end."""
+        ...
+
+    def drop(self) -> None:
+        """End at once: nothing more may be written or sent."""
+        ...
+
+
+@final
+class Partition:
+    """The workers of one partition while it is ours."""
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        open_consumer: Callable[["Partition"], Consumer],
+        start_worker: Callable[["Partition", WorkerId, bool], Resident],
+        on_lost: Callable[["Partition"], None],
+    ) -> None:
+        self.number = number
+        self.draining = False
+        self.lost = False
+        self.workers: dict[WorkerId, Resident] = {}
+        self._anchors: dict[WorkerId, Delivery] = {}
+        # Hashes of the workers that ended here with everything sent. All others may have been left
+        # by a dead owner between commit and sending: their last messages are sent again.
+        self._clean: set[int] = set()
+        self._start_worker = start_worker
+        self._on_lost = on_lost
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._consumer = open_consumer(self)
+
+    async def acquire(self, *, owner_is_dead: bool) -> None:
+        """Take the partition; everything unacknowledged is delivered again."""
+        await self._consumer.acquire(owner_is_dead=owner_is_dead)
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Route a mailbox message to its worker, waking the worker if it is not in memory."""
+        if self.lost:
+            return
+        message = delivery.message
+        try:
+            worker_id, kind = worker_id_of(message.subject)
+        except ValueError as error:
+            log.warning("undecodable worker name", subject=message.subject, error=str(error))
+            self._consumer.acknowledge(delivery.token)
+            return
+        anchor = self._anchors.get(worker_id)
+        if anchor is not None and anchor.message.sequence > message.sequence:
+            self._consumer.acknowledge(delivery.token)
+        else:
+            self._anchors[worker_id] = delivery
+            if anchor is not None and anchor.message.sequence != message.sequence:
+                self._consumer.acknowledge(anchor.token)
+        worker = self.workers.get(worker_id) or self._wake(worker_id)
+        if worker is not None:
+            worker.offer(kind, message)
+
+    def settle(self, worker_id: WorkerId) -> None:
+        """Acknowledge the worker's anchor: it has nothing to do and nothing to send."""
+        anchor = self._anchors.pop(worker_id, None)
+        if anchor is not None and not self.lost:
+            self._consumer.acknowledge(anchor.token)
+
+    def is_settled(self, worker_id: WorkerId) -> bool:
+        """Whether the worker has no unacknowledged delivery."""
+        return worker_id not in self._anchors
+
+    def ended(self, worker_id: WorkerId, *, reload: bool) -> None:
+        """A worker has left memory. `reload`: it could not go on, but its work is not done."""
+        self.workers.pop(worker_id, None)
+        if reload:
+            self._clean.discard(hash(worker_id))
+        else:
+            self._clean.add(hash(worker_id))
+        if not self.workers:
+            self._empty.set()
+        pending = worker_id in self._anchors
+        if (reload or pending) and not (self.lost or self.draining):
+            delay = RELOAD_DELAY_S if reload else 0.0
+            asyncio.get_running_loop().call_later(delay, self._wake_again, worker_id)
+
+    def missed_deliveries(self) -> None:
+        """Make every worker read its mailbox again; the consumer may have skipped messages."""
+        for worker in self.workers.values():
+            worker.distrust_deliveries()
+
+    async def release(self) -> None:
+        """Hand the partition over: running work is finished or abandoned, then it is given up."""
+        self.draining = True
+        for worker in list(self.workers.values()):
+            worker.drain()
+        try:
+            async with asyncio.timeout(DRAIN_WAIT_S):
+                await self._empty.wait()
+        except TimeoutError:
+            log.info("abandoning workers at hand-over", count=len(self.workers))
+        self.lose()
+        await self._consumer.release()
+
+    def lose(self) -> None:
+        """Drop everything at once, send nothing more."""
+        if not self.lost:
+            self.lost = True
+            self._consumer.stop()
+            for worker in list(self.workers.values()):
+                worker.drop()
+            self._anchors.clear()
+
+    def taken(self) -> None:
+        """Somebody else holds the partition now."""
+        self.lose()
+        self._on_lost(self)
+
+    def _wake(self, worker_id: WorkerId) -> Resident | None:
+        if self.lost or self.draining:
+            return None
+        recovering = hash(worker_id) not in self._clean
+        worker = self._start_worker(self, worker_id, recovering)
+        self.workers[worker_id] = worker
+        self._empty.clear()
+        return worker
+
+    def _wake_again(self, worker_id: WorkerId) -> None:
+        if worker_id not in self.workers:
+            self._wake(worker_id)

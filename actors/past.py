@@ -1,0 +1,81 @@
+"""What the log says when a worker is loaded: one pass over it, before any guest runs.
+
+From this it is decided whether a guest is needed at all: a suspended, failed or idle worker without
+work is understood without replay.
+"""
+
+from typing import final
+
+from msgspec import Raw
+
+from oplog import payloads
+from oplog.entries import (
+    Create,
+    Entry,
+    ErrorEntry,
+    ExportedFunctionCompleted,
+    ExportedFunctionInvoked,
+    InvocationRejected,
+    Suspend,
+)
+from oplog.reader import LoadedLog
+from oplog.replay import OutcomeRef
+from oplog.status import StatusFold
+
+__all__ = ["Past"]
+
+
+@final
+class Past:
+    """A worker's history, folded.
+
+    `unsent` are the entries whose messages may not have left the executor that wrote them.
+    """
+
+    def __init__(self, log: LoadedLog) -> None:
+        self.created: Create | None = None
+        self.open: ExportedFunctionInvoked | None = None
+        """The invocation that has begun and has no outcome."""
+        self.status = StatusFold()
+        self.outcomes: dict[str, OutcomeRef] = {}
+        self.unsent: list[tuple[int, Entry]] = []
+        self.last_ms = 0
+        self.references: set[bytes] = set()
+        """Values that lie in the blob store, as they stand in the entries."""
+        self.waiting_since = 0
+        """The index of the entry that says until when the worker waits."""
+        self._begun: tuple[int, ExportedFunctionInvoked] | None = None
+        sent = log.head.marks.sent
+        for index, entry, sequence in log.entries():
+            self.status.apply(index, entry)
+            self.last_ms = max(self.last_ms, entry.at_ms)
+            self._collect_references(entry)
+            self._follow(index, entry, sequence)
+            if index > sent:
+                if not self.unsent and self._begun is not None and self._begun[0] < index:
+                    # An outcome is sent to whom the beginning of its invocation names.
+                    self.unsent.append(self._begun)
+                self.unsent.append((index, entry))
+
+    def _follow(self, index: int, entry: Entry, sequence: int) -> None:
+        match entry:
+            case Create():
+                self.created = entry
+            case ExportedFunctionInvoked():
+                self.open = entry
+                self._begun = index, entry
+            case ExportedFunctionCompleted():
+                self.open = None
+                self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
+            case InvocationRejected():
+                self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
+            case Suspend() | ErrorEntry():
+                self.waiting_since = index
+            case _:
+                pass
+
+    def _collect_references(self, entry: Entry) -> None:
+        for name in payloads.RAW_FIELDS[type(entry)]:
+            value = getattr(entry, name)
+            if isinstance(value, Raw) and payloads.is_reference(value):
+                self.references.add(bytes(value))

@@ -1,0 +1,75 @@
+"""Which workers stay in memory: least recently used idle ones leave when the budget is exceeded."""
+
+from collections import OrderedDict
+from typing import Protocol, final
+
+__all__ = ["Evictable", "Residency"]
+
+
+class Evictable(Protocol):
+    """A worker in memory."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What its guest holds."""
+        ...
+
+    def evict(self) -> bool:
+        """Leave memory if idle; False if it is busy."""
+        ...
+
+
+@final
+class Residency:
+    """The budget of one executor. Idle workers are the victims."""
+
+    def __init__(self, *, memory_bytes_max: int, workers_max: int) -> None:
+        self._memory_bytes_max = memory_bytes_max
+        self._workers_max = workers_max
+        self._sizes: dict[Evictable, int] = {}
+        self._idle: OrderedDict[Evictable, None] = OrderedDict()
+        self.memory_bytes = 0
+
+    @property
+    def count(self) -> int:
+        """How many guests are in memory."""
+        return len(self._sizes)
+
+    def entered(self, worker: Evictable) -> None:
+        """A guest was instantiated or has grown; others make room."""
+        self._account(worker, worker.memory_bytes)
+        self._idle.pop(worker, None)
+        self._make_room()
+
+    def settled(self, worker: Evictable) -> None:
+        """The worker is idle now: the newest of the candidates to leave."""
+        if worker in self._sizes:
+            self._account(worker, worker.memory_bytes)
+            self._idle[worker] = None
+            self._idle.move_to_end(worker)
+            self._make_room()
+
+    def woke(self, worker: Evictable) -> None:
+        """The worker is busy again."""
+        self._idle.pop(worker, None)
+
+    def left(self, worker: Evictable) -> None:
+        """The guest is gone."""
+        self._idle.pop(worker, None)
+        self.memory_bytes -= self._sizes.pop(worker, 0)
+
+    def _account(self, worker: Evictable, size: int) -> None:
+        self.memory_bytes += size - self._sizes.get(worker, 0)
+        self._sizes[worker] = size
+
+    def _make_room(self) -> None:
+        over = self.memory_bytes > self._memory_bytes_max or self.count > self._workers_max
+        if not over:
+            return
+        for victim in list(self._idle):
+            if self.memory_bytes <= self._memory_bytes_max and self.count <= self._workers_max:
+                return
+            # Its task ends a little later; the books are corrected now, so that one excess does
+            # not empty the house.
+            if victim.evict():
+                self.left(victim)

@@ -1,0 +1,53 @@
+"""What every worker of an executor shares."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any, final
+
+from actors.clock import TimeSource
+from actors.options import ExecutorOptions
+from actors.programs import Programs
+from actors.residency import Residency
+from broker.ports import Broker
+
+__all__ = ["Services"]
+
+
+@final
+class Services:
+    """Shared by all workers of one executor process."""
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        programs: Programs,
+        options: ExecutorOptions,
+        time: TimeSource,
+        residency: Residency,
+        spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
+    ) -> None:
+        self.broker = broker
+        self.programs = programs
+        self.options = options
+        self.time = time
+        self.residency = residency
+        self.spawn = spawn
+        self.invocations = 0
+        # Unique per attempt to append: two owners must never write different bytes under one id.
+        self._nonce = os.urandom(9).hex()
+        self._attempts = count(1)
+
+    def count_invocation(self) -> None:
+        """Count an invocation that ran for the first time."""
+        self.invocations += 1
+
+    def new_incarnation(self) -> str:
+        """Return a random name for a worker that comes to be."""
+        return os.urandom(8).hex()
+
+    def next_message_id(self) -> str:
+        """Return a commit id that no executor has ever used."""
+        return f"{self._nonce}-{next(self._attempts)}"

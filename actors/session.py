@@ -1,0 +1,212 @@
+"""A guest at work: replay what the log holds, then take invocations from the mailbox.
+
+Strictly one invocation after the other. The next one may run while the commit of the last is in
+flight: what accumulates meanwhile goes into one message. A session ends when the guest is of no use
+any more, when an operator stops it, or when the worker is to leave memory.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
+from typing import final
+
+import structlog
+from msgspec import UNSET, Raw, UnsetType
+
+from actors.calls import BoundFunction, CallTable
+from actors.commands import Commands
+from actors.engine.errors import GuestTrap
+from actors.errors import RejectedError, SuspendGuest
+from actors.guest import Guest
+from actors.host.context import ExitRequest
+from actors.ledger import Ledger
+from actors.limits import INVOCATIONS_PER_TURN_MAX, UNCOMMITTED_ENTRIES_MAX
+from actors.mailbox import Mailbox
+from actors.message import Malformed, understand
+from actors.options import ExecutorOptions
+from broker.errors import FencedError
+from broker.ports import Message
+from oplog.entries import ExportedFunctionInvoked, Failure
+from oplog.errors import DivergenceError, WriterStoppedError
+from oplog.replay import Cursor
+from wit.values import Value
+
+__all__ = ["Ended", "Session"]
+
+log = structlog.get_logger(__name__)
+
+
+class Ended(Enum):
+    """Why a session ended."""
+
+    REST = auto()
+    """Nothing to do now: the worker can leave memory."""
+    AGAIN = auto()
+    """The log says how to go on: load it again."""
+
+
+class _Interrupted(Exception):  # noqa: N818 - control flow inside this file
+    """A command stopped the guest."""
+
+
+@final
+class Session:
+    """One guest from its instantiation to its end."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        mailbox: Mailbox,
+        commands: Commands,
+        cursor: Cursor,
+        *,
+        options: ExecutorOptions,
+        attempts_before: int,
+        is_leaving: Callable[[], bool],
+        next_work: Callable[[], Awaitable[None]],
+        on_invocation: Callable[[], None],
+    ) -> None:
+        self._ledger = ledger
+        self._mailbox = mailbox
+        self._commands = commands
+        self._cursor = cursor
+        self._options = options
+        self._attempts_before = attempts_before
+        self._is_leaving = is_leaving
+        self._next_work = next_work
+        self._on_invocation = on_invocation
+        self._calling: asyncio.Task[object] | None = None
+        self._stopped_by_command = False
+
+    def commanded(self) -> None:
+        """A command has come in: obey it at once, or stop the guest for it."""
+        if self._calling is None:
+            return
+        if self._commands.stops_guest:
+            self._stopped_by_command = True
+            self._calling.cancel()
+        else:
+            self._commands.obey()
+
+    async def run(self, start: Callable[[], Awaitable[Guest]]) -> Ended:
+        """Start the guest, replay, then work."""
+        try:
+            guest = await start()
+            while (invoked := self._cursor.next_invocation()) is not None:
+                bound, arguments = guest.recall(invoked)
+                result = await self._execute(guest, bound, arguments)
+                if self._cursor.completed(result=result) is None:
+                    self._complete(invoked, result)
+                    break
+            return await self._work(guest)
+        except _Interrupted:
+            self._commands.obey()
+            return Ended.AGAIN
+        except SuspendGuest as suspension:
+            self._ledger.suspend(suspension.wake_at_ms)
+            return Ended.AGAIN
+        except ExitRequest as request:
+            return self._exited(request)
+        except GuestTrap as trap:
+            return self._failed(Failure(kind="trap", message=_explain(trap)))
+        except DivergenceError as error:
+            return self._failed(Failure(kind="divergence", message=str(error)))
+        except RejectedError as error:
+            # A recorded function or its parameters no longer fit the component.
+            return self._failed(error.failure)
+        except (FencedError, WriterStoppedError):
+            raise
+        except Exception as error:
+            log.exception("a host function failed")
+            return self._failed(
+                Failure(kind="internal", message=f"{type(error).__name__}: {error}")
+            )
+
+    async def _work(self, guest: Guest) -> Ended:
+        turns = 0
+        while True:
+            await self._next_work()
+            if self._commands.obey():
+                return Ended.AGAIN
+            if self._is_leaving():
+                return Ended.REST
+            message = self._mailbox.next_invocation()
+            if message is None:
+                continue
+            await self._take(guest, message)
+            turns += 1
+            if turns >= INVOCATIONS_PER_TURN_MAX:
+                turns = 0
+                await asyncio.sleep(0)
+            writer = self._ledger.writer
+            if writer.last_index - writer.committed_index > UNCOMMITTED_ENTRIES_MAX:
+                await writer.wait_committed(writer.last_index - UNCOMMITTED_ENTRIES_MAX // 2)
+
+    async def _take(self, guest: Guest, message: Message) -> None:
+        understood = understand(message)
+        envelope = understood.envelope
+        if envelope.key in self._ledger.keys:
+            self._ledger.repeat_outcome(envelope)
+            return
+        if isinstance(understood, Malformed):
+            self._ledger.reject(envelope, understood.failure)
+            return
+        try:
+            bound, arguments, params = guest.calls.bind(understood.call)
+        except RejectedError as error:
+            self._ledger.reject(envelope, error.failure, function=understood.call.function)
+            return
+        invoked = self._ledger.begin(envelope, bound.name, params)
+        self._complete(invoked, await self._execute(guest, bound, arguments))
+
+    async def _execute(
+        self, guest: Guest, bound: BoundFunction, arguments: list[Value]
+    ) -> Raw | UnsetType:
+        if self._mailbox.has_commands and self._commands.stops_guest:
+            raise _Interrupted
+        self._calling = asyncio.current_task()
+        try:
+            return await guest.call(bound, arguments)
+        except asyncio.CancelledError:
+            if not self._stopped_by_command or self._calling is None:
+                raise
+            self._calling.uncancel()
+            raise _Interrupted from None
+        finally:
+            self._calling = None
+
+    def _complete(self, invoked: ExportedFunctionInvoked, result: Raw | UnsetType) -> None:
+        self._on_invocation()
+        try:
+            CallTable.check_result(result)
+        except RejectedError as error:
+            self._ledger.complete(invoked, result=UNSET, error=error.failure)
+        else:
+            self._ledger.complete(invoked, result=result)
+
+    def _exited(self, request: ExitRequest) -> Ended:
+        self._ledger.exit(request.code)
+        failure = Failure(kind="exited", message=f"the guest exited with code {request.code}")
+        self._give_up(failure)
+        return Ended.AGAIN
+
+    def _failed(self, failure: Failure) -> Ended:
+        progressed = self._ledger.progressed
+        attempt = 1 if progressed else self._attempts_before + 1
+        delay_ms = self._options.retry.delay_ms(attempt, random=random.random())  # noqa: S311
+        retry_at_ms = None if delay_ms is None else self._ledger.clock.stamp_ms() + delay_ms
+        log.warning("guest failed", kind=failure.kind, attempt=attempt, retry_in_ms=delay_ms)
+        self._ledger.fail(failure, attempt=attempt, retry_at_ms=retry_at_ms)
+        if retry_at_ms is None:
+            self._give_up(failure)
+        return Ended.AGAIN
+
+    def _give_up(self, failure: Failure) -> None:
+        running = self._ledger.running
+        if running is not None:
+            self._ledger.complete(running, result=UNSET, error=failure)
+
+
+def _explain(trap: GuestTrap) -> str:
+    return f"{trap}\n{trap.backtrace}" if trap.backtrace else str(trap)

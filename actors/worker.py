@@ -1,0 +1,148 @@
+"""A worker in memory: one task that lives one life after the other, each rebuilt from the log.
+
+A *life* (see `actors.life`) begins with the log as the broker has it and ends when there is nothing
+to do, when the guest failed or suspended, or when an operator says so. Whatever happens to the
+process in between, the next life begins from the same log, here or at another owner.
+"""
+
+import asyncio
+from typing import final
+
+import structlog
+
+from actors.identity import Address, WorkerId
+from actors.life import Life, Next
+from actors.limits import LOAD_BACKOFF_S
+from actors.partition import Partition
+from actors.services import Services
+from broker.errors import FencedError, RetryableError
+from broker.ports import Message
+from oplog.errors import WriterStoppedError
+
+__all__ = ["Worker"]
+
+log = structlog.get_logger(__name__)
+
+
+@final
+class Worker:
+    """The resident of a partition for one worker id. `run` is its task; it never raises."""
+
+    def __init__(
+        self,
+        worker_id: WorkerId,
+        partition: Partition,
+        services: Services,
+        *,
+        recovering: bool,
+    ) -> None:
+        self.id = worker_id
+        self.task: asyncio.Task[None] | None = None
+        self._partition = partition
+        self._services = services
+        self._address = Address.of(worker_id, services.broker.partitions)
+        self._life: Life | None = None
+        self._recovering = recovering
+        self._leaving = False
+        self._dropped = False
+        self._failure: BaseException | None = None
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the guest holds now."""
+        return 0 if self._life is None else self._life.memory_bytes
+
+    def offer(self, kind: str, message: Message) -> None:
+        """Take a mailbox message in. Before the first load it is dropped: the load reads all."""
+        if self._life is not None:
+            self._life.offer(kind, message)
+
+    def distrust_deliveries(self) -> None:
+        """Read the mailbox again before the next message is taken."""
+        if self._life is not None:
+            self._life.distrust_deliveries()
+
+    def drain(self) -> None:
+        """Finish the running invocation, then end."""
+        self._leave()
+
+    def evict(self) -> bool:
+        """Leave memory if idle; False if it is busy."""
+        if self._life is None or not self._life.is_idle:
+            return False
+        self._leave()
+        return True
+
+    def drop(self) -> None:
+        """End at once: nothing more may be written or sent."""
+        self._dropped = True
+        if self._life is not None:
+            self._life.stop_writing()
+        if self.task is not None:
+            self.task.cancel()
+
+    async def run(self) -> None:
+        """Live until there is nothing to do, or the worker was dropped."""
+        stumbled = False
+        bound = structlog.contextvars.bind_contextvars(worker=str(self.id))
+        try:
+            while not self._leaving and await self._live() is Next.AGAIN:
+                pass
+        except asyncio.CancelledError:
+            if self._failure is None or self.task is None or self._dropped:
+                raise
+            # Cancelled by `_failed`: what the writer met is the reason, not the cancellation.
+            self.task.uncancel()
+            log.info("writer failed", error=str(self._failure))
+            stumbled = True
+        except (FencedError, WriterStoppedError, RetryableError) as error:
+            # Another owner has written, or may have: only the log knows the truth now.
+            log.info("fenced", error=str(error))
+            stumbled = True
+        except Exception:
+            log.exception("worker cannot go on")
+            stumbled = True
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
+            self._services.residency.left(self)
+            self._partition.ended(self.id, reload=stumbled and not self._dropped)
+
+    async def _live(self) -> Next:
+        life = await self._load()
+        self._recovering = False
+        self._life = life
+        try:
+            return await life.run()
+        finally:
+            self._life = None
+            await life.close()
+            self._services.residency.left(self)
+
+    async def _load(self) -> Life:
+        while True:
+            try:
+                return await Life.load(
+                    self.id,
+                    self._address,
+                    self._services,
+                    resident=self,
+                    recovering=self._recovering,
+                    settle=self._settle,
+                    on_failure=self._failed,
+                )
+            except RetryableError as error:
+                log.warning("cannot load the log, trying again", error=str(error))
+                await asyncio.sleep(LOAD_BACKOFF_S)
+
+    def _settle(self) -> None:
+        self._partition.settle(self.id)
+
+    def _failed(self, error: BaseException) -> None:
+        self._failure = error
+        if self.task is not None:
+            self.task.cancel()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        if self._life is not None:
+            self._life.leave()

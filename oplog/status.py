@@ -1,0 +1,162 @@
+"""What a log says about its worker: a fold over its entries, one at a time, hints included.
+
+| entry | state afterwards |
+|---|---|
+| create | idle |
+| exported-function-invoked, imported-function-invoked | running |
+| exported-function-completed | idle, unless failed or exited |
+| suspend | suspended |
+| error | retrying if it says when, else failed |
+| interrupted | interrupted |
+| exited | exited |
+| restart | running if an invocation is open, else idle |
+| all others | as before |
+
+Errors count as consecutive while nothing but hints lies between them: whatever replay consumes is
+progress and starts the count again.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias, assert_never, final
+
+from msgspec import Struct
+
+from oplog.entries import (
+    CancelPendingInvocation,
+    Create,
+    Deleted,
+    Entry,
+    ErrorEntry,
+    Exited,
+    ExportedFunctionCompleted,
+    ExportedFunctionInvoked,
+    Failure,
+    ImportedFunctionInvoked,
+    Interrupted,
+    InvocationRejected,
+    Log,
+    NoOp,
+    Restart,
+    Suspend,
+)
+
+__all__ = ["State", "Status", "StatusFold", "fold"]
+
+State: TypeAlias = Literal[
+    "idle", "running", "suspended", "interrupted", "retrying", "failed", "exited"
+]
+
+
+class Status(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
+    """The state of a worker after entry `index`. Times are Unix time in milliseconds.
+
+    `attempt` counts consecutive errors, `invocations` those that began. `wake_at_ms` is set while
+    suspended or retrying, if a time is known. `pending` is what waits in the mailbox: the log does
+    not know, the executor fills it in.
+    """
+
+    state: State = "idle"
+    index: int = 0
+    component_version: int = 0
+    created_at_ms: int = 0
+    invocations: int = 0
+    pending: int = 0
+    attempt: int = 0
+    last_error: Failure | None = None
+    wake_at_ms: int | None = None
+    exit_code: int | None = None
+    running_key: str | None = None
+    running_function: str | None = None
+
+
+@final
+class StatusFold:
+    """The status of a log that grows."""
+
+    def __init__(self) -> None:
+        self.state: State = "idle"
+        self.index = 0
+        self.attempt = 0
+        self.last_error: Failure | None = None
+        self._component_version = 0
+        self._created_at_ms = 0
+        self._invocations = 0
+        self._wake_at_ms: int | None = None
+        self._exit_code: int | None = None
+        self._open: ExportedFunctionInvoked | None = None
+
+    def status(self, *, pending: int = 0) -> Status:
+        """Return the status after the last applied entry."""
+        return Status(
+            state=self.state,
+            index=self.index,
+            component_version=self._component_version,
+            created_at_ms=self._created_at_ms,
+            invocations=self._invocations,
+            pending=pending,
+            attempt=self.attempt,
+            last_error=self.last_error,
+            wake_at_ms=self._wake_at_ms,
+            exit_code=self._exit_code,
+            running_key=self._open.idempotency_key if self._open else None,
+            running_function=self._open.function if self._open else None,
+        )
+
+    def apply(self, index: int, entry: Entry) -> None:
+        """Take the next entry into account."""
+        self.index = index
+        match entry:
+            case ImportedFunctionInvoked():
+                self._progress("running")
+            case Log() | InvocationRejected() | CancelPendingInvocation():
+                pass
+            case Deleted():
+                # Stands alone, at index 0: no worker is left to have a status.
+                pass
+            case ExportedFunctionInvoked():
+                self._progress("running")
+                self._open = entry
+                self._invocations += 1
+            case ExportedFunctionCompleted():
+                self._complete()
+            case Create():
+                self._component_version = entry.component_version
+                self._created_at_ms = entry.at_ms
+            case NoOp():
+                self.attempt = 0
+            case Suspend():
+                self.state = "suspended"
+                self._wake_at_ms = entry.wake_at_ms
+            case ErrorEntry():
+                self.state = "failed" if entry.retry_at_ms is None else "retrying"
+                self.attempt = entry.attempt
+                self.last_error = entry.error
+                self._wake_at_ms = entry.retry_at_ms
+            case Interrupted():
+                self.state = "interrupted"
+            case Exited():
+                self.state = "exited"
+                self._exit_code = entry.code
+            case Restart():
+                self._progress("running" if self._open else "idle")
+            case _:
+                assert_never(entry)
+
+    def _progress(self, state: State) -> None:
+        self.state = state
+        self.attempt = 0
+        self._wake_at_ms = None
+
+    def _complete(self) -> None:
+        self._open = None
+        if self.state not in {"failed", "exited"}:
+            self._progress("idle")
+            self.last_error = None
+
+
+def fold(entries: Iterable[Entry], *, first: int = 1) -> Status:
+    """Return the status after `entries`, the first of which has index `first`."""
+    folded = StatusFold()
+    for index, entry in enumerate(entries, first):
+        folded.apply(index, entry)
+    return folded.status()

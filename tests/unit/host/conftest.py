@@ -1,0 +1,108 @@
+"""A worker's context over a virtual clock and an oplog in memory, for tests of host functions."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from actors.host.context import OutputStream
+from actors.host.interface import Kind
+from actors.host.table import TABLE
+from wit.types import Type
+from wit.values import Value
+
+
+class VirtualClock:
+    """Stands still unless it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_700_000_000 * 10**9
+
+    def wall_ns(self) -> int:
+        return self.now_ns
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns - 1_600_000_000 * 10**9
+
+
+class VirtualContext:
+    """A worker whose records are kept, so that `replayed()` makes the same worker at replay."""
+
+    def __init__(
+        self,
+        *,
+        arguments: Sequence[str] = (),
+        environment: Sequence[tuple[str, str]] = (),
+        log: Sequence[tuple[str, Kind, Value]] = (),
+    ) -> None:
+        self.component = "demo"
+        self.worker = "one"
+        self.arguments = arguments
+        self.environment = environment
+        self.clock = VirtualClock()
+        self.state: dict[object, Any] = {}
+        self.output: list[tuple[OutputStream, bytes]] = []
+        self.log = list(log)
+        self.slept: list[int] = []
+        self.recorded_wall_ns = self.clock.now_ns
+        self._to_replay = list(log)
+        self._random = random.Random(7)
+
+    def replayed(self) -> "VirtualContext":
+        return VirtualContext(arguments=self.arguments, environment=self.environment, log=self.log)
+
+    def random_bytes(self, count: int) -> bytes:
+        return self._random.randbytes(count)
+
+    def write_output(self, stream: OutputStream, data: bytes) -> None:
+        self.output.append((stream, data))
+
+    def record(self, name: str, kind: Kind, type_: Type, live: Callable[[], Value]) -> Value:
+        if self._to_replay:
+            return self._replay(name, kind)
+        value = live()
+        self.log.append((name, kind, value))
+        return value
+
+    async def record_wait(
+        self, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Value]]
+    ) -> Value:
+        if self._to_replay:
+            return self._replay(name, kind)
+        value = await live()
+        self.log.append((name, kind, value))
+        return value
+
+    async def sleep_until(self, monotonic_ns: int) -> None:
+        self.slept.append(monotonic_ns)
+        self.clock.now_ns += max(0, monotonic_ns - self.clock.monotonic_ns())
+
+    def _replay(self, name: str, kind: Kind) -> Value:
+        recorded_name, recorded_kind, value = self._to_replay.pop(0)
+        assert (recorded_name, recorded_kind) == (name, kind)
+        return value
+
+
+@pytest.fixture
+def context() -> VirtualContext:
+    return VirtualContext()
+
+
+@pytest.fixture(scope="session")
+def new_context() -> type[VirtualContext]:
+    return VirtualContext
+
+
+@pytest.fixture(scope="session")
+def call() -> Callable[..., Any]:
+    """Call a host function by its full name; blocking ones are awaited to the end."""
+
+    def run(context: VirtualContext, name: str, *arguments: Value) -> Value:
+        interface, _, function = name.partition("#")
+        found = TABLE[interface].functions[function]
+        result = found.run(context, *arguments)
+        return asyncio.run(result) if found.blocking else result
+
+    return run
