@@ -78,7 +78,7 @@ class BucketWatch:
         inbox = self._api.wire.new_inbox()
         self._subscription = await self._api.wire.subscribe(inbox, self._receive)
         config = {
-            "name": f"watch-{inbox.rpartition('.')[2]}-{next(_names)}",
+            "name": f"watch-{inbox.replace('.', '-')}-{next(_names)}",
             "deliver_subject": inbox,
             "deliver_policy": "last_per_subject",
             "ack_policy": "none",
