@@ -178,6 +178,15 @@ def test_the_command_as_a_process_of_its_own_behaves_the_same(system):
     assert "Traceback" not in done.stderr
 
 
+def test_the_shell_completes_names_of_components_and_workers(system):
+    system.run("worker", "invoke", "counter/alice", "add(1)")
+    asked = {"_SHEM_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
+    done = system.run(**asked, COMP_WORDS="shem worker get coun")
+    assert done.stdout.split() == ["counter/"]
+    done = system.run(**asked, COMP_WORDS="shem worker get counter/ali")
+    assert done.stdout.split() == ["counter/alice"]
+
+
 def test_without_a_broker_the_message_says_what_to_do(system):
     done = system.run("worker", "list", "counter", "-o", "json", SHEM_NATS_URL="127.0.0.1:1")
     assert done.returncode == 1
