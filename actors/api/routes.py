@@ -80,7 +80,7 @@ async def answer(routes: Routes, name: str, request: Request) -> bytes:
         return fail(UNAVAILABLE, f"{name}: {error}")
     except BrokerError as error:
         return fail(INTERNAL, f"{name}: {error}")
-    except Exception as error:  # a bug must not leave the caller without an answer
+    except Exception as error:  # noqa: BLE001 - a bug must not leave the caller without an answer
         _log.exception("a management request failed", request=name)
         return fail(INTERNAL, f"{name}: {type(error).__name__}: {error}")
 
