@@ -145,7 +145,7 @@ class NatsPyWire:
     ) -> WireMessage:
         """Send and wait for one answer."""
         if not self.is_up:
-            await self._wait_until_up(timeout_s)
+            await self.wait_until_up(timeout_s)
         number, future = self._pending.add(subject, timeout_s)
         self.publish(subject, data, headers, f"{self._inbox}.{number}")
         return await future
@@ -167,12 +167,22 @@ class NatsPyWire:
         if self.is_up:
             try:
                 await self._client.flush()
-            except NatsError as error:
+            except (NatsError, OSError) as error:
                 raise UnavailableError(f"subscription to {subject!r}: {error}") from error
         denied = self._denied.pop(subject.lower(), None)
         if denied is not None:
             raise denied
         return subscription
+
+    async def wait_until_up(self, timeout_s: float) -> None:
+        """Wait for the connection."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._up.wait()
+        except TimeoutError:
+            raise UnavailableError("not connected to NATS") from None
+        if self._closed:
+            raise UnavailableError("the connection to NATS was closed")
 
     def on_up(self, callback: Callable[[], None]) -> None:
         """Call back after every reconnection."""
@@ -186,7 +196,7 @@ class NatsPyWire:
             await self._write_queued()
             try:
                 await self._client.flush()
-            except NatsError:
+            except (NatsError, OSError):
                 log.debug("nothing to flush: the connection went down first")
         self._closed = True
         self._up.set()
@@ -205,7 +215,7 @@ class NatsPyWire:
     async def _unsubscribe(self, subscription: Subscription) -> None:
         try:
             await subscription.unsubscribe()
-        except NatsError as error:
+        except (NatsError, OSError) as error:
             log.debug("unsubscribe failed", reason=str(error))
 
     async def _open(self) -> None:
@@ -282,17 +292,8 @@ class NatsPyWire:
                 await self._client.publish(
                     subject, data, reply=reply, headers=dict(headers) if headers else None
                 )
-            except NatsError as error:
+            except (NatsError, OSError) as error:
                 log.debug("message dropped", subject=subject, reason=str(error))
-
-    async def _wait_until_up(self, timeout_s: float) -> None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._up.wait()
-        except TimeoutError:
-            raise UnavailableError("not connected to NATS") from None
-        if self._closed:
-            raise UnavailableError("the connection to NATS was closed")
 
     async def _on_down(self) -> None:
         if not self._closed:
