@@ -76,7 +76,8 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab", omit_defau
 
 
 class OplogEntry(Struct, frozen=True):
-    """An entry of a worker's log; `entry["type"]` names what it is."""
+    """An entry of a worker's log; `entry["type"]` names what it is; `text` if it was asked for."""
 
     index: int
     entry: dict[str, object]
+    text: str | None = None

@@ -186,7 +186,7 @@ class Inbox:
         return [delivery.message.data for delivery in self.deliveries]
 
 
-CLIENTS = [ClientKind.NATS_PY]
+CLIENTS = [ClientKind.NATS_PY, ClientKind.LEAN]
 
 
 @pytest.fixture(params=["memory", *[client.value for client in CLIENTS]])

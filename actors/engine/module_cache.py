@@ -1,0 +1,103 @@
+"""Compiled core modules by content, in memory and on disk.
+
+Modules that are equal byte for byte are compiled once, whichever component they come from: all
+Python guests share one interpreter. The directory holds native code and must be as trusted as the
+program itself.
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, final
+from weakref import WeakValueDictionary
+
+import wasmtime
+
+from actors.engine.configuration import CODE_KEY
+from actors.engine.errors import ComponentError
+
+__all__ = ["ModuleCache"]
+
+_SUFFIX = ".cwasm"
+
+
+@final
+class ModuleCache:
+    """Thread-safe. Modules nobody uses any more are dropped from memory, never from disk."""
+
+    def __init__(self, engine: wasmtime.Engine, directory: Path | None) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._loaded: WeakValueDictionary[str, wasmtime.Module] = WeakValueDictionary()
+        self._compiling: dict[str, threading.Lock] = {}
+        self.compiled_count = 0
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+
+    def get(self, data: bytes) -> wasmtime.Module:
+        """Return the compiled module of these bytes. Blocks; compiling releases the interpreter.
+
+        Raises:
+            ComponentError: wasmtime does not accept the module.
+        """
+        key = hashlib.sha256(data).hexdigest()
+        with self._lock:
+            module = self._loaded.get(key)
+            own = self._compiling.setdefault(key, threading.Lock())
+        if module is not None:
+            return module
+        with own:
+            with self._lock:
+                module = self._loaded.get(key)
+            if module is None:
+                module = self._read(key) or self._compile(key, data)
+                with self._lock:
+                    self._loaded[key] = module
+                    self._compiling.pop(key, None)
+        return module
+
+    def _path(self, key: str) -> Path | None:
+        if self._directory is None:
+            return None
+        return self._directory / f"{key}-{CODE_KEY}{_SUFFIX}"
+
+    def _read(self, key: str) -> wasmtime.Module | None:
+        path = self._path(key)
+        if path is None or not path.exists():
+            return None
+        try:
+            return wasmtime.Module.deserialize_file(self._engine, str(path))
+        except wasmtime.WasmtimeError:
+            # Torn, or compiled for a processor with other features: compiling replaces it.
+            return None
+
+    def _compile(self, key: str, data: bytes) -> wasmtime.Module:
+        try:
+            module = wasmtime.Module(self._engine, data)
+        except wasmtime.WasmtimeError as error:
+            raise ComponentError(f"a core module of the component is invalid: {error}") from error
+        self.compiled_count += 1
+        path = self._path(key)
+        if path is not None:
+            # A full disk or a read-only directory costs the next start a compilation, nothing else.
+            with contextlib.suppress(OSError):
+                _write(path, module.serialize())
+        return module
+
+
+def _write(path: Path, data: Any) -> None:
+    """Write so that no reader, and no crash, ever sees half of it under its name."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
