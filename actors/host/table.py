@@ -16,6 +16,8 @@ from actors.host.wasi import (
     config,
     filesystem_paths,
     filesystem_types,
+    http_requests,
+    http_responses,
     io_error,
     io_poll,
     io_streams,
@@ -68,6 +70,8 @@ TABLE: Final = table_of(
         sockets_tcp.TCP_CREATE_SOCKET,
         sockets_udp.UDP,
         sockets_udp.UDP_CREATE_SOCKET,
+        http_responses.TYPES,
+        http_requests.OUTGOING_HANDLER,
         config.STORE,
         logging.LOGGING,
     )

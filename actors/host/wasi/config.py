@@ -1,4 +1,4 @@
-"""`wasi:config/store`: a worker is configured by its environment, which is fixed at its creation."""
+"""`wasi:config/store`: a worker is configured by its environment, fixed at its creation."""
 
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
