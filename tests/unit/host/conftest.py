@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.host.context import OutputStream
+from actors.host.context import LogLevel, OutputStream
 from actors.host.interface import Kind
 from actors.host.table import TABLE
 from wit.types import Type
@@ -44,6 +44,9 @@ class VirtualContext:
         self.clock = VirtualClock()
         self.state: dict[object, Any] = {}
         self.output: list[tuple[OutputStream, bytes]] = []
+        self.lines: list[tuple[LogLevel, str, str]] = []
+        self.commits = 0
+        self.closing: list[Callable[[], None]] = []
         self.log = list(log)
         self.slept: list[int] = []
         self.recorded_wall_ns = self.clock.now_ns
@@ -58,6 +61,19 @@ class VirtualContext:
 
     def write_output(self, stream: OutputStream, data: bytes) -> None:
         self.output.append((stream, data))
+
+    def write_log(self, level: LogLevel, context: str, message: str) -> None:
+        self.lines.append((level, context, message))
+
+    async def committed(self) -> None:
+        self.commits += 1
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        self.closing.append(callback)
+
+    def close(self) -> None:
+        while self.closing:
+            self.closing.pop()()
 
     def record(self, name: str, kind: Kind, type_: Type, live: Callable[[], Value]) -> Value:
         if self._to_replay:
