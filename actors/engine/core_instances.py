@@ -59,7 +59,7 @@ class CoreInstances:
             store.context,
             step.module,
             base + step.imports,
-            step.count,
+            step.import_count,
             base + step.instance,
             store.trap_address,
         )

@@ -31,6 +31,7 @@ class LoadedComponent:
 
     def __init__(
         self,
+        *,
         machine: Machine,
         digest: str,
         world: World,
@@ -111,7 +112,14 @@ class WasmtimeEngine:
             state.append(exposed.state)
             report(len(modules), len(plan.modules))
         digest = hashlib.sha256(data).hexdigest()
-        return LoadedComponent(self._machine, digest, world, plan, modules, state)
+        return LoadedComponent(
+            machine=self._machine,
+            digest=digest,
+            world=world,
+            plan=plan,
+            modules=modules,
+            state=state,
+        )
 
     def close(self) -> None:
         """Stop its threads. Instances must be closed before."""

@@ -62,7 +62,7 @@ class Step(NamedTuple):
     instance: int
     module: Address
     imports: int
-    count: int
+    import_count: int
     lookups: tuple[Lookup, ...]
     copies: tuple[Copy, ...]
     functions: tuple[HostFunctionAt, ...]
