@@ -167,6 +167,9 @@ class Store:
                 self._check_open()
         finally:
             self._abandon()
+            pending, self.pending = self.pending, None
+            if pending is not None:
+                pending.close()
         if self.error.value or self.trap.value:
             self.raise_failure(self.error.value)
 
@@ -184,9 +187,6 @@ class Store:
         future, self._future = self._future, None
         if future is not None:
             bindings.future_delete(future)
-        pending, self.pending = self.pending, None
-        if pending is not None:
-            pending.close()
 
     def take_result(self) -> Any:
         """Return what the fiber waited for."""
