@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, final
 
-import wasmtime
-
 from actors.engine.core.expose import Exposed, StateExport, expose
 from actors.engine.errors import ComponentError
 from actors.engine.machine import Machine
+from actors.engine.module_cache import CompiledModule
 from actors.engine.plan.evaluate import make_plan
 from actors.engine.plan.model import Plan
 from actors.engine.port import HostResolver, Progress
@@ -36,7 +35,7 @@ class LoadedComponent:
         digest: str,
         world: World,
         plan: Plan,
-        modules: list[wasmtime.Module],
+        modules: list[CompiledModule],
         state: list[tuple[StateExport, ...]],
     ) -> None:
         self._machine = machine
@@ -103,7 +102,7 @@ class WasmtimeEngine:
             plan = make_plan(data, component)
         except BinaryError as error:
             raise ComponentError(str(error)) from error
-        modules: list[wasmtime.Module] = []
+        modules: list[CompiledModule] = []
         state: list[tuple[StateExport, ...]] = []
         report(0, len(plan.modules))
         for module in plan.modules:

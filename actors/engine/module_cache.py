@@ -16,12 +16,25 @@ from weakref import WeakValueDictionary
 
 import wasmtime
 
-from actors.engine.configuration import CODE_KEY
+from actors.engine.configuration import CODE_KEY, address_of
 from actors.engine.errors import ComponentError
 
-__all__ = ["ModuleCache"]
+__all__ = ["CompiledModule", "ModuleCache"]
 
 _SUFFIX = ".cwasm"
+
+
+@final
+class CompiledModule:
+    """A compiled module, usable as long as this object lives."""
+
+    # The module itself has a finalizer, which runs before weak references to it are cleared: the
+    # cache could hand out a closed one. This holder has none.
+    __slots__ = ("__weakref__", "_module", "address")
+
+    def __init__(self, module: wasmtime.Module) -> None:
+        self._module = module
+        self.address = address_of(module)
 
 
 @final
@@ -32,13 +45,13 @@ class ModuleCache:
         self._engine = engine
         self._directory = directory
         self._lock = threading.Lock()
-        self._loaded: WeakValueDictionary[str, wasmtime.Module] = WeakValueDictionary()
+        self._loaded: WeakValueDictionary[str, CompiledModule] = WeakValueDictionary()
         self._compiling: dict[str, threading.Lock] = {}
         self.compiled_count = 0
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
 
-    def get(self, data: bytes) -> wasmtime.Module:
+    def get(self, data: bytes) -> CompiledModule:
         """Return the compiled module of these bytes. Blocks; compiling releases the interpreter.
 
         Raises:
@@ -54,7 +67,7 @@ class ModuleCache:
             with self._lock:
                 module = self._loaded.get(key)
             if module is None:
-                module = self._read(key) or self._compile(key, data)
+                module = CompiledModule(self._read(key) or self._compile(key, data))
                 with self._lock:
                     self._loaded[key] = module
                     self._compiling.pop(key, None)

@@ -18,6 +18,7 @@ from actors.engine.errors import MissingImportsError
 from actors.engine.instance import GuestInstance
 from actors.engine.linking import FunctionTemplate, StepInput, make_layout
 from actors.engine.machine import Machine
+from actors.engine.module_cache import CompiledModule
 from actors.engine.plan.model import (
     CoreSource,
     FromInstance,
@@ -49,7 +50,7 @@ class LinkedProgram:
         self,
         machine: Machine,
         plan: Plan,
-        modules: list[wasmtime.Module],
+        modules: list[CompiledModule],
         exposed: list[tuple[StateExport, ...]],
         resolver: HostResolver,
     ) -> None:
@@ -165,7 +166,7 @@ class LinkedProgram:
             steps.append(
                 StepInput(
                     step.slot,
-                    address_of(self._modules[step.module]),
+                    self._modules[step.module].address,
                     tuple(self._source(source, trampolines) for source in step.imports),
                     core.has_start,
                     tuple((each.module.encode(), each.name.encode()) for each in core.imports),
@@ -187,7 +188,7 @@ class LinkedProgram:
         module = self.machine.modules.get(data)
         self._kept.append(module)
         halves = [half for index in blocking for half in self._lowered[index]]
-        return StepInput(slot, address_of(module), (None, *halves), has_start=False, names=())
+        return StepInput(slot, module.address, (None, *halves), has_start=False, names=())
 
     def adapter(self, index: int) -> ExportAdapter:
         """Return the adapter of a lifted function for calls by the host."""

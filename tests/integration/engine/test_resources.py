@@ -242,8 +242,6 @@ def test_a_resource_of_one_instance_is_refused_by_another(engine):
     run(scenario)
 
 
-
-
 def test_memory_and_options_are_used_together_with_handles(engine):
     # A list of owned handles comes back in the same order.
     text = f"""
