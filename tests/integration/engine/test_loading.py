@@ -153,7 +153,7 @@ def test_compiled_modules_are_shared_by_content_and_kept_on_disk(tmp_path):
     second = engine_with_cache()
     assert run(lambda: scenario(second)) == 0
     second.close()
-    assert {path.suffix for path in tmp_path.iterdir()} == {".cwasm"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".cwasm", ".plan"}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,10 @@ def test_equal_modules_compile_once_even_at_the_same_time(engine):
     cache = ModuleCache(engine._machine._engine, None)
     data = bytes(wasmtime.wat2wasm('(module (func (export "only-here-7431")))'))
     found = []
-    threads = [threading.Thread(target=lambda: found.append(cache.get(data))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append(cache.get("key", lambda: data)))
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
