@@ -2,14 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, final
 
 from actors.clock import WorkerClock
+from actors.durability import step, waiting_step
 from actors.errors import SuspendGuest
 from actors.host.context import OutputStream
+from actors.host.interface import Kind
 from actors.identity import WorkerId
+from actors.journal import WorkerJournal
 from actors.limits import LOG_MESSAGE_BYTES_MAX
+from wit.types import Type
 
 __all__ = ["Output", "WorkerContext"]
 
@@ -30,7 +34,7 @@ class WorkerContext:
         self,
         worker_id: WorkerId,
         *,
-        journal: Any,
+        journal: WorkerJournal,
         clock: WorkerClock,
         arguments: Sequence[str],
         environment: Sequence[tuple[str, str]],
@@ -54,6 +58,21 @@ class WorkerContext:
         for start in range(0, len(data), LOG_MESSAGE_BYTES_MAX):
             piece = data[start : start + LOG_MESSAGE_BYTES_MAX]
             self._output(stream, piece.decode(errors="replace"))
+
+    @property
+    def recorded_wall_ns(self) -> int:
+        """Unix time of the newest entry that replay consumes, in nanoseconds."""
+        return self.journal.recorded_ms * 1_000_000
+
+    def record(self, name: str, kind: Kind, type_: Type, live: Callable[[], Any]) -> Any:
+        """Return what `live()` returns, recorded; at replay the recorded value."""
+        return step(self.journal, name, kind, type_, live)
+
+    async def record_wait(
+        self, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        """Like `record`, for what has to wait."""
+        return await waiting_step(self.journal, name, kind, type_, live)
 
     async def sleep_until(self, monotonic_ns: int) -> None:
         """Wait for a point of the worker's clock; long waits leave the guest by `SuspendGuest`."""

@@ -21,15 +21,15 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
-from wit.json_values import codec_for
-from wit.type_walk import walk
 
 from actors.engine.port import HostCall
 from actors.errors import InternalError
 from actors.host.interface import HostFunction, Kind
+from wit.json_values import codec_for
+from wit.type_walk import walk
 from wit.types import Borrow, FunctionType, Own, Type
 
-__all__ = ["Journal", "JournalHolder", "bind"]
+__all__ = ["Journal", "JournalHolder", "bind", "step", "waiting_step"]
 
 
 class Journal(Protocol):
@@ -83,6 +83,30 @@ def bind(function: HostFunction, type_: FunctionType, _import_name: str) -> Host
             raise InternalError(
                 f"{function.interface}#{function.name}: {function.kind} is not bound"
             )
+
+
+def step(journal: Journal, name: str, kind: Kind, type_: Type, live: Callable[[], Any]) -> Any:
+    """Return what `live()` returns, recorded as a host call `name` of its own."""
+    codec = codec_for(type_)
+    recorded = journal.answer(name, UNSET)
+    if recorded is not None:
+        return codec.from_json(_decode(recorded))
+    value = live()
+    journal.record(name, kind.value, UNSET, Raw(_encode(codec.to_json(value))))
+    return value
+
+
+async def waiting_step(
+    journal: Journal, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Any]]
+) -> Any:
+    """Like `step`, for what has to wait; after a crash in mid-wait `live` is called again."""
+    codec = codec_for(type_)
+    recorded = journal.answer(name, UNSET)
+    if recorded is not None:
+        return codec.from_json(_decode(recorded))
+    value = await live()
+    journal.record(name, kind.value, UNSET, Raw(_encode(codec.to_json(value))))
+    return value
 
 
 class _Step:

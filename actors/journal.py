@@ -28,14 +28,12 @@ class WorkerJournal:
         self._writer = ledger.writer
         self._clock = ledger.clock
         self._references = references
-        self._live = replay.at_end
+        self._live = False
 
     @property
-    def live(self) -> bool:
-        """Whether the log is used up, so that things happen for the first time."""
-        if not self._live:
-            self._live = self._replay.at_end
-        return self._live
+    def recorded_ms(self) -> int:
+        """Time stamp of the newest consumed or recorded entry, in milliseconds of Unix time."""
+        return self._ledger.recorded_ms or self._replay.consumed_ms
 
     def answer(self, function: str, request: Raw | UnsetType) -> Raw | None:
         """Return the recorded answer, None when live."""
@@ -51,9 +49,10 @@ class WorkerJournal:
     def record(self, function: str, kind: str, request: Raw | UnsetType, response: Raw) -> None:
         """Record the answer of a call that has just run."""
         self._ledger.progressed = True
+        self._ledger.recorded_ms = at_ms = self._clock.stamp_ms()
         self._writer.add(
             ImportedFunctionInvoked(
-                at_ms=self._clock.stamp_ms(),
+                at_ms=at_ms,
                 function=function,
                 kind=kind,
                 request=request,
@@ -67,6 +66,6 @@ class WorkerJournal:
 
     def output(self, level: str, message: str) -> None:
         """Record what the guest prints, unless the log shows that it was printed before."""
-        if not self.live or self._replay.already_logged(level, message):
+        if not self._live and self._replay.already_logged(level, message):
             return
         self._writer.add(Log(at_ms=self._clock.stamp_ms(), level=level, message=message))

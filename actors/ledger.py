@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import final
 
 from msgspec import Raw, UnsetType
-from oplog.outcome import read_outcome
 
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
@@ -22,6 +21,7 @@ from actors.services import Services
 from broker.errors import BrokerError
 from oplog.commit import Commit, Head
 from oplog.entries import (
+    CancelPendingInvocation,
     Create,
     Entry,
     ErrorEntry,
@@ -34,6 +34,7 @@ from oplog.entries import (
     Restart,
     Suspend,
 )
+from oplog.outcome import read_outcome
 from oplog.writer import Writer
 
 __all__ = ["Ledger"]
@@ -84,6 +85,8 @@ class Ledger:
         )
         # Entries other than hints since the load: a failure after progress is a first failure.
         self.progressed = False
+        self.recorded_ms = 0
+        """Time stamp of the newest entry recorded here that replay consumes; 0: none yet."""
         self.running = past.open
         """The invocation that has begun and has no outcome."""
 
@@ -133,6 +136,7 @@ class Ledger:
             tracestate=envelope.tracestate,
         )
         self.progressed = True
+        self.recorded_ms = entry.at_ms
         self.writer.add(entry, invoked=envelope.sequence)
         self.running = entry
         return entry
@@ -147,10 +151,15 @@ class Ledger:
         """Record the outcome of the running invocation."""
         key = invoked.idempotency_key
         entry = ExportedFunctionCompleted(
-            at_ms=self.clock.stamp_ms(), idempotency_key=key, result=result, error=error
+            at_ms=self.clock.stamp_ms(),
+            idempotency_key=key,
+            function=invoked.function,
+            result=result,
+            error=error,
         )
         self.progressed = True
         self.running = None
+        self.recorded_ms = entry.at_ms
         index = self._add(entry)
         self.keys.decided(index, self.outbox.outcome_of(key, invoked.function, result, error))
 
@@ -219,17 +228,21 @@ class Ledger:
         ref = self.keys.where(envelope.key)
         assert ref is not None, "a decided key is recent or committed"
         try:
-            function, entry = await read_outcome(
-                self._services.broker.journal, self._services.broker.blobs, self.address.log, ref
-            )
+            broker = self._services.broker
+            entry = await read_outcome(broker.journal, broker.blobs, ref)
         except BrokerError:
             # The asker has a time-out and asks again; nothing depends on this answer.
             return
         match entry:
             case ExportedFunctionCompleted():
-                outcome = self.outbox.outcome_of(envelope.key, function, entry.result, entry.error)
+                outcome = self.outbox.outcome_of(
+                    envelope.key, entry.function, entry.result, entry.error
+                )
             case InvocationRejected():
                 outcome = Outcome(key=envelope.key, function=entry.function, error=entry.error)
+            case CancelPendingInvocation():
+                failure = Failure(kind="cancelled", message="cancelled before it began")
+                outcome = Outcome(key=envelope.key, error=failure)
         self._answer(envelope, outcome)
 
     def _answer(self, envelope: Envelope, outcome: Outcome) -> None:

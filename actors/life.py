@@ -67,6 +67,7 @@ class _Wake(Struct):
     incarnation: str = ""
 
 
+_NEVER_MS: Final = 1 << 62
 _decode_wake = msgspec.json.Decoder(_Wake).decode
 _REFUSALS: Final = {
     "failed": "the worker has failed earlier and runs nothing any more",
@@ -105,6 +106,7 @@ class Life:
         self._trusted = False
         self._leaving = False
         self._event = asyncio.Event()
+        self._quieted = asyncio.Event()
         self._guest: Guest | None = None
         self._session: Session | None = None
         self._woken: set[int] = set()
@@ -197,7 +199,8 @@ class Life:
     async def run(self) -> Next:
         """Do what is to be done; return what follows."""
         await self._read_mailbox()
-        if self._recovering:
+        if self._recovering and self._past.unsent:
+            await self._learn_calls()
             for index, entry in self._past.unsent:
                 self.ledger.outbox.emit(index, entry)
         ended = await self._act()
@@ -217,19 +220,19 @@ class Life:
                 case _Plan.WAIT:
                     await self._wait_for_retry()
                 case _Plan.REFUSE:
+                    await self._learn_calls()
                     self._refuse(_REFUSALS[self._past.status.state])
                 case _Plan.RUN:
                     return await self._run_guest()
 
     def _plan(self) -> _Plan:
         status = self._past.status.status()
-        wake_at_ms = status.wake_at_ms
+        # Without a point in time only a message can wake it: later than any clock.
+        wake_at_ms = _NEVER_MS if status.wake_at_ms is None else status.wake_at_ms
         match status.state:
             case "failed" | "exited":
                 return _Plan.REFUSE if len(self.mailbox) and not self._leaving else _Plan.REST
             case "interrupted":
-                return _Plan.REST
-            case "suspended" | "retrying" if wake_at_ms is None:
                 return _Plan.REST
             case "suspended" | "retrying" if wake_at_ms >= self.ledger.horizon_ms():
                 if self._past.waiting_since in self._woken:
@@ -293,7 +296,7 @@ class Life:
             if not self.mailbox.is_empty or self._leaving:
                 return
             self.is_idle = True
-            self._became_quiet()
+            self._settle_if_done()
             await self._purge_consumed()
             self._services.residency.settled(self._resident)
             await self._event.wait()
@@ -305,6 +308,15 @@ class Life:
         created = self.ledger.created
         version = None if created is None else created.component_version
         return await self._services.programs.prepare(self.id.component, version)
+
+    async def _learn_calls(self) -> None:
+        """Outcomes are told as WAVE too, for which the component's types are needed."""
+        if self.ledger.created is None or self.ledger.outbox.calls is not None:
+            return
+        try:
+            self.ledger.outbox.calls = (await self._prepare()).calls
+        except (ComponentUnknownError, ComponentError) as error:
+            log.info("outcomes are told without WAVE", error=str(error))
 
     async def _create(self) -> Ended:
         assert self._commands.creation is not None
@@ -398,8 +410,8 @@ class Life:
         """Leave memory, unless something came in meanwhile."""
         await self._purge_consumed()
         while not self.ledger.is_quiet:
-            await self._event.wait()
-            self._event.clear()
+            self._quieted.clear()
+            await self._quieted.wait()
         if self._leaving:
             if self.mailbox.is_empty:
                 self._settle()
@@ -410,8 +422,11 @@ class Life:
         return Next.END
 
     def _became_quiet(self) -> None:
-        """Everything recorded is committed and sent: nothing of this worker waits for a crash."""
-        self._event.set()
+        """Something was committed or sent: perhaps nothing of this worker waits any more."""
+        self._quieted.set()
+        self._settle_if_done()
+
+    def _settle_if_done(self) -> None:
         if self.is_idle and self.mailbox.is_empty and self.ledger.is_quiet:
             self._settle()
 

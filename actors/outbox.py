@@ -11,7 +11,7 @@ from typing import Any, final
 
 import msgspec
 import structlog
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw, UnsetType
 
 from actors.calls import CallTable
 from actors.errors import RejectedError
@@ -136,9 +136,9 @@ class Outbox:
     ) -> Outcome:
         """Return the outcome as callers get it, with the result as WAVE beside the JSON."""
         wave = None
-        if result is not UNSET and function is not None and self.calls is not None:
+        if not isinstance(result, UnsetType) and function is not None and self.calls is not None:
             try:
-                wave = self.calls.find(function).wave_result(result)  # type: ignore[arg-type]
+                wave = self.calls.find(function).wave_result(result)
             except RejectedError:
                 # The component was updated to a version without this function.
                 wave = None
@@ -169,12 +169,12 @@ class Outbox:
 
     def _completed(self, entry: ExportedFunctionCompleted) -> None:
         invoked, self._invoked = self._invoked, None
-        matches = invoked is not None and invoked.idempotency_key == entry.idempotency_key
-        function = invoked.function if invoked is not None and matches else None
+        if invoked is not None and invoked.idempotency_key != entry.idempotency_key:
+            invoked = None
         self.answer(
-            self.outcome_of(entry.idempotency_key, function, entry.result, entry.error),
-            result_to=invoked.result_to if invoked is not None and matches else None,
-            traceparent=invoked.traceparent if invoked is not None and matches else None,
+            self.outcome_of(entry.idempotency_key, entry.function, entry.result, entry.error),
+            result_to=None if invoked is None else invoked.result_to,
+            traceparent=None if invoked is None else invoked.traceparent,
         )
 
     def _status(self, status: str) -> None:

@@ -48,7 +48,10 @@ class Ack(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """A mailbox message as a consumer hands it out. `token` acknowledges it, also much later."""
+    """A mailbox message as a consumer hands it out. `token` acknowledges it, also much later.
+
+    `redelivered` says that this owner was given it before; a takeover forgets.
+    """
 
     message: Message
     token: str

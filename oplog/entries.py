@@ -91,9 +91,13 @@ class Caller(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
 class ExportedFunctionCompleted(
     _Entry, tag="exported-function-completed", frozen=True, kw_only=True
 ):
-    """The outcome of the invocation begun last: `result` (unset: none) or `error`, never both."""
+    """The outcome of the invocation begun last: `result` (unset: none) or `error`, never both.
+
+    `function` repeats what was invoked, so that an outcome can be told from this entry alone.
+    """
 
     idempotency_key: str
+    function: str | None = None
     result: Raw | UnsetType = UNSET
     error: "Failure | None" = None
 

@@ -10,6 +10,9 @@ __all__ = [
     "DECOMPRESSED_BYTES_MAX",
     "ENTRY_BYTES_MAX",
     "INLINE_BYTES_MAX",
+    "PAGE_ENTRIES_MAX",
+    "PATTERN_NODES_MAX",
+    "PATTERN_STATES_MAX",
     "QUERY_CHARACTERS_MAX",
     "QUERY_DEPTH_MAX",
     "RENDER_CHARACTERS_MAX",
@@ -34,7 +37,11 @@ COMPRESS_LEVEL: Final = 1
 # What a compressed commit may say it expands to: no honest one comes near, a damaged one may.
 DECOMPRESSED_BYTES_MAX: Final = 4 * COMMIT_BYTES_MAX
 
-# Searching and showing.
+# Searching and showing. A pattern is matched in time linear in the text, whatever it is; its nodes
+# and states bound memory.
+PAGE_ENTRIES_MAX: Final = 1000
 QUERY_CHARACTERS_MAX: Final = 4096
-QUERY_DEPTH_MAX: Final = 64
+QUERY_DEPTH_MAX: Final = 32
+PATTERN_NODES_MAX: Final = 2000
+PATTERN_STATES_MAX: Final = 1000
 RENDER_CHARACTERS_MAX: Final = 200

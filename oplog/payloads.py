@@ -34,6 +34,7 @@ __all__ = [
     "internalise",
     "is_reference",
     "prefix",
+    "referenced_size",
     "sweep",
 ]
 
@@ -159,6 +160,11 @@ def equals_reference(value: Raw, reference: Raw) -> bool:
     """Whether `value` is byte for byte what `reference` stands for, without fetching it."""
     recorded = _decoder.decode(reference)
     return recorded.size == len(value) and recorded.sha256 == hashlib.sha256(value).hexdigest()
+
+
+def referenced_size(reference: Raw) -> int:
+    """Return how many bytes the value behind a reference has."""
+    return _decoder.decode(reference).size
 
 
 async def sweep(blobs: Blobs, incarnation: str) -> int:

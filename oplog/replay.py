@@ -111,6 +111,8 @@ class Cursor:
         """The invocation that was handed out and is not completed."""
         self.index = 0
         """The last entry that answered a question (0: none yet)."""
+        self.consumed_ms = 0
+        """Time stamp of that entry, or of the creation, in milliseconds of Unix time."""
         self.outcomes: dict[str, OutcomeRef] = {}
         """The outcome of every idempotency key, as far as the cursor has come."""
         self.status = StatusFold()
@@ -223,6 +225,7 @@ class Cursor:
         entry = self._next
         assert entry is not None
         self.index = self._next_index
+        self.consumed_ms = entry.at_ms
         self.status.apply(self.index, entry)
         if isinstance(entry, ExportedFunctionCompleted):
             self._outcome(entry.idempotency_key, self.index, self._next_sequence)
@@ -247,6 +250,7 @@ class Cursor:
                     self._outcome(entry.idempotency_key, index, sequence)
                 case Create() if index == 1:
                     self.created = entry
+                    self.consumed_ms = entry.at_ms
                 case Create() | Deleted():
                     message = f"{type(entry).__name__} in the middle of a log"
                     raise CorruptLogError(message, index=index, sequence=sequence)

@@ -13,10 +13,15 @@ from actors.host.wasi import (
     cli_stdio,
     clocks_monotonic_clock,
     clocks_wall_clock,
+    filesystem_paths,
+    filesystem_types,
     io_error,
     io_poll,
     io_streams,
     random,
+    sockets_network,
+    sockets_tcp,
+    sockets_udp,
 )
 
 __all__ = ["TABLE", "render", "table_of"]
@@ -52,6 +57,15 @@ TABLE: Final = table_of(
         cli_stdio.TERMINAL_STDIN,
         cli_stdio.TERMINAL_STDOUT,
         cli_stdio.TERMINAL_STDERR,
+        filesystem_paths.TYPES,
+        filesystem_types.PREOPENS,
+        sockets_network.NETWORK,
+        sockets_network.INSTANCE_NETWORK,
+        sockets_network.IP_NAME_LOOKUP,
+        sockets_tcp.TCP,
+        sockets_tcp.TCP_CREATE_SOCKET,
+        sockets_udp.UDP,
+        sockets_udp.UDP_CREATE_SOCKET,
     )
 )
 

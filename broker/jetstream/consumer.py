@@ -7,11 +7,15 @@ It gives no safety; the fence of the log does. Rules that were paid for:
   pull would lose what is on its way until the acknowledgement time-out.
 * Taking over means RESET, which delivers everything unacknowledged again at once and in order;
   otherwise the previous owner's deliveries would wait for the acknowledgement time-out.
+* A pull that bears no pin asks for one message only. Left waiting with room for more, it would
+  give a client that was unpinned the pin again. A pull with a wrong pin is refused, but not
+  before there is a message to deliver.
 * After a reconnection or a change of the consumer's leader the pin may be gone while nobody else
   took it; only another client's pin means that the partition is lost.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from enum import Enum, auto
 from typing import Any, Final, final
@@ -31,6 +35,7 @@ from broker.jetstream.limits import (
     PULL_BATCH,
     PULL_EXPIRES_S,
     PULL_SILENCE_MAX_S,
+    UNPINNED_OWNER_WAIT_MAX_S,
 )
 from broker.jetstream.retry import Backoff
 from broker.jetstream.wire import WireMessage, WireSubscription
@@ -107,6 +112,8 @@ class JetStreamConsumer:
         self._inbox = ""
         self._pull_number = 0
         self._received = 0
+        self._batch = 1
+        self._reset_at = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
         self._resuming: asyncio.Task[None] | None = None
 
@@ -118,11 +125,10 @@ class JetStreamConsumer:
             self._subscription = await self._wire.subscribe(f"{self._inbox}.*", self._receive)
         while True:
             try:
+                info = await self._info()
                 if owner_is_dead:
                     await self._unpin()
-                    owner_is_dead = False
-                info = await self._info()
-                if info.pin == self._pin if info.pin else not info.num_waiting:
+                if owner_is_dead or self._is_free(info, backoff.attempts):
                     await self._reset()
                     self._state = _State.OWNED
                     self._pull()
@@ -130,6 +136,13 @@ class JetStreamConsumer:
             except RetryableError as error:
                 log.debug("acquire goes on", partition=self._partition, reason=str(error))
             await backoff.wait()
+
+    def _is_free(self, info: _ConsumerInfo, polls: int) -> bool:
+        if info.pin is not None:
+            return info.pin == self._pin
+        # An owner without a pin has had no message yet: its waiting pull tells that it lives, for
+        # as long as an owner that is to go may take to leave.
+        return not info.num_waiting or polls * _ACQUIRE_POLL_S > UNPINNED_OWNER_WAIT_MAX_S
 
     async def release(self) -> None:
         """Stop deliveries and free the partition for whoever comes next."""
@@ -165,8 +178,9 @@ class JetStreamConsumer:
     def _pull(self) -> None:
         self._pull_number += 1
         self._received = 0
+        self._batch = 1 if self._pin is None else PULL_BATCH
         request: dict[str, str | int] = {
-            "batch": PULL_BATCH,
+            "batch": self._batch,
             "expires": int(PULL_EXPIRES_S * _NS_PER_S),
             "group": _GROUP,
         }
@@ -200,10 +214,23 @@ class JetStreamConsumer:
         pin = headers.get(_PIN)
         if pin is not None and pin != self._pin:
             self._pin = pin
+            self._pinned()
         self._received += 1
-        if self._received >= PULL_BATCH:
+        if self._received >= self._batch:
             self._pull()
         self._on_delivery(_delivery(message))
+
+    def _pinned(self) -> None:
+        # Another client may have been pinned while we waited for the first message; what it was
+        # given and did not acknowledge has to come again.
+        if time.monotonic() - self._reset_at > PULL_EXPIRES_S:
+            self._spawn(self._reset_again())
+
+    async def _reset_again(self) -> None:
+        try:
+            await self._reset()
+        except RetryableError as error:
+            log.debug("reset failed", partition=self._partition, reason=str(error))
 
     def _receive_status(self, message: WireMessage) -> None:
         status = message.status
@@ -272,10 +299,10 @@ class JetStreamConsumer:
         )
 
     async def _reset(self) -> None:
+        self._reset_at = time.monotonic()
         await self._api.call(f"CONSUMER.RESET.{self._name}", {}, _Anything)
 
     async def _unpin(self) -> None:
-        await self._info()
         await self._api.call(f"CONSUMER.UNPIN.{self._name}", {"group": _GROUP}, _Anything)
 
 

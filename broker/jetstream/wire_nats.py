@@ -169,7 +169,7 @@ class NatsPyWire:
                 await self._client.flush()
             except NatsError as error:
                 raise UnavailableError(f"subscription to {subject!r}: {error}") from error
-        denied = self._denied.pop(subject, None)
+        denied = self._denied.pop(subject.lower(), None)
         if denied is not None:
             raise denied
         return subscription
@@ -316,5 +316,6 @@ class NatsPyWire:
             "grant it or connect as another"
         )
         if not self._pending.fail_subject(subject, denied):
-            self._denied[subject] = denied
+            # The library reports subjects in lower case.
+            self._denied[subject.lower()] = denied
             log.error("permission denied by the broker", action=action, subject=subject)

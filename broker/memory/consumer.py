@@ -99,6 +99,8 @@ class Partition:
         for timer in self._delivered.values():
             timer.cancel()
         self._delivered.clear()
+        # As in the real broker, a takeover forgets how often a message was delivered.
+        self._waiting = dict.fromkeys(self._waiting, 0)
 
     def _redeliver(self, sequence: int) -> None:
         self._delivered.pop(sequence, None)

@@ -3,7 +3,7 @@
 from actors.host.context import ExitRequest, HostContext
 from actors.host.interface import HostInterface, Kind
 from actors.host.wasi.version import WASI_VERSION
-from wit.values import Value
+from wit.values import Value, some
 
 __all__ = ["ENVIRONMENT", "EXIT"]
 
@@ -25,8 +25,9 @@ def get_arguments(context: HostContext) -> list[str]:
 
 @ENVIRONMENT.function("initial-cwd", Kind.PURE)
 def initial_cwd(context: HostContext) -> Value:
-    """Return nothing: paths are relative to the directories that the worker is given."""
+    """Return the root of the worker's files."""
     del context
+    return some("/")
 
 
 @EXIT.function("exit", Kind.PURE)

@@ -90,12 +90,12 @@ def context() -> VirtualContext:
     return VirtualContext()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_context() -> type[VirtualContext]:
     return VirtualContext
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def call() -> Callable[..., Any]:
     """Call a host function by its full name; blocking ones are awaited to the end."""
 

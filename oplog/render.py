@@ -1,0 +1,152 @@
+"""Entries as text for people: one line each, in columns, without colours.
+
+    4  2026-11-22 21:31:12.345  imported-function-invoked   wasi:clocks/wall-clock.{now}() = 17
+
+Long values are cut in the middle of nowhere and say so with `…`; control characters are escaped, so
+that a guest's output cannot take over a terminal or pretend to be another line.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import assert_never
+
+from msgspec import Raw, UnsetType
+
+from oplog import payloads
+from oplog.codec import TYPE_NAMES, type_name
+from oplog.entries import (
+    CancelPendingInvocation,
+    Create,
+    Deleted,
+    Entry,
+    ErrorEntry,
+    Exited,
+    ExportedFunctionCompleted,
+    ExportedFunctionInvoked,
+    Failure,
+    ImportedFunctionInvoked,
+    Interrupted,
+    InvocationRejected,
+    Log,
+    NoOp,
+    Restart,
+    Suspend,
+)
+from oplog.limits import RENDER_CHARACTERS_MAX
+from oplog.public import timestamp
+
+__all__ = ["line", "lines"]
+
+_TYPE_WIDTH = max(len(name) for name in TYPE_NAMES)
+_MOMENT_WIDTH = len("2026-11-22 21:31:12.345")
+_INDEX_WIDTH = 6
+
+
+def line(index: int, entry: Entry) -> str:
+    """Return one entry as a line without line end."""
+    moment = ""
+    if entry.at_ms:
+        moment = timestamp(entry.at_ms).replace("T", " ").removesuffix("Z")
+    start = f"{index:>{_INDEX_WIDTH}}  {moment:<{_MOMENT_WIDTH}}"
+    return _printable(f"{start}  {type_name(entry):<{_TYPE_WIDTH}}  {_text(entry)}").rstrip()
+
+
+def lines(entries: Iterable[tuple[int, Entry]]) -> Iterator[str]:
+    """Yield the lines of entries with their indices."""
+    for index, entry in entries:
+        yield line(index, entry)
+
+
+def _text(entry: Entry) -> str:
+    match entry:
+        case Create():
+            return _create(entry)
+        case ExportedFunctionInvoked():
+            caller = entry.caller
+            by = "" if caller is None else f" from {caller.component}/{caller.worker}"
+            return f"{_call(entry.function, entry.params)}  key {_short(entry.idempotency_key)}{by}"
+        case ExportedFunctionCompleted():
+            function = "" if entry.function is None else f"{_short(entry.function)} = "
+            return f"{function}{_outcome(entry)}  key {_short(entry.idempotency_key)}"
+        case ImportedFunctionInvoked():
+            request = None if isinstance(entry.request, UnsetType) else entry.request
+            return f"{_call(entry.function, request)} = {_value(entry.response)}  {entry.kind}"
+        case InvocationRejected():
+            function = "" if entry.function is None else f"{_short(entry.function)}  "
+            return f"{function}{_failure(entry.error)}  key {_short(entry.idempotency_key)}"
+        case ErrorEntry():
+            then = "given up"
+            if entry.retry_at_ms is not None:
+                then = f"again at {timestamp(entry.retry_at_ms)}"
+            return f"{_failure(entry.error)}  attempt {entry.attempt}, {then}"
+        case Suspend():
+            return "" if entry.wake_at_ms is None else f"until {timestamp(entry.wake_at_ms)}"
+        case Exited():
+            return f"code {entry.code}"
+        case CancelPendingInvocation():
+            return f"key {_short(entry.idempotency_key)}"
+        case Log():
+            context = f"[{_short(entry.context)}] " if entry.context else ""
+            return f"{entry.level}: {context}{_short(entry.message)}"
+        case Deleted():
+            return f"incarnation {entry.incarnation}"
+        case NoOp() | Interrupted() | Restart():
+            return ""
+        case _:
+            assert_never(entry)
+
+
+def _create(entry: Create) -> str:
+    parts = [
+        f"{_short(entry.component)}/{_short(entry.worker)} version {entry.component_version}",
+        f"incarnation {entry.incarnation}",
+    ]
+    if entry.args:
+        parts.append(f"args {_short(' '.join(entry.args))}")
+    if entry.env:
+        # Values of the environment are where secrets live.
+        parts.append(f"env {_short(' '.join(name for name, _ in entry.env))}")
+    if entry.parent is not None:
+        parts.append(f"parent {_short(entry.parent)}")
+    return "  ".join(parts)
+
+
+def _call(function: str, values: Raw | None) -> str:
+    if values is None:
+        return f"{_short(function)}()"
+    text = _value(values)
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    return f"{_short(function)}({text})"
+
+
+def _outcome(entry: ExportedFunctionCompleted) -> str:
+    if entry.error is not None:
+        return _failure(entry.error)
+    return "done" if isinstance(entry.result, UnsetType) else _value(entry.result)
+
+
+def _failure(error: Failure) -> str:
+    return f"{error.kind}: {_short(error.message)}"
+
+
+def _value(value: Raw) -> str:
+    if payloads.is_reference(value):
+        return f"<{payloads.referenced_size(value)} bytes in the blob store>"
+    # A character has at most four bytes: enough are decoded to tell that there is more.
+    start = bytes(memoryview(value)[: 4 * RENDER_CHARACTERS_MAX + 4])
+    return _short(start.decode(errors="ignore"))
+
+
+def _short(text: str) -> str:
+    if len(text) <= RENDER_CHARACTERS_MAX:
+        return text
+    return f"{text[:RENDER_CHARACTERS_MAX]}…"
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

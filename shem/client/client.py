@@ -1,0 +1,158 @@
+"""A connection to Shem."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, final
+
+import msgspec
+from msgspec import structs
+
+from broker.errors import PermissionDeniedError, SetupError
+from broker.errors import UnavailableError as BrokerUnavailableError
+from broker.jetstream.connect import connect
+from broker.ports import Broker
+from shem.client.components import Components
+from shem.client.feed import Event, Feed, Result, pattern
+from shem.client.invocations import Invocations
+from shem.client.mail import Mail
+from shem.client.requests import Requests
+from shem.client.worker import Worker, decode_event, decode_result
+from shem.connection import CONNECT_TIMEOUT_S, Connection
+from shem.errors import RefusedError, UnavailableError
+from shem.records import WorkerStatus
+
+__all__ = ["Client"]
+
+
+@final
+class Client:
+    """Invokes and watches workers, manages components.
+
+    Use `await Client.connect()`, and the client with `async with`. It reconnects by itself; what
+    was asked before goes on. Belongs to one event loop.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._mail = Mail(broker.signals)
+        self._requests = Requests(broker.signals)
+        self._invocations = Invocations(broker.journal, self._mail)
+        self.components = Components(self._requests, broker.blobs)
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str | None = None,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        token: str | None = None,
+        nkey_seed_file: Path | None = None,
+        creds_file: Path | None = None,
+        tls_ca: Path | None = None,
+        tls_cert: Path | None = None,
+        tls_key: Path | None = None,
+        timeout_s: float = CONNECT_TIMEOUT_S,
+    ) -> Self:
+        """Connect to the broker; `url` may name several servers, separated by commas.
+
+        What is not given comes from the `SHEM_NATS_*` variables; the URL then from the system that
+        `shem up` started in this directory, else it is the default port of this machine.
+
+        Raises:
+            UnavailableError: no server answers.
+            RefusedError: the server refuses us, or is not as Shem needs it.
+        """
+        given = {
+            "url": url,
+            "user": user,
+            "password": password,
+            "token": token,
+            "nkey_seed_file": nkey_seed_file,
+            "creds_file": creds_file,
+            "tls_ca": tls_ca,
+            "tls_cert": tls_cert,
+            "tls_key": tls_key,
+        }
+        chosen = {name: str(value) for name, value in given.items() if value is not None}
+        connection = structs.replace(Connection.from_environment(), **chosen)
+        # How the server keeps messages is told to operators, by the executors.
+        options = connection.options(name="shem-client", assume_durable=True, timeout_s=timeout_s)
+        try:
+            broker = await connect(options)
+        except BrokerUnavailableError as error:
+            place = ", ".join(options.servers)
+            raise UnavailableError(
+                f"cannot reach the broker at {place}: {error}; is `shem up` running?",
+                kind="unavailable",
+            ) from error
+        except (SetupError, PermissionDeniedError) as error:
+            raise RefusedError(str(error), kind="broker-refused") from error
+        return await cls(broker).start()
+
+    async def start(self) -> Self:
+        """Begin to listen for answers; `connect` does it."""
+        await self._mail.start()
+        self._broker.on_reconnect(self._mail.reconnected)
+        return self
+
+    async def close(self) -> None:
+        """Disconnect. What was published stays durable."""
+        await self._mail.close()
+        await self._broker.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def worker(self, component: str, name: str) -> Worker:
+        """Return a handle of a worker, existing or not."""
+        return Worker(
+            component,
+            name,
+            broker=self._broker,
+            invocations=self._invocations,
+            mail=self._mail,
+            requests=self._requests,
+        )
+
+    async def workers(self, component: str, *, prefix: str = "") -> AsyncIterator[WorkerStatus]:
+        """Yield the workers of a component whose names begin with `prefix`, by name.
+
+        Raises:
+            UnknownComponentError: there is no such component.
+        """
+        after: str | None = ""
+        while after is not None:
+            body = {"component": component, "prefix": prefix, "after": after}
+            answer = await self._requests.ask("worker.list", body, timeout_s=60.0)
+            page = msgspec.convert(answer, _Page)
+            for worker in page.workers:
+                yield worker
+            after = page.next
+
+    async def executors(self) -> list[dict[str, object]]:
+        """Return the living executors and what they say of themselves."""
+        answer = await self._requests.ask("executor.list", {})
+        return msgspec.convert(answer, dict[str, list[dict[str, object]]])["executors"]
+
+    def events(self, component: str | None = None) -> Feed[Event]:
+        """Listen to the events of all workers, or of all of one component."""
+        return Feed(self._broker.signals, pattern("event", component, None), decode_event)
+
+    def results(self, component: str | None = None) -> Feed[Result]:
+        """Listen to the outcomes of all workers, or of all of one component."""
+        return Feed(self._broker.signals, pattern("result", component, None), decode_result)
+
+
+class _Page(msgspec.Struct, frozen=True):
+    workers: tuple[WorkerStatus, ...]
+    next: str | None = None

@@ -1,0 +1,60 @@
+"""Parameters as JSON: Python values of everyday use on one side, `VALUES.md` on the other."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import cast
+
+import msgspec
+
+from shem.errors import BadRequestError
+
+__all__ = ["Json", "encode_call", "to_json"]
+
+# Whatever JSON can say; its shape depends on the function's type.
+Json = object
+
+
+def encode_call(function: str, params: Sequence[object] | Mapping[str, object]) -> bytes:
+    """Return the JSON form of an invocation.
+
+    Raises:
+        BadRequestError: a parameter is nothing that JSON can say, with its place.
+    """
+    if isinstance(params, Mapping):
+        encoded: object = {name: to_json(value, name) for name, value in params.items()}
+    else:
+        encoded = [to_json(value, f"[{index}]") for index, value in enumerate(params)]
+    return msgspec.json.encode({"function": function, "params": encoded})
+
+
+def to_json(value: object, place: str = "") -> Json:
+    """Return `value` in the form that invocations take.
+
+    Bytes become `{"base64": …}`, sets sorted arrays, structs, dataclasses and dates what msgspec
+    makes of them.
+
+    Raises:
+        BadRequestError: it is nothing that JSON can say, with its place.
+    """
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case bytes() | bytearray():
+            return {"base64": base64.b64encode(value).decode()}
+        case Mapping():
+            items = cast("Mapping[object, object]", value).items()
+            return {str(key): to_json(item, f"{place}.{key}") for key, item in items}
+        case AbstractSet():
+            return sorted(str(item) for item in cast("AbstractSet[object]", value))
+        case list() | tuple():
+            numbered = enumerate(cast("Sequence[object]", value))
+            return [to_json(item, f"{place}[{index}]") for index, item in numbered]
+        case _:
+            try:
+                return msgspec.to_builtins(value)
+            except TypeError as error:
+                raise BadRequestError(
+                    f"parameter {place}: {type(value).__name__} has no JSON form",
+                    kind="bad-parameters",
+                ) from error

@@ -1,0 +1,330 @@
+"""One worker, as callers and operators see it."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, final
+
+import msgspec
+
+from broker import subjects
+from broker.errors import BrokerError
+from broker.ports import Broker, Note
+from shem.client.feed import Event, Feed, Result, pattern
+from shem.client.invocations import Invocations, Outcome, broker_error, decode_outcome
+from shem.client.mail import Mail
+from shem.client.requests import Requests, decode_answer
+from shem.client.values import encode_call
+from shem.errors import ResultTimeoutError
+from shem.records import OplogEntry, WorkerStatus
+from shem.telemetry import inject
+
+__all__ = ["Worker", "decode_event", "decode_result"]
+
+INVOKE_TIMEOUT_S: Final = 30.0
+COMMAND_TIMEOUT_S: Final = 10.0
+
+
+@final
+class Worker:
+    """A handle; it costs nothing, and the worker need not exist before its first invocation.
+
+    Keys make invocations idempotent: the same key on the same worker is executed once and answered
+    with the same outcome for ever. Without one each call is its own.
+    """
+
+    def __init__(
+        self,
+        component: str,
+        name: str,
+        *,
+        broker: Broker,
+        invocations: Invocations,
+        mail: Mail,
+        requests: Requests,
+    ) -> None:
+        self.component = component
+        self.name = name
+        self._broker = broker
+        self._invocations = invocations
+        self._mail = mail
+        self._requests = requests
+
+    async def invoke(
+        self,
+        function: str,
+        *params: object,
+        named: Mapping[str, object] | None = None,
+        key: str | None = None,
+        timeout_s: float = INVOKE_TIMEOUT_S,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+    ) -> object:
+        """Invoke durably and return the result as Python value, None if the function has none.
+
+        `function` may be short (`add`), qualified (`api/add`) or full. Parameters go by position,
+        or with `named` by name. `env` and `args` count only if this creates the worker.
+
+        Raises:
+            BadRequestError: no such function, or other parameters are expected.
+            GuestError, WorkerStoppedError: it failed; the message says how.
+            UnknownComponentError: there is no such component.
+            ResultTimeoutError: it is durable but not done; ask again with the error's `key`.
+            UnavailableError: the broker did not take it in time.
+        """
+        payload = encode_call(function, params if named is None else named)
+        outcome = await self.call(payload, key=key, timeout_s=timeout_s, env=env, args=args)
+        return outcome.value
+
+    async def call_wave(
+        self, call: str, *, key: str | None = None, timeout_s: float = INVOKE_TIMEOUT_S
+    ) -> str | None:
+        """Invoke by a WAVE call like `add(5)`; return the result as WAVE, None if there is none.
+
+        Raises as `invoke`.
+        """
+        outcome = await self.call(call.encode(), key=key, timeout_s=timeout_s)
+        outcome.check()
+        return outcome.wave
+
+    async def call(
+        self,
+        payload: bytes,
+        *,
+        key: str | None = None,
+        timeout_s: float = INVOKE_TIMEOUT_S,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+    ) -> Outcome:
+        """Send a WAVE call or a JSON invocation as it is and return its outcome, error or not.
+
+        Raises:
+            ResultTimeoutError, UnavailableError: as `invoke`.
+        """
+        return await self._invocations.call(
+            self.component,
+            self.name,
+            payload,
+            key=key or new_key(),
+            headers=_creation(env, args),
+            timeout_s=timeout_s,
+        )
+
+    async def publish(
+        self,
+        function: str,
+        *params: object,
+        named: Mapping[str, object] | None = None,
+        key: str | None = None,
+        timeout_s: float = INVOKE_TIMEOUT_S,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+    ) -> str:
+        """Invoke durably without waiting; return the key, which gets the outcome later.
+
+        Raises:
+            UnavailableError: the broker does not answer.
+        """
+        payload = encode_call(function, params if named is None else named)
+        return await self.send(payload, key=key, timeout_s=timeout_s, env=env, args=args)
+
+    async def send(
+        self,
+        payload: bytes,
+        *,
+        key: str | None = None,
+        timeout_s: float = INVOKE_TIMEOUT_S,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+    ) -> str:
+        """Send a WAVE call or a JSON invocation as it is, without waiting; return the key."""
+        chosen = key or new_key()
+        headers = inject(_creation(env, args))
+        await self._invocations.publish(
+            self.component, self.name, payload, key=chosen, headers=headers, timeout_s=timeout_s
+        )
+        return chosen
+
+    async def schedule(self, payload: bytes, *, at: datetime, key: str | None = None) -> str:
+        """Have a WAVE call or a JSON invocation sent at a time; return the key.
+
+        The same key again replaces the time and the payload, as long as it was not sent.
+
+        Raises:
+            UnavailableError: the broker does not answer.
+        """
+        chosen = key or new_key()
+        name = subjects.encode_token(f"key-{chosen}")
+        try:
+            await self._broker.journal.schedule(
+                subjects.schedule(self.component, self.name, name),
+                payload,
+                target=subjects.invoke(self.component, self.name),
+                at_ns=int(at.timestamp() * 1_000_000_000),
+                message_id=f"{self.component}/{self.name}:{chosen}@{secrets.token_hex(6)}",
+                headers=inject({"Shem-Key": chosen}),
+            )
+        except BrokerError as error:
+            raise broker_error(error, key=chosen) from error
+        return chosen
+
+    async def create(
+        self,
+        *,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+        version: int | None = None,
+    ) -> None:
+        """Create the worker without invoking it.
+
+        Raises:
+            RefusedError: of kind `worker-exists`.
+            UnknownComponentError: no such component or version.
+        """
+        fields: dict[str, object] = {"env": dict(env or {}), "args": list(args)}
+        if version is not None:
+            fields["version"] = version
+        await self.command("create", fields)
+
+    async def interrupt(self, *, recover: bool = False) -> None:
+        """Stop what runs until `resume`; with `recover` drop and recover it at once."""
+        await self.command("interrupt", {"recover": True} if recover else {})
+
+    async def resume(self) -> None:
+        """Go on after an interrupt."""
+        await self.command("resume")
+
+    async def cancel(self, key: str) -> object:
+        """Take a queued invocation out of the queue; it gets the outcome `cancelled`."""
+        return await self.command("cancel", {"key": key})
+
+    async def delete(self) -> None:
+        """End the worker and forget its state; the next invocation creates a fresh one."""
+        await self.command("delete")
+
+    async def command(
+        self,
+        command: str,
+        fields: Mapping[str, object] = MappingProxyType({}),
+        *,
+        timeout_s: float = COMMAND_TIMEOUT_S,
+    ) -> object:
+        """Send a control command with its fields and return the answer.
+
+        Raises:
+            RefusedError: the worker refused it.
+            ResultTimeoutError: it is durable, but was not answered in time.
+        """
+        body = msgspec.json.encode({"command": command, **fields})
+        with self._mail.letter() as letter:
+            try:
+                await self._broker.journal.publish(
+                    subjects.control(self.component, self.name),
+                    body,
+                    message_id=f"{self.component}/{self.name}:{command}@{secrets.token_hex(8)}",
+                    headers={"Shem-Result-To": letter.reply_to},
+                )
+            except BrokerError as error:
+                raise broker_error(error) from error
+            note = await letter.wait_patiently(timeout_s)
+        if note is None:
+            raise ResultTimeoutError(
+                f"{self.component}/{self.name} did not answer {command!r} within {timeout_s:g} s; "
+                "the command is durable and will be obeyed",
+                kind="timeout",
+            )
+        return decode_answer(note)
+
+    async def status(self) -> WorkerStatus:
+        """Return what the worker's log says of it.
+
+        Raises:
+            UnknownWorkerError: there is no such worker.
+        """
+        body = {"component": self.component, "worker": self.name}
+        return msgspec.convert(await self._requests.ask("worker.get", body), WorkerStatus)
+
+    async def oplog(
+        self,
+        *,
+        start: int = 1,
+        types: Sequence[str] = (),
+        query: str | None = None,
+        with_text: bool = False,
+    ) -> AsyncIterator[OplogEntry]:
+        """Yield the entries from index `start` up to now, in order.
+
+        `types` and `query` select some; `with_text` has each come as a line for people, too.
+
+        Raises:
+            UnknownWorkerError: there is no such worker.
+            RefusedError: the query is malformed.
+        """
+        body: dict[str, object] = {
+            "component": self.component,
+            "worker": self.name,
+            "types": list(types),
+            "query": query,
+            "text": with_text,
+        }
+        following: int | None = start
+        while following is not None:
+            answer = await self._requests.ask(
+                "worker.oplog", {**body, "from": following}, timeout_s=60.0
+            )
+            page = msgspec.convert(answer, _Page)
+            for entry in page.entries:
+                yield entry
+            following = page.next
+
+    def events(self) -> Feed[Event]:
+        """Listen to output, log lines and status changes from now on."""
+        subject = pattern("event", self.component, self.name)
+        return Feed(self._broker.signals, subject, decode_event)
+
+    def results(self) -> Feed[Result]:
+        """Listen to the outcomes of all invocations from now on."""
+        subject = pattern("result", self.component, self.name)
+        return Feed(self._broker.signals, subject, decode_result)
+
+
+class _Page(msgspec.Struct, frozen=True):
+    entries: tuple[OplogEntry, ...]
+    next: int | None = None
+
+
+def new_key() -> str:
+    """Return an idempotency key of its own."""
+    return secrets.token_hex(16)
+
+
+def decode_event(note: Note) -> Event:
+    """Decode a message of `shem.event`."""
+    _, _, component, worker = note.subject.split(".")
+    fields = msgspec.json.decode(note.data, type=dict[str, object])
+    return Event(
+        component=subjects.decode_token(component),
+        worker=subjects.decode_token(worker),
+        type=str(fields.pop("type", "")),
+        fields=fields,
+    )
+
+
+def decode_result(note: Note) -> Result:
+    """Decode a message of `shem.result`."""
+    _, _, component, worker = note.subject.split(".")
+    return Result(
+        component=subjects.decode_token(component),
+        worker=subjects.decode_token(worker),
+        outcome=decode_outcome(note),
+    )
+
+
+def _creation(env: Mapping[str, str] | None, args: Sequence[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if env:
+        headers["Shem-Env"] = msgspec.json.encode(dict(env)).decode()
+    if args:
+        headers["Shem-Args"] = msgspec.json.encode(list(args)).decode()
+    return headers

@@ -1,0 +1,83 @@
+"""What management requests answer with, as users of the client see it."""
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+__all__ = [
+    "Component",
+    "ComponentDescription",
+    "InitialFile",
+    "OplogEntry",
+    "WorkerError",
+    "WorkerStatus",
+]
+
+
+class InitialFile(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A file that every worker of a component finds."""
+
+    path: str
+    digest: str
+    size: int
+    permissions: Literal["ro", "rw"] = "ro"
+
+
+class Component(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """One version of a component. `created_at_ms` is Unix time."""
+
+    name: str
+    version: int
+    digest: str
+    size: int
+    created_at_ms: int = 0
+    type: Literal["durable", "ephemeral"] = "durable"
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    files: tuple[InitialFile, ...] = ()
+    links: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class ComponentDescription(Struct, frozen=True, kw_only=True):
+    """A component version, the signatures of its exports and the names of its imports."""
+
+    component: Component
+    exports: tuple[str, ...]
+    imports: tuple[str, ...]
+
+
+class WorkerError(Struct, frozen=True):
+    """Why a worker failed last."""
+
+    kind: str
+    message: str
+
+
+class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """A worker as its log shows it after entry `index`. Times are Unix time in milliseconds.
+
+    `status` is idle, running, suspended, interrupted, retrying, failed or exited; `pending` counts
+    what waits in the mailbox and is only told for a single worker.
+    """
+
+    worker: str
+    status: str
+    component: str | None = None
+    component_version: int = 0
+    created_at_ms: int = 0
+    index: int = 0
+    invocations: int = 0
+    pending: int = 0
+    attempt: int = 0
+    last_error: WorkerError | None = None
+    wake_at_ms: int | None = None
+    exit_code: int | None = None
+    running_key: str | None = None
+    running_function: str | None = None
+
+
+class OplogEntry(Struct, frozen=True):
+    """An entry of a worker's log; `entry["type"]` names what it is; `text` if it was asked for."""
+
+    index: int
+    entry: dict[str, object]
+    text: str | None = None

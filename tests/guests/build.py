@@ -1,0 +1,133 @@
+"""The test guests, built from source once per content of source and version of toolchain.
+
+    python -m tests.guests.build [NAME ...]      builds the named guests, or all, and prints paths
+
+Built guests lie under `.cache/guests` of the repository, or where SHEM_GUEST_CACHE says. Several
+processes may ask at once: one builds, the others wait for its file.
+"""
+
+import fcntl
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tests.guests import recipes
+
+__all__ = ["GUESTS", "Guest", "build", "main"]
+
+_HERE: Final = Path(__file__).parent
+_ROOT: Final = _HERE.parent.parent
+_COUNTER: Final = _ROOT / "examples" / "counter"
+
+
+class Guest(msgspec.Struct, frozen=True, kw_only=True):
+    """A guest: its sources, the distributions whose versions change what comes out, the recipe."""
+
+    sources: tuple[Path, ...]
+    tools: tuple[str, ...]
+    make: recipes.Recipe
+
+
+GUESTS: Final[Mapping[str, Guest]] = {
+    # Python: everything of `demo:counter/api`, 18 MB, 15 s to build.
+    "counter": Guest(
+        sources=(_COUNTER / "app.py", _COUNTER / "wit" / "counter.wit"),
+        tools=("componentize-py",),
+        make=recipes.python(_COUNTER, world="counter"),
+    ),
+    # C: the same interface and `demo:load/check`, 6 KB, under a second.
+    "load": Guest(
+        sources=(_HERE / "load" / "load.c", _HERE / "load" / "load.wat"),
+        tools=("ziglang", "wasmtime"),
+        make=recipes.c_with_text(_HERE / "load" / "load.c", _HERE / "load" / "load.wat"),
+    ),
+    # Text: `demo:tiny/api` with add, get, roll, fail and spin (an endless loop).
+    "tiny": Guest(
+        sources=(_HERE / "tiny" / "tiny.wat",),
+        tools=("wasmtime",),
+        make=recipes.text(_HERE / "tiny" / "tiny.wat"),
+    ),
+}
+
+
+def build(name: str, *, cache: Path | None = None) -> Path:
+    """Return the file of the built guest `name`, building it if no such build is cached.
+
+    Raises:
+        KeyError: no guest of that name.
+        RuntimeError: a tool failed; the message holds its command line and what it printed.
+    """
+    guest = GUESTS[name]
+    folder = cache or _cache()
+    folder.mkdir(parents=True, exist_ok=True)
+    built = folder / f"{name}-{_key(guest)}.wasm"
+    if built.exists():
+        return built
+    with _locked(folder / f"{name}.lock"):
+        if not built.exists():
+            _build(name, guest, built)
+    return built
+
+
+def _build(name: str, guest: Guest, built: Path) -> None:
+    started = time.monotonic()
+    scratch = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=built.parent))
+    try:
+        whole = scratch / built.name
+        whole.write_bytes(guest.make(scratch))
+        # Only a complete file ever has the final name.
+        whole.replace(built)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    took_s = time.monotonic() - started
+    size_kb = built.stat().st_size / 1024
+    print(f"guest {name}: {size_kb:,.0f} KB, built in {took_s:.1f} s", file=sys.stderr)
+
+
+def _key(guest: Guest) -> str:
+    digest = hashlib.sha256()
+    recipe = (_HERE / "recipes.py", _HERE / "wrap.py")
+    for path in (*guest.sources, *recipe):
+        content = path.read_bytes()
+        digest.update(f"{path.name}:{len(content)}\n".encode() + content)
+    for tool in guest.tools:
+        digest.update(f"{tool}=={importlib.metadata.version(tool)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _cache() -> Path:
+    override = os.environ.get("SHEM_GUEST_CACHE")
+    return Path(override) if override else _ROOT / ".cache" / "guests"
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main(names: list[str]) -> int:
+    """Build the named guests, or all; print one path a line. Return the exit status."""
+    unknown = [name for name in names if name not in GUESTS]
+    if unknown:
+        known = ", ".join(GUESTS)
+        print(f"no guest called {', '.join(unknown)}; there are: {known}", file=sys.stderr)
+        return 2
+    for name in names or GUESTS:
+        print(build(name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""How each kind of guest is built from its source: functions from files to component bytes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import wasmtime
+
+from tests.guests.wrap import component
+
+__all__ = ["Recipe", "c_with_text", "python", "text"]
+
+# From a directory for scratch files to the component.
+Recipe: TypeAlias = Callable[[Path], bytes]
+
+_BUILD_TIME_S_MAX: Final = 300
+_C_FLAGS: Final = (
+    "--target=wasm32-freestanding",
+    "-std=c11",
+    "-Os",
+    "-nostdlib",
+    "-fno-builtin",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-s",
+    "-Wl,--no-entry",
+    "-Wl,-z,stack-size=16384",
+)
+
+
+def text(source: Path) -> Recipe:
+    """A component written in the text format alone."""
+
+    def make(scratch: Path) -> bytes:
+        return bytes(wasmtime.wat2wasm(source.read_text()))
+
+    return make
+
+
+def c_with_text(source: Path, around: Path) -> Recipe:
+    """A core module in C, compiled by the zig of the package index, inside a component's text."""
+
+    def make(scratch: Path) -> bytes:
+        core = scratch / "core.wasm"
+        # Zig keeps what it built for the next guest; the home directory may not be ours to write.
+        environment = {"ZIG_GLOBAL_CACHE_DIR": str(scratch.parent / "zig")}
+        _run([sys.executable, "-m", "ziglang", "cc", *_C_FLAGS, source, "-o", core], environment)
+        return component(around, core.read_bytes())
+
+    return make
+
+
+def python(folder: Path, *, world: str, module: str = "app") -> Recipe:
+    """A Python module with its interpreter, by componentize-py."""
+
+    def make(scratch: Path) -> bytes:
+        out = scratch / "out.wasm"
+        tool = Path(sys.executable).with_name("componentize-py")
+        componentize = ["componentize", "-p", str(folder), module, "-o", str(out)]
+        _run([tool, "-d", folder / "wit", "-w", world, *componentize], {})
+        return out.read_bytes()
+
+    return make
+
+
+def _run(command: Sequence[str | Path], environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        command,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_TIME_S_MAX,
+        check=False,
+    )
+    if done.returncode:
+        line = " ".join(map(str, command))
+        raise RuntimeError(f"{line}\nended with {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -1,0 +1,201 @@
+"""Executors, clients and faults on one in-memory broker, in virtual time."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+from actors.components.record import Upload, blob_name
+from actors.components.store import ComponentStore
+from actors.options import ExecutorOptions
+from actors.programs import Programs, link
+from actors.service import Executor
+from broker import subjects
+from broker.memory import MemoryBroker, MemoryCluster
+from oplog.codec import decode
+from oplog.headers import peek
+from tests.simulation.scripted import ScriptedEngine
+
+PARTITIONS = 4
+COMPONENT = "counter"
+
+
+class LoopTime:
+    """The executors' clock: the loop's own time."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+
+    def wall_ns(self) -> int:
+        return self._cluster.clock.now_ns()
+
+    def monotonic_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class CrashingJournal:
+    """A connection's journal that kills its executor around the n-th append to a log."""
+
+    def __init__(self, node: "Node", journal: Any) -> None:
+        self._node = node
+        self._journal = journal
+        self.appends = 0
+        self.crash_at: tuple[int, str] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    async def append(self, subject: str, data: bytes, **options: Any) -> int:
+        self.appends += 1
+        due = self.crash_at is not None and self.appends == self.crash_at[0]
+        if due and self.crash_at[1] == "before":
+            self._node.kill()
+            await asyncio.Event().wait()
+        sequence = await self._journal.append(subject, data, **options)
+        if due:
+            self._node.kill()
+            await asyncio.Event().wait()
+        return sequence
+
+
+class CrashingBroker:
+    """A connection whose journal crashes; everything else is passed on."""
+
+    def __init__(self, node: "Node", broker: MemoryBroker) -> None:
+        self._broker = broker
+        self.journal = CrashingJournal(node, broker.journal)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+
+class Node:
+    """One executor process."""
+
+    def __init__(self, simulation: "Simulation", name: str) -> None:
+        self.name = name
+        self.connection: MemoryBroker = simulation.cluster.connect()
+        self.broker = CrashingBroker(self, self.connection)
+        self.components = ComponentStore(self.broker, ScriptedEngine())
+        self.executor = Executor(
+            self.broker,
+            Programs(self.components),
+            ExecutorOptions(name=name, **simulation.options),
+            time_source=LoopTime(simulation.cluster),
+        )
+        self.task = asyncio.create_task(self.executor.run())
+        self.killed = False
+
+    def kill(self) -> None:
+        """Nothing leaves any more; then the process is gone."""
+        self.killed = True
+        self.connection.disconnect()
+        self.task.cancel()
+
+    async def stop(self) -> None:
+        self.executor.stop()
+        await self.task
+
+
+class Simulation:
+    """A cluster with a component uploaded, and a client that hears results."""
+
+    def __init__(self, **options: Any) -> None:
+        self.cluster = MemoryCluster(partitions=PARTITIONS)
+        self.client = self.cluster.connect()
+        self.options = options
+        self.nodes: list[Node] = []
+        self.results: dict[str, list[dict[str, Any]]] = {}
+        self.events: list[dict[str, Any]] = []
+        self._count = 0
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        store = ComponentStore(self.client, ScriptedEngine())
+        data = ScriptedEngine.COUNTER
+        digest = hashlib.sha256(data).hexdigest()
+        await self.client.blobs.put(blob_name(digest), data)
+        await store.add(Upload(name=COMPONENT, digest=digest, size=len(data)), check=link, now_ms=0)
+        await store.close()
+        await self.client.signals.subscribe("shem.result.*.*", self._heard)
+        await self.client.signals.subscribe(
+            "shem.event.*.*", lambda note: self.events.append(json.loads(note.data))
+        )
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for node in self.nodes:
+            if not node.task.done():
+                node.kill()
+        await asyncio.gather(*(node.task for node in self.nodes), return_exceptions=True)
+
+    def start(self) -> Node:
+        self._count += 1
+        node = Node(self, f"node-{self._count}")
+        self.nodes.append(node)
+        return node
+
+    def _heard(self, note: Any) -> None:
+        body = json.loads(note.data)
+        self.results.setdefault(body["key"], []).append(body)
+        self._news.set()
+
+    async def publish(
+        self, worker: str, function: str, *params: Any, key: str, headers: Mapping[str, str] = {}
+    ) -> int:
+        body = json.dumps({"function": function, "params": params}).encode()
+        ack = await self.client.journal.publish(
+            subjects.invoke(COMPONENT, worker),
+            body,
+            message_id=f"{COMPONENT}/{worker}:{key}",
+            headers={"Shem-Key": key, **headers},
+        )
+        return ack.sequence
+
+    async def command(self, worker: str, command: dict[str, Any]) -> dict[str, Any]:
+        inbox = self.client.signals.inbox()
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        heard = await self.client.signals.subscribe(
+            inbox, lambda note: answered.done() or answered.set_result(note.data)
+        )
+        await self.client.journal.publish(
+            subjects.control(COMPONENT, worker),
+            json.dumps(command).encode(),
+            message_id=inbox,
+            headers={"Shem-Result-To": inbox},
+        )
+        async with asyncio.timeout(60):
+            data = await answered
+        await heard.close()
+        return json.loads(data)
+
+    async def result(self, key: str, *, within_s: float = 60) -> dict[str, Any]:
+        async with asyncio.timeout(within_s):
+            while key not in self.results:
+                self._news.clear()
+                await self._news.wait()
+        return self.results[key][0]
+
+    async def invoke(self, worker: str, function: str, *params: Any, key: str) -> Any:
+        await self.publish(worker, function, *params, key=key)
+        return await self.result(key)
+
+    async def log(self, worker: str) -> list[dict[str, Any]]:
+        """Return all entries as plain JSON, after checking the chain."""
+        entries: list[dict[str, Any]] = []
+        previous = None
+        first = 1
+        subject = subjects.log(COMPONENT, worker, PARTITIONS)
+        async for message in self.client.journal.read(subject):
+            commit = decode(
+                message.data, message.headers, expected_first=first, expected_previous=previous
+            )
+            assert peek(message.headers, sequence=message.sequence).hash == commit.hash
+            entries += json.loads(message.data)["entries"]
+            previous, first = commit.hash, commit.last + 1
+        return entries
+
+
+def kinds(entries: list[dict[str, Any]]) -> list[str]:
+    return [entry["type"] for entry in entries]

@@ -1,0 +1,28 @@
+"""Limits of the wit package. Beyond one of them its own error types are raised, nothing hangs."""
+
+__all__ = [
+    "JSON_BYTES_MAX",
+    "SHOWN_CHARACTERS_MAX",
+    "SUGGESTIONS_MAX",
+    "TYPE_DEPTH_MAX",
+    "WAVE_CHARACTERS_MAX",
+    "WAVE_DEPTH_MAX",
+]
+
+# Types nest this deep at most; values nest as deep as their types. wasmparser allows 100.
+TYPE_DEPTH_MAX = 100
+
+# One JSON document with values. The broker carries 1 MiB; larger ones come through files and HTTP.
+JSON_BYTES_MAX = 64 * 1024 * 1024
+
+# One WAVE call or value, counted in characters.
+WAVE_CHARACTERS_MAX = 16 * 1024 * 1024
+
+# Brackets in WAVE text. One level of a type takes at most two of them: `some((…))`.
+WAVE_DEPTH_MAX = 2 * TYPE_DEPTH_MAX
+
+# Of a wrong value, error messages show so much.
+SHOWN_CHARACTERS_MAX = 60
+
+# Near matches and candidates named in one error message.
+SUGGESTIONS_MAX = 8
