@@ -198,7 +198,8 @@ class Life:
     async def run(self) -> Next:
         """Do what is to be done; return what follows."""
         await self._read_mailbox()
-        if self._recovering:
+        if self._recovering and self._past.unsent:
+            await self._learn_calls()
             for index, entry in self._past.unsent:
                 self.ledger.outbox.emit(index, entry)
         ended = await self._act()
@@ -218,6 +219,7 @@ class Life:
                 case _Plan.WAIT:
                     await self._wait_for_retry()
                 case _Plan.REFUSE:
+                    await self._learn_calls()
                     self._refuse(_REFUSALS[self._past.status.state])
                 case _Plan.RUN:
                     return await self._run_guest()
@@ -306,6 +308,15 @@ class Life:
         created = self.ledger.created
         version = None if created is None else created.component_version
         return await self._services.programs.prepare(self.id.component, version)
+
+    async def _learn_calls(self) -> None:
+        """Outcomes are told as WAVE too, for which the component's types are needed."""
+        if self.ledger.created is None or self.ledger.outbox.calls is not None:
+            return
+        try:
+            self.ledger.outbox.calls = (await self._prepare()).calls
+        except (ComponentUnknownError, ComponentError) as error:
+            log.info("outcomes are told without WAVE", error=str(error))
 
     async def _create(self) -> Ended:
         assert self._commands.creation is not None

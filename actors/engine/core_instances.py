@@ -72,7 +72,7 @@ class CoreInstances:
         store, base = self._store, self._base
         linker = bindings.linker_new(self._engine)
         try:
-            bindings.linker_allow_shadowing(linker, True)  # noqa: FBT003 - a C function
+            bindings.linker_allow_shadowing(linker, True)
             for index, (module, name) in enumerate(step.names):
                 error = bindings.linker_define(
                     linker,
@@ -109,9 +109,9 @@ class CoreInstances:
             address = ctypes.addressof(extern)
             name, length = self._layout.names.get(source.name)
             instance = self._base + INSTANCE_BYTES * source.slot
-            if not bindings.instance_export(
-                self._store.context, instance, name, length, address
-            ):
-                raise EngineInternalError(f"export {source.name!r} of slot {source.slot} is missing")
+            if not bindings.instance_export(self._store.context, instance, name, length, address):
+                raise EngineInternalError(
+                    f"export {source.name!r} of slot {source.slot} is missing"
+                )
             found = self._found[source] = (address, extern)
         return found[0] + EXTERN_PAYLOAD_OFFSET

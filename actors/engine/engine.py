@@ -7,10 +7,6 @@ from pathlib import Path
 from typing import Final, final
 
 import wasmtime
-from wit.binary import parse
-from wit.component import describe
-from wit.errors import BinaryError
-from wit.world import World
 
 from actors.engine.core.expose import Exposed, StateExport, expose
 from actors.engine.errors import ComponentError
@@ -19,6 +15,10 @@ from actors.engine.plan.evaluate import make_plan
 from actors.engine.plan.model import Plan
 from actors.engine.port import HostResolver, Progress
 from actors.engine.program import LinkedProgram
+from wit.binary import parse
+from wit.component import describe
+from wit.errors import BinaryError
+from wit.world import World
 
 __all__ = ["LoadedComponent", "WasmtimeEngine"]
 

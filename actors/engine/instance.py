@@ -4,10 +4,6 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
-from wit.errors import ValueMismatchError
-from wit.values import Value
-from wit.world import Function
-
 from actors.engine import bindings
 from actors.engine.abi.exports import ExportAdapter
 from actors.engine.abi.runtime import trap
@@ -21,6 +17,9 @@ from actors.engine.plan.model import HostFunction
 from actors.engine.port import Limits
 from actors.engine.resources import GuestResource
 from actors.engine.store import Store
+from wit.errors import ValueMismatchError
+from wit.values import Value
+from wit.world import Function
 
 if TYPE_CHECKING:
     from actors.engine.program import LinkedProgram

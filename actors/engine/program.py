@@ -70,7 +70,9 @@ class LinkedProgram:
         self._lowered = [
             self._lower(index, lowering, calls) for index, lowering in enumerate(plan.lowerings)
         ]
-        self._resource_functions = [self._resource_function(index) for index in range(len(plan.resource_functions))]
+        self._resource_functions = [
+            self._resource_function(index) for index in range(len(plan.resource_functions))
+        ]
         self.layout = make_layout(self._steps(), self._template)
         self.memories = [
             FromInstance(step.slot, each.name, each.kind)
@@ -85,7 +87,9 @@ class LinkedProgram:
         for function in self.plan.host_functions:
             call = self._resolver.function(function.interface, function.name, function.type)
             if call is None:
-                missing.append(f"{function.interface}#{function.name}" if function.interface else function.name)
+                missing.append(
+                    f"{function.interface}#{function.name}" if function.interface else function.name
+                )
             else:
                 found[function] = call
         if missing:

@@ -123,9 +123,7 @@ class Store:
         if self.nesting == 0:
             self.nested_ticks = 0
         self.nesting += 1
-        error = bindings.function_call(
-            self.context, function, slots, count, self.trap_address
-        )
+        error = bindings.function_call(self.context, function, slots, count, self.trap_address)
         self.nesting -= 1
         if error or self.trap.value:
             self.raise_failure(error)

@@ -109,6 +109,7 @@ class Simulation:
         self.results: dict[str, list[dict[str, Any]]] = {}
         self.events: list[dict[str, Any]] = []
         self._count = 0
+        self._news = asyncio.Event()
 
     async def __aenter__(self) -> "Simulation":
         store = ComponentStore(self.client, ScriptedEngine())
@@ -138,6 +139,7 @@ class Simulation:
     def _heard(self, note: Any) -> None:
         body = json.loads(note.data)
         self.results.setdefault(body["key"], []).append(body)
+        self._news.set()
 
     async def publish(
         self, worker: str, function: str, *params: Any, key: str, headers: Mapping[str, str] = {}
@@ -171,7 +173,8 @@ class Simulation:
     async def result(self, key: str, *, within_s: float = 60) -> dict[str, Any]:
         async with asyncio.timeout(within_s):
             while key not in self.results:
-                await asyncio.sleep(0.001)
+                self._news.clear()
+                await self._news.wait()
         return self.results[key][0]
 
     async def invoke(self, worker: str, function: str, *params: Any, key: str) -> Any:

@@ -2,10 +2,6 @@
 
 from collections.abc import Callable
 
-from wit.binary import definitions as defs
-from wit.binary.sorts import Sort
-from wit.errors import BinaryError
-
 from actors.engine.core.module import ExternKind, FunctionSignature, MemoryType, ModuleExport
 from actors.engine.core.reader import read_core_module
 from actors.engine.limits import CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX
@@ -18,6 +14,9 @@ from actors.engine.plan.model import (
     ModulePlan,
 )
 from actors.engine.plan.scope import CoreInstanceValue, Entity, ModuleIndex, Scope
+from wit.binary import definitions as defs
+from wit.binary.sorts import Sort
+from wit.errors import BinaryError
 
 __all__ = ["CoreSpace"]
 

@@ -2,12 +2,6 @@
 
 from typing import assert_never
 
-from wit.binary import definitions as defs
-from wit.binary import types as spelled
-from wit.binary.limits import EVALUATIONS_MAX
-from wit.binary.sorts import Sort
-from wit.errors import BinaryError
-
 from actors.engine.limits import (
     COMPONENT_INSTANCES_MAX,
     INSTANTIATION_DEPTH_MAX,
@@ -22,6 +16,7 @@ from actors.engine.plan.model import (
     Plan,
     ResourceId,
 )
+from actors.engine.plan.resources import ResourceTable
 from actors.engine.plan.scope import (
     ComponentClosure,
     Entity,
@@ -29,8 +24,12 @@ from actors.engine.plan.scope import (
     Scope,
     TypeClosure,
 )
-from actors.engine.plan.resources import ResourceTable
 from actors.engine.plan.types import TypeEvaluator
+from wit.binary import definitions as defs
+from wit.binary import types as spelled
+from wit.binary.limits import EVALUATIONS_MAX
+from wit.binary.sorts import Sort
+from wit.errors import BinaryError
 
 __all__ = ["make_plan"]
 
@@ -180,9 +179,7 @@ class _Evaluator:
             case defined:
                 return self.types.defined(scope, defined, offset)
 
-    def _instantiate(
-        self, scope: Scope, definition: defs.Instantiate, depth: int
-    ) -> InstanceValue:
+    def _instantiate(self, scope: Scope, definition: defs.Instantiate, depth: int) -> InstanceValue:
         offset = definition.offset
         closure = scope.get(Sort.COMPONENT, definition.component, offset)
         if not isinstance(closure, ComponentClosure):
@@ -200,9 +197,7 @@ class _Evaluator:
     ) -> None:
         entity = scope.find(definition.target, definition.offset)
         if definition.name in exports:
-            raise BinaryError(
-                f"{definition.name!r} is exported twice", offset=definition.offset
-            )
+            raise BinaryError(f"{definition.name!r} is exported twice", offset=definition.offset)
         if isinstance(entity, ResourceId):
             self.resources.name_exported(entity, definition.name)
         scope.add(definition.target.sort, entity)

@@ -3,10 +3,10 @@
 from typing import TypeAlias
 
 from msgspec import Struct
-from wit.binary.definitions import StringEncoding
-from wit.types import FunctionType, ResourceName
 
 from actors.engine.core.module import CoreModule, ExternKind
+from wit.binary.definitions import StringEncoding
+from wit.types import FunctionType, ResourceName
 
 __all__ = [
     "CanonicalContext",
