@@ -67,6 +67,7 @@ class _Wake(Struct):
     incarnation: str = ""
 
 
+_NEVER_MS: Final = 1 << 62
 _decode_wake = msgspec.json.Decoder(_Wake).decode
 _REFUSALS: Final = {
     "failed": "the worker has failed earlier and runs nothing any more",
@@ -226,13 +227,12 @@ class Life:
 
     def _plan(self) -> _Plan:
         status = self._past.status.status()
-        wake_at_ms = status.wake_at_ms
+        # Without a point in time only a message can wake it: later than any clock.
+        wake_at_ms = _NEVER_MS if status.wake_at_ms is None else status.wake_at_ms
         match status.state:
             case "failed" | "exited":
                 return _Plan.REFUSE if len(self.mailbox) and not self._leaving else _Plan.REST
             case "interrupted":
-                return _Plan.REST
-            case "suspended" | "retrying" if wake_at_ms is None:
                 return _Plan.REST
             case "suspended" | "retrying" if wake_at_ms >= self.ledger.horizon_ms():
                 if self._past.waiting_since in self._woken:

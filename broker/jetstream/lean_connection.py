@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import cast, final, Final
+from typing import Final, cast, final
 
 import msgspec
 import structlog

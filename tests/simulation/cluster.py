@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from actors.components.record import Upload, blob_name
 from actors.components.store import ComponentStore
@@ -111,7 +111,7 @@ class Simulation:
         self._count = 0
         self._news = asyncio.Event()
 
-    async def __aenter__(self) -> "Simulation":
+    async def __aenter__(self) -> Self:
         store = ComponentStore(self.client, ScriptedEngine())
         data = ScriptedEngine.COUNTER
         digest = hashlib.sha256(data).hexdigest()
