@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import final
 
-from msgspec.structs import replace
-
 from wit.misfit import unknown_name
 from wit.text.gates import Gates
 from wit.text.nodes import (
@@ -27,20 +25,13 @@ __all__ = ["Interfaces", "ResolvedInterface"]
 class ResolvedInterface:
     """An interface and the interfaces whose types it uses, by full name in the order of use."""
 
-    def __init__(self, owner: str, part: Part) -> None:
+    def __init__(self, owner: str, items: tuple[InterfaceItem, ...], part: Part) -> None:
+        self.items = items
         self.part = part
         self.scope = TypeScope(part.file, owner)
         self.functions: dict[str, FunctionNode] = {}
         self.depends: dict[str, None] = {}
         self.interface = Interface(owner)
-
-    def renamed(self, name: str) -> "ResolvedInterface":
-        """Return the same interface under another plain name."""
-        other = ResolvedInterface(name, self.part)
-        other.depends = self.depends
-        functions = tuple(replace(each, interface=name) for each in self.interface.functions)
-        other.interface = replace(self.interface, name=name, functions=functions)
-        return other
 
 
 @final
@@ -94,8 +85,8 @@ class Interfaces:
 
     def build(self, owner: str, items: Iterable[InterfaceItem], part: Part) -> ResolvedInterface:
         """Return an interface made of items, under any name: worlds have unnamed ones."""
-        built = ResolvedInterface(owner, part)
         items = tuple(items)
+        built = ResolvedInterface(owner, items, part)
         check_unique(part.file, "name", _declared_names(items))
         gates = self.gates(part)
         resources: list[ResourceNode] = []

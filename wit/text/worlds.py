@@ -209,11 +209,13 @@ class Worlds:
                         f" `with {{ {new} as … }}`"
                     )
                     fail(part.file, reason, item.path.name)
-                mine.setdefault(new, entry if new == key else _renamed(entry, new))
+                mine.setdefault(new, entry if new == key else self._renamed(entry, new))
 
-
-def _renamed(entry: _Entry, name: str) -> _Entry:
-    return replace(entry, name=name) if isinstance(entry, Function) else entry.renamed(name)
+    def _renamed(self, entry: _Entry, name: str) -> _Entry:
+        if isinstance(entry, Function):
+            return replace(entry, name=name)
+        # Its types bear the name of the interface, so it is built anew.
+        return self._interfaces.build(name, entry.items, entry.part)
 
 
 def _functions(entries: dict[str, _Entry]) -> tuple[Function, ...]:
