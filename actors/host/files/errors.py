@@ -1,6 +1,6 @@
 """The one way in which an operation on files fails.
 
-    FileError    an answer to the guest, never tried again by the host: terminal
+FileError    an answer to the guest, never tried again by the host: terminal
 """
 
 __all__ = ["FileError"]
