@@ -4,18 +4,18 @@ from typing import final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
-from wit.json_values import JsonCodec, codec_for
-from wit.names import full_name, resolve
-from wit.signatures import signature
-from wit.wave import Call, bind_arguments, format_value
 
 from actors.errors import RejectedError
 from actors.limits import PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX
 from actors.message import JsonCall
 from oplog.entries import Failure
 from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
+from wit.json_values import JsonCodec, codec_for
+from wit.names import full_name, resolve
+from wit.signatures import signature
 from wit.types import FunctionType
 from wit.values import Value
+from wit.wave import Call, bind_arguments, format_value
 from wit.world import Function, World
 
 __all__ = ["BoundFunction", "CallTable"]
@@ -157,6 +157,6 @@ class CallTable:
         Raises:
             RejectedError: the result is too large.
         """
-        if raw is not UNSET and len(bytes(raw)) > RESULT_BYTES_MAX:  # type: ignore[arg-type]
+        if not isinstance(raw, UnsetType) and len(bytes(raw)) > RESULT_BYTES_MAX:
             message = f"the result has more than {RESULT_BYTES_MAX} bytes"
             raise RejectedError(Failure(kind="too-large", message=message))

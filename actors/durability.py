@@ -21,12 +21,12 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
-from wit.json_values import codec_for
-from wit.type_walk import walk
 
 from actors.engine.port import HostCall
 from actors.errors import InternalError
 from actors.host.interface import HostFunction, Kind
+from wit.json_values import codec_for
+from wit.type_walk import walk
 from wit.types import Borrow, FunctionType, Own, Type
 
 __all__ = ["Journal", "JournalHolder", "bind", "step", "waiting_step"]

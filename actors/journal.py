@@ -28,14 +28,7 @@ class WorkerJournal:
         self._writer = ledger.writer
         self._clock = ledger.clock
         self._references = references
-        self._live = replay.at_end
-
-    @property
-    def live(self) -> bool:
-        """Whether the log is used up, so that things happen for the first time."""
-        if not self._live:
-            self._live = self._replay.at_end
-        return self._live
+        self._live = False
 
     @property
     def recorded_ms(self) -> int:
@@ -73,6 +66,6 @@ class WorkerJournal:
 
     def output(self, level: str, message: str) -> None:
         """Record what the guest prints, unless the log shows that it was printed before."""
-        if not self.live or self._replay.already_logged(level, message):
+        if not self._live and self._replay.already_logged(level, message):
             return
         self._writer.add(Log(at_ms=self._clock.stamp_ms(), level=level, message=message))

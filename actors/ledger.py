@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import final
 
 from msgspec import Raw, UnsetType
-from oplog.outcome import read_outcome
 
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
@@ -35,6 +34,7 @@ from oplog.entries import (
     Restart,
     Suspend,
 )
+from oplog.outcome import read_outcome
 from oplog.writer import Writer
 
 __all__ = ["Ledger"]

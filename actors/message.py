@@ -10,12 +10,12 @@ from typing import TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
-from wit.wave import Call, parse_call
 
 from actors.limits import KEY_BYTES_MAX, MESSAGE_BYTES_MAX, RESULT_TO_BYTES_MAX
 from broker.ports import Message
 from oplog.entries import Caller, Failure
 from wit.errors import ParseError
+from wit.wave import Call, parse_call
 
 __all__ = ["Envelope", "Invocation", "JsonCall", "Malformed", "understand"]
 

@@ -11,7 +11,7 @@ from typing import Any, final
 
 import msgspec
 import structlog
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw, UnsetType
 
 from actors.calls import CallTable
 from actors.errors import RejectedError
@@ -136,9 +136,9 @@ class Outbox:
     ) -> Outcome:
         """Return the outcome as callers get it, with the result as WAVE beside the JSON."""
         wave = None
-        if result is not UNSET and function is not None and self.calls is not None:
+        if not isinstance(result, UnsetType) and function is not None and self.calls is not None:
             try:
-                wave = self.calls.find(function).wave_result(result)  # type: ignore[arg-type]
+                wave = self.calls.find(function).wave_result(result)
             except RejectedError:
                 # The component was updated to a version without this function.
                 wave = None

@@ -14,7 +14,7 @@ import structlog
 
 from actors.identity import WorkerId, worker_id_of
 from actors.limits import DRAIN_WAIT_S, RELOAD_DELAY_S
-from broker.ports import Consumer, Delivery
+from broker.ports import Consumer, Delivery, Message
 
 __all__ = ["Partition", "Resident"]
 
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class Resident(Protocol):
     """A worker in memory, as its partition sees it."""
 
-    def offer(self, kind: str, delivery: Delivery) -> None:
+    def offer(self, kind: str, message: Message) -> None:
         """Take a mailbox message in."""
         ...
 
@@ -50,7 +50,7 @@ class Partition:
         number: int,
         *,
         open_consumer: Callable[["Partition"], Consumer],
-        start_worker: Callable[["Partition", WorkerId], Resident],
+        start_worker: Callable[["Partition", WorkerId, bool], Resident],
         on_lost: Callable[["Partition"], None],
     ) -> None:
         self.number = number
@@ -58,20 +58,40 @@ class Partition:
         self.lost = False
         self.workers: dict[WorkerId, Resident] = {}
         self._anchors: dict[WorkerId, Delivery] = {}
+        # Hashes of the workers that ended here with everything sent. All others may have been left
+        # by a dead owner between commit and sending: their last messages are sent again.
+        self._clean: set[int] = set()
         self._start_worker = start_worker
         self._on_lost = on_lost
+        self._acquiring: asyncio.Future[None] | None = None
         self._empty = asyncio.Event()
         self._empty.set()
         self._consumer = open_consumer(self)
 
     async def acquire(self, *, owner_is_dead: bool) -> None:
-        """Take the partition; everything unacknowledged is delivered again."""
-        await self._consumer.acquire(owner_is_dead=owner_is_dead)
+        """Take the partition; everything unacknowledged is delivered again.
+
+        Returns without it if it is given up or lost in the meantime: going on would take
+        deliveries that nobody handles, and keep everybody else from having them.
+        """
+        if self.lost or self.draining:
+            return
+        self._acquiring = asyncio.ensure_future(self._consumer.acquire(owner_is_dead=owner_is_dead))
+        try:
+            await self._acquiring
+        except asyncio.CancelledError:
+            if not (self._acquiring.cancelled() and self.lost):
+                raise
+        finally:
+            self._acquiring.cancel()
+            self._acquiring = None
 
     def deliver(self, delivery: Delivery) -> None:
         """Route a mailbox message to its worker, waking the worker if it is not in memory."""
         if self.lost:
             return
+        if delivery.missed:
+            self.missed_deliveries()
         message = delivery.message
         try:
             worker_id, kind = worker_id_of(message.subject)
@@ -88,7 +108,7 @@ class Partition:
                 self._consumer.acknowledge(anchor.token)
         worker = self.workers.get(worker_id) or self._wake(worker_id)
         if worker is not None:
-            worker.offer(kind, delivery)
+            worker.offer(kind, message)
 
     def settle(self, worker_id: WorkerId) -> None:
         """Acknowledge the worker's anchor: it has nothing to do and nothing to send."""
@@ -103,6 +123,10 @@ class Partition:
     def ended(self, worker_id: WorkerId, *, reload: bool) -> None:
         """A worker has left memory. `reload`: it could not go on, but its work is not done."""
         self.workers.pop(worker_id, None)
+        if reload:
+            self._clean.discard(hash(worker_id))
+        else:
+            self._clean.add(hash(worker_id))
         if not self.workers:
             self._empty.set()
         pending = worker_id in self._anchors
@@ -132,6 +156,8 @@ class Partition:
         """Drop everything at once, send nothing more."""
         if not self.lost:
             self.lost = True
+            if self._acquiring is not None:
+                self._acquiring.cancel()
             self._consumer.stop()
             for worker in list(self.workers.values()):
                 worker.drop()
@@ -145,7 +171,8 @@ class Partition:
     def _wake(self, worker_id: WorkerId) -> Resident | None:
         if self.lost or self.draining:
             return None
-        worker = self._start_worker(self, worker_id)
+        recovering = hash(worker_id) not in self._clean
+        worker = self._start_worker(self, worker_id, recovering)
         self.workers[worker_id] = worker
         self._empty.clear()
         return worker

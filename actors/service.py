@@ -112,15 +112,23 @@ class Executor:
                 residency=self._residency,
                 spawn=self._spawn,
             )
-            while not self._stopping.is_set():
-                await self._beat()
-                try:
-                    async with asyncio.timeout(HEARTBEAT_INTERVAL_S):
-                        await self._stopping.wait()
-                except TimeoutError:
-                    continue
-            await self._leave()
+            try:
+                await self._beat_until_stopped()
+                await self._leave()
+            finally:
+                # Cancelled: no task may be started any more.
+                for partition in list(self._partitions.values()):
+                    self._drop(partition)
         log.info("executor left", name=self._options.name)
+
+    async def _beat_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            await self._beat()
+            try:
+                async with asyncio.timeout(HEARTBEAT_INTERVAL_S):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
 
     async def _beat(self) -> None:
         if not await self._membership.beat():
@@ -176,9 +184,9 @@ class Executor:
             partition.number, on_delivery=partition.deliver, on_lost=partition.taken
         )
 
-    def _start_worker(self, partition: Partition, worker_id: WorkerId) -> Worker:
+    def _start_worker(self, partition: Partition, worker_id: WorkerId, recovering: bool) -> Worker:  # noqa: FBT001 - a callback with one caller
         assert self._services is not None
-        worker = Worker(worker_id, partition, self._services)
+        worker = Worker(worker_id, partition, self._services, recovering=recovering)
         worker.task = self._spawn(worker.run())
         return worker
 

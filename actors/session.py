@@ -93,9 +93,16 @@ class Session:
         """Start the guest, replay, then work."""
         try:
             guest = await start()
+            replayed = 0
             while (invoked := self._cursor.next_invocation()) is not None:
                 bound, arguments = guest.recall(invoked)
-                await self._execute(guest, bound, arguments, invoked)
+                result = await self._execute(guest, bound, arguments)
+                if self._cursor.completed(result=result) is None:
+                    self._complete(invoked, result)
+                    break
+                replayed += 1
+                if replayed % INVOCATIONS_PER_TURN_MAX == 0:
+                    await asyncio.sleep(0)
             return await self._work(guest)
         except _Interrupted:
             self._commands.obey()
@@ -155,20 +162,16 @@ class Session:
             self._ledger.reject(envelope, error.failure, function=understood.call.function)
             return
         invoked = self._ledger.begin(envelope, bound.name, params)
-        await self._execute(guest, bound, arguments, invoked)
+        self._complete(invoked, await self._execute(guest, bound, arguments))
 
     async def _execute(
-        self,
-        guest: Guest,
-        bound: BoundFunction,
-        arguments: list[Value],
-        invoked: ExportedFunctionInvoked,
-    ) -> None:
+        self, guest: Guest, bound: BoundFunction, arguments: list[Value]
+    ) -> Raw | UnsetType:
         if self._mailbox.has_commands and self._commands.stops_guest:
             raise _Interrupted
         self._calling = asyncio.current_task()
         try:
-            result = await guest.call(bound, arguments)
+            return await guest.call(bound, arguments)
         except asyncio.CancelledError:
             if not self._stopped_by_command or self._calling is None:
                 raise
@@ -176,12 +179,8 @@ class Session:
             raise _Interrupted from None
         finally:
             self._calling = None
-        self._finish(invoked, result)
 
-    def _finish(self, invoked: ExportedFunctionInvoked, result: Raw | UnsetType) -> None:
-        replayed = self._cursor.current is not None
-        if replayed and self._cursor.completed(result=result) is not None:
-            return
+    def _complete(self, invoked: ExportedFunctionInvoked, result: Raw | UnsetType) -> None:
         self._on_invocation()
         try:
             CallTable.check_result(result)

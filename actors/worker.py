@@ -16,7 +16,7 @@ from actors.limits import LOAD_BACKOFF_S
 from actors.partition import Partition
 from actors.services import Services
 from broker.errors import FencedError, RetryableError
-from broker.ports import Delivery
+from broker.ports import Message
 from oplog.errors import WriterStoppedError
 
 __all__ = ["Worker"]
@@ -28,14 +28,21 @@ log = structlog.get_logger(__name__)
 class Worker:
     """The resident of a partition for one worker id. `run` is its task; it never raises."""
 
-    def __init__(self, worker_id: WorkerId, partition: Partition, services: Services) -> None:
+    def __init__(
+        self,
+        worker_id: WorkerId,
+        partition: Partition,
+        services: Services,
+        *,
+        recovering: bool,
+    ) -> None:
         self.id = worker_id
         self.task: asyncio.Task[None] | None = None
         self._partition = partition
         self._services = services
         self._address = Address.of(worker_id, services.broker.partitions)
         self._life: Life | None = None
-        self._recovering = False
+        self._recovering = recovering
         self._leaving = False
         self._dropped = False
         self._failure: BaseException | None = None
@@ -45,16 +52,13 @@ class Worker:
         """What the guest holds now."""
         return 0 if self._life is None else self._life.memory_bytes
 
-    def offer(self, kind: str, delivery: Delivery) -> None:
+    def offer(self, kind: str, message: Message) -> None:
         """Take a mailbox message in. Before the first load it is dropped: the load reads all."""
-        # The previous owner had not acknowledged it, so it may not have sent what it committed.
-        self._recovering = self._recovering or delivery.redelivered
         if self._life is not None:
-            self._life.offer(kind, delivery.message)
+            self._life.offer(kind, message)
 
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
-        self._recovering = True
         if self._life is not None:
             self._life.distrust_deliveries()
 
@@ -105,6 +109,7 @@ class Worker:
 
     async def _live(self) -> Next:
         life = await self._load()
+        self._recovering = False
         self._life = life
         try:
             return await life.run()
@@ -130,7 +135,6 @@ class Worker:
                 await asyncio.sleep(LOAD_BACKOFF_S)
 
     def _settle(self) -> None:
-        self._recovering = False
         self._partition.settle(self.id)
 
     def _failed(self, error: BaseException) -> None:

@@ -44,8 +44,10 @@ def timestamp(at_ms: int) -> str:
 def public(index: int, entry: Entry) -> PublicEntry:
     """Return the public view of one entry."""
     plain: dict[str, Any] = msgspec.to_builtins(entry, enc_hook=_decode_raw)
-    at_ms = plain.pop("at-ms", 0)
-    return PublicEntry(index, {"type": plain.pop("type"), "timestamp": timestamp(at_ms), **plain})
+    shown: dict[str, Any] = {"type": plain.pop("type")}
+    if plain.pop("at-ms", 0):
+        shown["timestamp"] = timestamp(entry.at_ms)
+    return PublicEntry(index, shown | plain)
 
 
 def _decode_raw(value: object) -> object:

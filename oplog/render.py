@@ -37,14 +37,17 @@ from oplog.public import timestamp
 __all__ = ["line", "lines"]
 
 _TYPE_WIDTH = max(len(name) for name in TYPE_NAMES)
+_MOMENT_WIDTH = len("2026-11-22 21:31:12.345")
 _INDEX_WIDTH = 6
 
 
 def line(index: int, entry: Entry) -> str:
     """Return one entry as a line without line end."""
-    moment = timestamp(entry.at_ms).replace("T", " ").removesuffix("Z")
-    name = type_name(entry)
-    return f"{index:>{_INDEX_WIDTH}}  {moment}  {name:<{_TYPE_WIDTH}}  {_text(entry)}".rstrip()
+    moment = ""
+    if entry.at_ms:
+        moment = timestamp(entry.at_ms).replace("T", " ").removesuffix("Z")
+    start = f"{index:>{_INDEX_WIDTH}}  {moment:<{_MOMENT_WIDTH}}"
+    return _printable(f"{start}  {type_name(entry):<{_TYPE_WIDTH}}  {_text(entry)}").rstrip()
 
 
 def lines(entries: Iterable[tuple[int, Entry]]) -> Iterator[str]:
@@ -60,15 +63,16 @@ def _text(entry: Entry) -> str:
         case ExportedFunctionInvoked():
             caller = entry.caller
             by = "" if caller is None else f" from {caller.component}/{caller.worker}"
-            return f"{_call(entry.function, entry.params)}  key {_plain(entry.idempotency_key)}{by}"
+            return f"{_call(entry.function, entry.params)}  key {_short(entry.idempotency_key)}{by}"
         case ExportedFunctionCompleted():
-            return f"{_outcome(entry)}  key {_plain(entry.idempotency_key)}"
+            function = "" if entry.function is None else f"{_short(entry.function)} = "
+            return f"{function}{_outcome(entry)}  key {_short(entry.idempotency_key)}"
         case ImportedFunctionInvoked():
             request = None if isinstance(entry.request, UnsetType) else entry.request
             return f"{_call(entry.function, request)} = {_value(entry.response)}  {entry.kind}"
         case InvocationRejected():
-            function = "" if entry.function is None else f"{_plain(entry.function)}  "
-            return f"{function}{_failure(entry.error)}  key {_plain(entry.idempotency_key)}"
+            function = "" if entry.function is None else f"{_short(entry.function)}  "
+            return f"{function}{_failure(entry.error)}  key {_short(entry.idempotency_key)}"
         case ErrorEntry():
             then = "given up"
             if entry.retry_at_ms is not None:
@@ -79,10 +83,10 @@ def _text(entry: Entry) -> str:
         case Exited():
             return f"code {entry.code}"
         case CancelPendingInvocation():
-            return f"key {_plain(entry.idempotency_key)}"
+            return f"key {_short(entry.idempotency_key)}"
         case Log():
-            context = f"[{_plain(entry.context)}] " if entry.context else ""
-            return f"{entry.level}: {context}{_plain(entry.message)}"
+            context = f"[{_short(entry.context)}] " if entry.context else ""
+            return f"{entry.level}: {context}{_short(entry.message)}"
         case Deleted():
             return f"incarnation {entry.incarnation}"
         case NoOp() | Interrupted() | Restart():
@@ -93,26 +97,26 @@ def _text(entry: Entry) -> str:
 
 def _create(entry: Create) -> str:
     parts = [
-        f"{_plain(entry.component)}/{_plain(entry.worker)} version {entry.component_version}",
+        f"{_short(entry.component)}/{_short(entry.worker)} version {entry.component_version}",
         f"incarnation {entry.incarnation}",
     ]
     if entry.args:
-        parts.append(f"args {_plain(' '.join(entry.args))}")
+        parts.append(f"args {_short(' '.join(entry.args))}")
     if entry.env:
         # Values of the environment are where secrets live.
-        parts.append(f"env {_plain(' '.join(name for name, _ in entry.env))}")
+        parts.append(f"env {_short(' '.join(name for name, _ in entry.env))}")
     if entry.parent is not None:
-        parts.append(f"parent {_plain(entry.parent)}")
+        parts.append(f"parent {_short(entry.parent)}")
     return "  ".join(parts)
 
 
 def _call(function: str, values: Raw | None) -> str:
     if values is None:
-        return f"{_plain(function)}()"
+        return f"{_short(function)}()"
     text = _value(values)
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
-    return f"{_plain(function)}({text})"
+    return f"{_short(function)}({text})"
 
 
 def _outcome(entry: ExportedFunctionCompleted) -> str:
@@ -122,7 +126,7 @@ def _outcome(entry: ExportedFunctionCompleted) -> str:
 
 
 def _failure(error: Failure) -> str:
-    return f"{error.kind}: {_plain(error.message)}"
+    return f"{error.kind}: {_short(error.message)}"
 
 
 def _value(value: Raw) -> str:
@@ -130,14 +134,19 @@ def _value(value: Raw) -> str:
         return f"<{payloads.referenced_size(value)} bytes in the blob store>"
     # A character has at most four bytes: enough are decoded to tell that there is more.
     start = bytes(memoryview(value)[: 4 * RENDER_CHARACTERS_MAX + 4])
-    return _plain(start.decode(errors="ignore"))
+    return _short(start.decode(errors="ignore"))
 
 
-def _plain(text: str) -> str:
-    cut = text[: RENDER_CHARACTERS_MAX + 1]
-    shown = "".join(c if c.isprintable() else _escaped(c) for c in cut[:RENDER_CHARACTERS_MAX])
-    return f"{shown}…" if len(cut) > RENDER_CHARACTERS_MAX else shown
+def _short(text: str) -> str:
+    if len(text) <= RENDER_CHARACTERS_MAX:
+        return text
+    return f"{text[:RENDER_CHARACTERS_MAX]}…"
 
 
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterable
 
 from wit.errors import ValueMismatchError
+from wit.excerpt import excerpt
 from wit.limits import SHOWN_CHARACTERS_MAX, SUGGESTIONS_MAX
 
 __all__ = ["Misfit", "near_matches", "shown", "unknown_name"]
@@ -16,9 +17,10 @@ __all__ = ["Misfit", "near_matches", "shown", "unknown_name"]
 class Misfit(Exception):  # noqa: N818 - never leaves the package: it becomes a ValueMismatchError
     """A value does not fit. Each container adds its own step to the path while it unwinds."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, offset: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.offset = offset
         self._steps: list[str] = []
 
     def within(self, step: str) -> "Misfit":
@@ -30,10 +32,16 @@ class Misfit(Exception):  # noqa: N818 - never leaves the package: it becomes a 
         self._steps.append(step)
         return self
 
-    def mismatch(self, root: str = "") -> ValueMismatchError:
-        """Return the public error, its path beginning with `root`."""
+    def mismatch(self, root: str = "", *, text: str = "") -> ValueMismatchError:
+        """Return the public error, its path beginning with `root`.
+
+        If the misfit knows its offset in `text`, the message shows the place.
+        """
         path = root + "".join(reversed(self._steps))
-        return ValueMismatchError(self.reason, path=path.removeprefix("."))
+        reason = self.reason
+        if self.offset is not None and text:
+            reason = f"{reason}\n{excerpt(text, self.offset)}"
+        return ValueMismatchError(reason, path=path.removeprefix("."))
 
 
 def shown(value: object) -> str:

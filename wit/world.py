@@ -36,7 +36,7 @@ class Interface(Struct, frozen=True):
     resources: tuple[str, ...] = ()
 
 
-class World(Struct, frozen=True):
+class World(Struct, frozen=True, cache_hash=True):
     """The imports and exports of one component."""
 
     import_interfaces: tuple[Interface, ...] = ()

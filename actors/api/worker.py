@@ -1,23 +1,31 @@
 """`shem.api.worker.*`: find workers and read their logs."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Final, final
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Struct
 
+from actors.api.errors import ApiError
 from actors.api.routes import Routes, route
-from actors.api.statuses import COMMITS_PER_TURN_MAX, Statuses, damaged, unknown_worker
+from actors.api.statuses import Statuses, damaged, unknown_worker
 from actors.components import ComponentStore
 from broker.ports import Request
-from oplog.codec import type_name
-from oplog.errors import CorruptLogError
+from oplog.errors import CorruptLogError, QueryError
+from oplog.public import PublicEntry, public
+from oplog.render import line
+from oplog.search import parse
 from oplog.status import Status
 
 __all__ = ["WorkerApi"]
 
 LIMIT_MAX: Final = 1_000
 ANSWER_BYTES_MAX: Final = 512 * 1024
+# Looking for something rare goes on with the next request, so that none takes too long.
+SCANNED_MAX: Final = 20_000
+# Decoding and matching is CPU work on the executor's loop: guests get their turn in between.
+ENTRIES_PER_TURN_MAX: Final = 100
 
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 
@@ -39,19 +47,32 @@ class GetWorker(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReadOplog(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """Entries from index `from`, at most `limit`; with `types` only those of these types."""
+    """Entries from index `from`, at most `limit`.
+
+    `types` and `query` (see `oplog.search`) select entries; `text`: as lines for people, too.
+    """
 
     component: str
     worker: str
     from_: Annotated[int, Meta(ge=1)] = 1
     limit: Limit = LIMIT_MAX
     types: tuple[str, ...] = ()
+    query: str | None = None
+    text: bool = False
+
+
+class Item(Struct, frozen=True, omit_defaults=True):
+    """An entry in its public view."""
+
+    index: int
+    entry: dict[str, object]
+    text: str | None = None
 
 
 class Page(Struct, frozen=True, omit_defaults=True):
-    """Entries and, if there are more, where to go on."""
+    """Entries and, if there may be more, where to go on. May be empty although there are more."""
 
-    entries: list[dict[str, int | Raw]]
+    entries: list[Item]
     next: int | None = None
 
 
@@ -92,27 +113,43 @@ class WorkerApi:
         return {"component": body.component, **_describe(body.worker, status)}
 
     async def _oplog(self, body: ReadOplog, _request: Request) -> object:
+        wants = _selection(body)
         log = await self._statuses.log(body.component, body.worker)
         if log is None:
             raise unknown_worker(body.component, body.worker)
-        wanted = set(body.types)
-        page: list[dict[str, int | Raw]] = []
+        found: list[Item] = []
         size = 0
         try:
-            for number, (commit, _) in enumerate(log.commits(after=body.from_ - 1)):
-                for index, entry in enumerate(commit.entries, commit.first):
-                    if index < body.from_ or (wanted and type_name(entry) not in wanted):
-                        continue
-                    data = msgspec.json.encode(entry)
-                    size += len(data)
-                    if page and (len(page) >= body.limit or size > ANSWER_BYTES_MAX):
-                        return Page(entries=page, next=index)
-                    page.append({"index": index, "entry": Raw(data)})
-                if number % COMMITS_PER_TURN_MAX == 0:
+            for scanned, (index, entry, _) in enumerate(log.entries(after=body.from_ - 1)):
+                if scanned == SCANNED_MAX:
+                    return Page(entries=found, next=index)
+                if scanned % ENTRIES_PER_TURN_MAX == 0:
                     await asyncio.sleep(0)
+                shown = public(index, entry)
+                if not wants(shown):
+                    continue
+                size += len(msgspec.json.encode(shown))
+                if found and (len(found) >= body.limit or size > ANSWER_BYTES_MAX):
+                    return Page(entries=found, next=index)
+                found.append(Item(index, shown.entry, line(index, entry) if body.text else None))
         except CorruptLogError as error:
             raise damaged(body.component, body.worker, error) from error
-        return Page(entries=page)
+        return Page(entries=found)
+
+
+def _selection(body: ReadOplog) -> Callable[[PublicEntry], bool]:
+    types = frozenset(body.types)
+    try:
+        query = None if body.query is None else parse(body.query)
+    except QueryError as error:
+        raise ApiError("bad-request", f"query: {error}") from error
+
+    def wants(shown: PublicEntry) -> bool:
+        if types and shown.entry["type"] not in types:
+            return False
+        return query is None or query.matches(shown.index, shown.entry)
+
+    return wants
 
 
 def _describe(worker: str, status: Status) -> dict[str, object]:

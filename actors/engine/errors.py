@@ -4,16 +4,20 @@ EngineError
 ├── ComponentError            the bytes are no component we can run; terminal
 │   └── MissingImportsError   imports that nobody provides; terminal
 ├── GuestTrap                 the guest failed (see `kind`); the retry policy decides
+├── CapacityError             this process holds as many instances as it can; retry elsewhere
+├── InstanceStateError        closed, poisoned or busy: a bug of the caller
 └── EngineInternalError       our bug, or a wasmtime that is not the pinned one
 """
 
 from typing import Literal, TypeAlias
 
 __all__ = [
+    "CapacityError",
     "ComponentError",
     "EngineError",
     "EngineInternalError",
     "GuestTrap",
+    "InstanceStateError",
     "MissingImportsError",
     "TrapKind",
 ]
@@ -46,6 +50,14 @@ class GuestTrap(EngineError):  # noqa: N818 - a trap is the field's word for it
         super().__init__(message)
         self.kind: TrapKind = kind
         self.backtrace = backtrace
+
+
+class CapacityError(EngineError):
+    """The process holds as many instances as the machine allows. Suspend some, or use another."""
+
+
+class InstanceStateError(EngineError):
+    """The instance was closed, failed before, or is running another call."""
 
 
 class EngineInternalError(EngineError):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, final
+from typing import Any, assert_never, final
 
 import structlog
 
@@ -14,10 +14,11 @@ from broker.jetstream.bucket import JetStreamBucket
 from broker.jetstream.consumer import JetStreamConsumer
 from broker.jetstream.durability import Durability, probe_durability, warn_if_lazy
 from broker.jetstream.journal import JetStreamJournal
-from broker.jetstream.options import ConnectOptions, with_url_credentials
+from broker.jetstream.options import ClientKind, ConnectOptions, with_url_credentials
 from broker.jetstream.setup import Setup
 from broker.jetstream.signals import JetStreamSignals
 from broker.jetstream.wire import Wire
+from broker.jetstream.wire_lean import LeanWire
 from broker.jetstream.wire_nats import NatsPyWire
 from broker.ports import Delivery
 
@@ -35,7 +36,7 @@ async def connect(options: ConnectOptions) -> "JetStreamBroker":
         SetupError: the server or its streams are not as Shem needs them, or the options are wrong.
     """
     options = with_url_credentials(options)
-    wire = await NatsPyWire.connect(options)
+    wire = await _connect_wire(options)
     try:
         api = JetStreamApi(wire, options.api_prefix)
         partitions = await Setup(api, options).run()
@@ -152,6 +153,16 @@ class JetStreamBroker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+async def _connect_wire(options: ConnectOptions) -> Wire:
+    match options.client:
+        case ClientKind.NATS_PY:
+            return await NatsPyWire.connect(options)
+        case ClientKind.AUTO | ClientKind.LEAN:
+            return await LeanWire.connect(options)
+        case _:
+            assert_never(options.client)
 
 
 async def _run_hook(hook: Callable[[], Awaitable[None]]) -> None:

@@ -162,6 +162,14 @@ class Wire(Protocol):
         """
         ...
 
+    async def wait_until_up(self, timeout_s: float) -> None:
+        """Wait for the connection.
+
+        Raises:
+            UnavailableError: it does not come in time, or was closed for good.
+        """
+        ...
+
     def on_up(self, callback: Callable[[], None]) -> None:
         """Call back after every reconnection, with subscriptions renewed."""
         ...
@@ -214,8 +222,9 @@ class PendingRequests:
                 future.set_exception(UnavailableError(f"request to {subject!r}: {reason}"))
 
     def fail_subject(self, subject: str, error: BrokerError) -> bool:
-        """Fail the requests to one subject; say whether there were any."""
-        numbers = [number for number, (name, _) in self._waiting.items() if name == subject]
+        """Fail the requests to one subject, in whatever case; say whether there were any."""
+        folded = subject.lower()
+        numbers = [n for n, (name, _) in self._waiting.items() if name.lower() == folded]
         for number in numbers:
             _, future = self._waiting.pop(number)
             if not future.done():

@@ -6,19 +6,20 @@ from types import TracebackType
 from typing import Self, final
 
 import msgspec
+from msgspec import structs
 
-from broker.errors import BrokerError
+from broker.errors import PermissionDeniedError, SetupError
+from broker.errors import UnavailableError as BrokerUnavailableError
 from broker.jetstream.connect import connect
-from broker.jetstream.options import ConnectOptions
 from broker.ports import Broker
 from shem.client.components import Components
 from shem.client.feed import Event, Feed, Result, pattern
-from shem.client.invocations import Invocations, broker_error
+from shem.client.invocations import Invocations
 from shem.client.mail import Mail
 from shem.client.requests import Requests
 from shem.client.worker import Worker, decode_event, decode_result
-from shem.errors import UnavailableError
-from shem.location import find_url
+from shem.connection import CONNECT_TIMEOUT_S, Connection
+from shem.errors import RefusedError, UnavailableError
 from shem.records import WorkerStatus
 
 __all__ = ["Client"]
@@ -52,39 +53,42 @@ class Client:
         tls_ca: Path | None = None,
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
+        timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> Self:
         """Connect to the broker; `url` may name several servers, separated by commas.
 
-        Without `url`: `SHEM_NATS_URL`, else the system that `shem up` started in this directory,
-        else the default port of this machine.
+        What is not given comes from the `SHEM_NATS_*` variables; the URL then from the system that
+        `shem up` started in this directory, else it is the default port of this machine.
 
         Raises:
             UnavailableError: no server answers.
             RefusedError: the server refuses us, or is not as Shem needs it.
         """
-        place = url or find_url()
-        options = ConnectOptions(
-            servers=tuple(part.strip() for part in place.split(",")),
-            name="shem-client",
-            user=user,
-            password=password,
-            token=token,
-            nkey_seed_file=nkey_seed_file,
-            creds_file=creds_file,
-            tls_ca=tls_ca,
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-            # How the server keeps messages is told to operators, by the executors.
-            assume_durable=True,
-        )
+        given = {
+            "url": url,
+            "user": user,
+            "password": password,
+            "token": token,
+            "nkey_seed_file": nkey_seed_file,
+            "creds_file": creds_file,
+            "tls_ca": tls_ca,
+            "tls_cert": tls_cert,
+            "tls_key": tls_key,
+        }
+        chosen = {name: str(value) for name, value in given.items() if value is not None}
+        connection = structs.replace(Connection.from_environment(), **chosen)
+        # How the server keeps messages is told to operators, by the executors.
+        options = connection.options(name="shem-client", assume_durable=True, timeout_s=timeout_s)
         try:
             broker = await connect(options)
-        except BrokerError as error:
-            public = broker_error(error)
-            if isinstance(public, UnavailableError):
-                hint = f"cannot reach the broker at {place}: {error}; is `shem up` running?"
-                raise UnavailableError(hint, kind="unavailable") from error
-            raise public from error
+        except BrokerUnavailableError as error:
+            place = ", ".join(options.servers)
+            raise UnavailableError(
+                f"cannot reach the broker at {place}: {error}; is `shem up` running?",
+                kind="unavailable",
+            ) from error
+        except (SetupError, PermissionDeniedError) as error:
+            raise RefusedError(str(error), kind="broker-refused") from error
         return await cls(broker).start()
 
     async def start(self) -> Self:

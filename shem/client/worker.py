@@ -246,18 +246,32 @@ class Worker:
         return msgspec.convert(await self._requests.ask("worker.get", body), WorkerStatus)
 
     async def oplog(
-        self, *, start: int = 1, types: Sequence[str] = ()
+        self,
+        *,
+        start: int = 1,
+        types: Sequence[str] = (),
+        query: str | None = None,
+        with_text: bool = False,
     ) -> AsyncIterator[OplogEntry]:
-        """Yield the entries from index `start` up to now, in order; `types` selects some.
+        """Yield the entries from index `start` up to now, in order.
+
+        `types` and `query` select some; `with_text` has each come as a line for people, too.
 
         Raises:
             UnknownWorkerError: there is no such worker.
+            RefusedError: the query is malformed.
         """
-        body: dict[str, object] = {"component": self.component, "worker": self.name}
+        body: dict[str, object] = {
+            "component": self.component,
+            "worker": self.name,
+            "types": list(types),
+            "query": query,
+            "text": with_text,
+        }
         following: int | None = start
         while following is not None:
             answer = await self._requests.ask(
-                "worker.oplog", {**body, "from": following, "types": list(types)}
+                "worker.oplog", {**body, "from": following}, timeout_s=60.0
             )
             page = msgspec.convert(answer, _Page)
             for entry in page.entries:

@@ -1,9 +1,10 @@
 """Executors, clients and faults on one in-memory broker, in virtual time."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from actors.components.record import Upload, blob_name
 from actors.components.store import ComponentStore
@@ -12,7 +13,6 @@ from actors.programs import Programs, link
 from actors.service import Executor
 from broker import subjects
 from broker.memory import MemoryBroker, MemoryCluster
-from broker.ports import Message
 from oplog.codec import decode
 from oplog.headers import peek
 from tests.simulation.scripted import ScriptedEngine
@@ -34,8 +34,40 @@ class LoopTime:
         return asyncio.get_running_loop().time()
 
 
-class Crash(Exception):
-    """Raised by nobody: marks the end of an executor that was killed."""
+class CrashingJournal:
+    """A connection's journal that kills its executor around the n-th append to a log."""
+
+    def __init__(self, node: "Node", journal: Any) -> None:
+        self._node = node
+        self._journal = journal
+        self.appends = 0
+        self.crash_at: tuple[int, str] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    async def append(self, subject: str, data: bytes, **options: Any) -> int:
+        self.appends += 1
+        due = self.crash_at is not None and self.appends == self.crash_at[0]
+        if due and self.crash_at[1] == "before":
+            self._node.kill()
+            await asyncio.Event().wait()
+        sequence = await self._journal.append(subject, data, **options)
+        if due:
+            self._node.kill()
+            await asyncio.Event().wait()
+        return sequence
+
+
+class CrashingBroker:
+    """A connection whose journal crashes; everything else is passed on."""
+
+    def __init__(self, node: "Node", broker: MemoryBroker) -> None:
+        self._broker = broker
+        self.journal = CrashingJournal(node, broker.journal)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
 
 
 class Node:
@@ -43,7 +75,8 @@ class Node:
 
     def __init__(self, simulation: "Simulation", name: str) -> None:
         self.name = name
-        self.broker: MemoryBroker = simulation.cluster.connect()
+        self.connection: MemoryBroker = simulation.cluster.connect()
+        self.broker = CrashingBroker(self, self.connection)
         self.components = ComponentStore(self.broker, ScriptedEngine())
         self.executor = Executor(
             self.broker,
@@ -57,7 +90,7 @@ class Node:
     def kill(self) -> None:
         """Nothing leaves any more; then the process is gone."""
         self.killed = True
-        self.broker.disconnect()
+        self.connection.disconnect()
         self.task.cancel()
 
     async def stop(self) -> None:
@@ -76,17 +109,14 @@ class Simulation:
         self.results: dict[str, list[dict[str, Any]]] = {}
         self.events: list[dict[str, Any]] = []
         self._count = 0
+        self._news = asyncio.Event()
 
-    async def __aenter__(self) -> "Simulation":
+    async def __aenter__(self) -> Self:
         store = ComponentStore(self.client, ScriptedEngine())
         data = ScriptedEngine.COUNTER
-        import hashlib
-
         digest = hashlib.sha256(data).hexdigest()
         await self.client.blobs.put(blob_name(digest), data)
-        await store.add(
-            Upload(name=COMPONENT, digest=digest, size=len(data)), check=link, now_ms=0
-        )
+        await store.add(Upload(name=COMPONENT, digest=digest, size=len(data)), check=link, now_ms=0)
         await store.close()
         await self.client.signals.subscribe("shem.result.*.*", self._heard)
         await self.client.signals.subscribe(
@@ -109,6 +139,7 @@ class Simulation:
     def _heard(self, note: Any) -> None:
         body = json.loads(note.data)
         self.results.setdefault(body["key"], []).append(body)
+        self._news.set()
 
     async def publish(
         self, worker: str, function: str, *params: Any, key: str, headers: Mapping[str, str] = {}
@@ -142,7 +173,8 @@ class Simulation:
     async def result(self, key: str, *, within_s: float = 60) -> dict[str, Any]:
         async with asyncio.timeout(within_s):
             while key not in self.results:
-                await asyncio.sleep(0.001)
+                self._news.clear()
+                await self._news.wait()
         return self.results[key][0]
 
     async def invoke(self, worker: str, function: str, *params: Any, key: str) -> Any:
@@ -167,7 +199,3 @@ class Simulation:
 
 def kinds(entries: list[dict[str, Any]]) -> list[str]:
     return [entry["type"] for entry in entries]
-
-
-def stored(message: Message) -> bool:
-    return message.sequence > 0

@@ -1,7 +1,7 @@
 """An engine whose guests are Python: lets the executor be driven through every crash, fast.
 
-It keeps the engine's contract (`actors.engine.port`): guests reach the world only through the resolved
-host functions, and an instance is of no use after any failure. What it does not test is the engine.
+It keeps the engine's contract (`actors.engine.port`): guests reach the world only through the
+resolved host functions, and an instance is of no use after any failure. It does not test the engine.
 """
 
 import hashlib
@@ -11,9 +11,9 @@ from typing import Any
 from actors.engine.errors import ComponentError, GuestTrap, MissingImportsError
 from actors.engine.port import HostCall, HostResolver, Limits, Progress
 from wit.types import (
+    Borrow,
     FunctionType,
     Own,
-    Borrow,
     Parameter,
     Primitive,
     ResourceName,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from wit.binary import definitions as ast
 from wit.binary import types as spelled
 from wit.binary.entities import Entity, Exported, Instance, Opaque, Resource, TypeClosure
-from wit.binary.limits import EVALUATION_DEPTH_MAX, EVALUATIONS_MAX
+from wit.binary.limits import EVALUATION_DEPTH_MAX, EVALUATION_INSTANCE_COST, EVALUATIONS_MAX
 from wit.binary.resolve_types import TypeBuilder
 from wit.binary.scope import Scope
 from wit.binary.sorts import Sort
@@ -105,9 +105,10 @@ class Evaluation:
             )
 
     def descend(self, depth: int, offset: int) -> int:
-        """Return the depth one level further in, or raise `BinaryError` if it is too deep."""
+        """Return the depth one instance further in, or raise `BinaryError` if it is too deep."""
         if depth == EVALUATION_DEPTH_MAX:
             raise BinaryError(f"instances nested deeper than {EVALUATION_DEPTH_MAX}", offset=offset)
+        self.spend(EVALUATION_INSTANCE_COST, offset)
         return depth + 1
 
     def resource(self, name: ResourceName | None, offset: int) -> Resource:

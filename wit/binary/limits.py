@@ -9,6 +9,7 @@ __all__ = [
     "DEFINITIONS_MAX",
     "EVALUATIONS_MAX",
     "EVALUATION_DEPTH_MAX",
+    "EVALUATION_INSTANCE_COST",
     "ITEMS_MAX",
     "NAME_BYTES_MAX",
     "PARAMETERS_MAX",
@@ -44,8 +45,11 @@ TYPE_SIZE_MAX = 100_000
 Types are stored as graphs, but compared, hashed and printed as trees.
 """
 
-EVALUATIONS_MAX = 300_000
+EVALUATIONS_MAX = 200_000
 """Definitions and list items evaluated while resolving: what is instantiated twice counts twice."""
+
+EVALUATION_INSTANCE_COST = 20
+"""What making the index spaces of one instance counts as, in definitions."""
 
 EVALUATION_DEPTH_MAX = 64
 """Instantiations inside each other while resolving, instance types included."""

@@ -9,6 +9,7 @@
 #define ARENA_BYTES (64 * 1024)
 #define PUBLISHERS_MAX 64
 #define PAGE_BYTES 65536
+#define PAGES_MAX 65536
 #define ROUNDS_PER_MS 600000
 #define WRITE_BYTES_MAX 4096
 
@@ -56,7 +57,8 @@ static void append_number(uint64_t value, int digits_min) {
   append_text(digits + 20 - count, (uint32_t)count);
 }
 
-EXPORT("cabi_realloc") void *cabi_realloc(void *old, uint32_t old_size, uint32_t align, uint32_t size) {
+EXPORT("cabi_realloc")
+void *cabi_realloc(void *old, uint32_t old_size, uint32_t align, uint32_t size) {
   char *fresh = allocate(align, size);
   for (uint32_t i = 0; i < old_size && i < size; i++) fresh[i] = ((char *)old)[i];
   return fresh;
@@ -141,7 +143,8 @@ EXPORT("demo:counter/api#busy") uint64_t busy(uint64_t ms) {
 EXPORT("demo:counter/api#grow") uint64_t grow(uint64_t bytes) {
   uint64_t pages = (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
   // The arena is static, so nothing else ever grows the memory.
-  if (pages > 65536 || __builtin_wasm_memory_grow(0, (uint32_t)pages) == (uint32_t)-1) __builtin_trap();
+  if (pages > PAGES_MAX) __builtin_trap();
+  if (__builtin_wasm_memory_grow(0, (uint32_t)pages) == (uint32_t)-1) __builtin_trap();
   return kept += bytes;
 }
 

@@ -72,7 +72,8 @@
       (export "[method]output-stream.blocking-write-and-flush" (func $stand-in "write"))))))
   (core func $now (canon lower (func $wall "now") (memory (core memory $main "memory"))))
   (core func $write (canon lower
-    (func $streams "[method]output-stream.blocking-write-and-flush") (memory (core memory $main "memory"))))
+    (func $streams "[method]output-stream.blocking-write-and-flush")
+    (memory (core memory $main "memory"))))
   (core instance (instantiate $filler (with "" (instance
     (export "now" (func $now))
     (export "write" (func $write))

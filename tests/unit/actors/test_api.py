@@ -67,7 +67,6 @@ class Scene:
             self.broker.signals,
             check=lambda _: None,
             users_of=self.statuses.users_of,
-            signature=lambda function: f"{function.interface}.{{{function.name}}}()",
         )
         routes = {
             **component.routes(),
@@ -287,6 +286,12 @@ def test_the_log_is_read_in_pages_and_by_type():
         assert "next" not in page
         page = (await scene.ask("worker.oplog", {**body, "limit": 9, "types": ["log"]}))["ok"]
         assert [each["index"] for each in page["entries"]] == [2, 3, 4, 5]
+        wanted = {**body, "query": "level:stderr AND NOT message:c", "text": True}
+        page = (await scene.ask("worker.oplog", wanted))["ok"]
+        assert [each["index"] for each in page["entries"]] == [3, 5]
+        assert "log" in page["entries"][0]["text"]
+        wrong = (await scene.ask("worker.oplog", {**body, "query": "(a"}))["error"]
+        assert wrong["kind"] == "bad-request"
 
     run(scenario)
 

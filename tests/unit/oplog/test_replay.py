@@ -69,6 +69,16 @@ def test_a_whole_invocation_is_answered_in_order(make):
     assert replay.outcomes == {"k1": OutcomeRef(5, 30)}
 
 
+def test_the_time_of_the_last_answer_is_known(make):
+    replay = cursor([make.create(at_ms=5), out("a"), make.invoked(at_ms=7), make.imported(at_ms=9)])
+
+    assert replay.consumed_ms == 5
+    replay.next_invocation()
+    assert replay.consumed_ms == 7
+    replay.answer("now")
+    assert replay.consumed_ms == 9
+
+
 def test_the_log_may_end_in_the_middle_of_an_invocation(make):
     replay = cursor([make.create(), make.invoked(), make.imported("now", b"17")])
 
@@ -76,8 +86,10 @@ def test_the_log_may_end_in_the_middle_of_an_invocation(make):
     assert replay.answer("now") == Raw(b"17")
     assert replay.at_end
     assert replay.answer("now") is None
-    assert replay.completed(result=Raw(b"1")) is None
     assert replay.current == make.invoked()
+    assert replay.completed(result=Raw(b"1")) is None
+    assert replay.current is None
+    assert replay.next_invocation() is None
 
 
 def test_host_calls_of_the_instantiation_come_before_the_first_invocation(make):

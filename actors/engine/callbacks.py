@@ -1,0 +1,168 @@
+"""C callbacks for everything a guest can call: host functions, other components, resources.
+
+One callback serves all instances of a program: its environment is the integer of the store.
+Adapters are generated when an import is called for the first time, as most never are.
+"""
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+from actors.engine import bindings
+from actors.engine.abi.imports import generate_blocking, generate_import
+from actors.engine.bindings import Address
+from actors.engine.errors import GuestTrap
+from actors.engine.handles import Handle
+from actors.engine.plan.model import HostFunction, LowerPlan, ResourceFunctionPlan
+from actors.engine.port import HostCall
+from actors.engine.store import Store, cannot_leave, fail, stores
+from actors.engine.suspension import step
+
+__all__ = ["blocking_callbacks", "import_callback", "resource_callback"]
+
+Drop = Callable[[Any, Any], None]
+
+
+def _slot_buffer(count: int) -> Callable[[Address], Any]:
+    return (ctypes.c_char * (bindings.SLOT_BYTES * count)).from_address
+
+
+def _begin(store: Store, awaitable: Any) -> tuple[bool, Any]:
+    done, result = step(awaitable)
+    if done:
+        return True, result
+    if store.nesting:
+        result.close()
+        raise GuestTrap(
+            "an import that waits was called through another component or from a destructor, "
+            "where this engine cannot suspend the guest",
+            kind="other",
+        )
+    store.pending = result
+    return False, None
+
+
+_NAMESPACE: dict[str, Any] = {
+    "instances": stores,
+    "fail": fail,
+    "cannot_leave": cannot_leave,
+    "slot_buffer": _slot_buffer,
+    "begin": _begin,
+    "status_at": ctypes.c_uint64.from_address,
+}
+
+
+def import_callback(
+    index: int, plan: LowerPlan, target: Callable[..., Any], *, at_host: bool
+) -> Any:
+    """Return the callback of a lowered function that does not block."""
+    adapter: list[Any] = []
+
+    def call(environment: int, caller: Address, slots: Address, count: int) -> Any:
+        try:
+            if not adapter:
+                adapter.append(
+                    generate_import(
+                        index,
+                        plan.type,
+                        plan.context.encoding,
+                        {**_NAMESPACE, "target": target},
+                        at_host=at_host,
+                        title=_title(plan),
+                    )
+                )
+        except BaseException as error:  # noqa: BLE001 - nothing may pass through C
+            return fail(environment, error)
+        return adapter[0](environment, caller, slots, count)
+
+    return bindings.CALLBACK(call)
+
+
+def blocking_callbacks(index: int, plan: LowerPlan, host_call: HostCall) -> tuple[Any, Any]:
+    """Return the callbacks of both halves of a blocking import."""
+    adapters: list[Any] = []
+
+    def generated(half: int, environment: int, *rest: int) -> Any:
+        try:
+            if not adapters:
+                adapters.extend(
+                    generate_blocking(
+                        index,
+                        plan.type,
+                        plan.context.encoding,
+                        {**_NAMESPACE, "target": host_call.run},
+                        title=_title(plan),
+                    )
+                )
+        except BaseException as error:  # noqa: BLE001 - nothing may pass through C
+            return fail(environment, error)
+        return adapters[half](environment, *rest)
+
+    def start(environment: int, caller: Address, slots: Address, count: int) -> Any:
+        return generated(0, environment, caller, slots, count)
+
+    def finish(environment: int, caller: Address, slots: Address, count: int) -> Any:
+        return generated(1, environment, caller, slots, count)
+
+    return bindings.CALLBACK(start), bindings.CALLBACK(finish)
+
+
+def _title(plan: LowerPlan) -> str:
+    target = plan.target
+    if isinstance(target, HostFunction):
+        return f"import {target.interface or ''}#{target.name}"
+    return f"call of lifted function {target.index}"
+
+
+def _check_may_leave(store: Store) -> None:
+    if store.may_not_leave:
+        cannot_leave()
+
+
+def resource_callback(
+    function: ResourceFunctionPlan,
+    drop: Drop | None,
+    destroy: Callable[[Store, ResourceFunctionPlan, int], None],
+) -> Any:
+    """Return the callback of a resource built-in.
+
+    `drop` tells the host that its object was dropped; `destroy` runs a guest's destructor.
+    """
+    table, resource = function.instance, function.resource
+
+    def new(environment: int, _caller: Address, slots: Address, _count: int) -> Any:
+        try:
+            store = stores[environment]
+            _check_may_leave(store)
+            value = ctypes.c_uint32.from_address(slots).value
+            index = store.tables[table].add(Handle(resource, value, None))
+            bindings.u64_at(slots).value = index
+        except BaseException as error:  # noqa: BLE001 - nothing may pass through C
+            return fail(environment, error)
+
+    def representation(environment: int, _caller: Address, slots: Address, _count: int) -> Any:
+        try:
+            index = ctypes.c_uint32.from_address(slots).value
+            handle = stores[environment].tables[table].get(resource, index)
+            bindings.u64_at(slots).value = handle.representation
+        except BaseException as error:  # noqa: BLE001 - nothing may pass through C
+            return fail(environment, error)
+
+    def drop_handle(environment: int, _caller: Address, slots: Address, _count: int) -> Any:
+        try:
+            store = stores[environment]
+            _check_may_leave(store)
+            index = ctypes.c_uint32.from_address(slots).value
+            handle = store.tables[table].remove(resource, index)
+            if handle.scope is not None:
+                handle.scope.count -= 1
+            elif resource.owner is not None:
+                destroy(store, function, handle.representation)
+            elif drop is not None:
+                drop(store.data, handle.representation)
+        except BaseException as error:  # noqa: BLE001 - nothing may pass through C
+            return fail(environment, error)
+
+    return bindings.CALLBACK(
+        {"new": new, "rep": representation, "drop": drop_handle}[function.operation]
+    )

@@ -1,0 +1,127 @@
+"""The core instances of one store: made step by step, and found again by what they export."""
+
+import ctypes
+from typing import final
+
+from actors.engine import bindings
+from actors.engine.bindings import EXTERN_BYTES, EXTERN_PAYLOAD_OFFSET, INSTANCE_BYTES, Address
+from actors.engine.errors import ComponentError, EngineInternalError
+from actors.engine.linking import Layout, Step
+from actors.engine.plan.model import FromInstance
+from actors.engine.store import Store
+from actors.engine.templates import Template
+
+__all__ = ["CoreInstances"]
+
+
+@final
+class CoreInstances:
+    """Owns the block of memory that a `Layout` describes."""
+
+    def __init__(
+        self, store: Store, layout: Layout, template: Template, engine: Address, waiting: Address
+    ) -> None:
+        self._store = store
+        self._layout = layout
+        self._template = template
+        self._engine = engine
+        self._waiting = waiting
+        self._block, self._steps, self._is_copy = template.new_block()
+        self._base = ctypes.addressof(self._block)
+        self._found: dict[FromInstance, tuple[Address, object]] = {}
+
+    async def instantiate(self) -> None:
+        """Run all steps.
+
+        Raises:
+            GuestTrap: a start function or an initialiser trapped, or a limit was too small.
+            ComponentError: an import does not fit.
+        """
+        stamp_needed = self._is_copy
+        for step in self._steps:
+            self._fill(step)
+            if step.has_start:
+                await self._start(step)
+            else:
+                self._make(step)
+            if stamp_needed:
+                stamp_needed = False
+                self._template.stamp(self._block, step.instance)
+        if not self._is_copy:
+            self._template.learn(self._block)
+
+    def _fill(self, step: Step) -> None:
+        context, base = self._store.context, self._base
+        for instance, name, length, out in step.lookups:
+            if not bindings.instance_export(context, base + instance, name, length, base + out):
+                raise EngineInternalError(f"export {ctypes.string_at(name, length)!r} is missing")
+        for source, out in step.copies:
+            ctypes.memmove(base + out, base + source, EXTERN_BYTES)
+        for type_, callback, out in step.functions:
+            bindings.function_new(context, type_, callback, self._store.id, None, base + out)
+        for out in step.waits:
+            bindings.linker_get(self._waiting, context, b"", 0, b"wait", 4, base + out)
+
+    def _make(self, step: Step) -> None:
+        store, base = self._store, self._base
+        store.nesting += 1
+        error = bindings.instance_new(
+            store.context,
+            step.module,
+            base + step.imports,
+            step.import_count,
+            base + step.instance,
+            store.trap_address,
+        )
+        store.nesting -= 1
+        if error or store.trap.value:
+            store.raise_failure(error)
+
+    async def _start(self, step: Step) -> None:
+        """Make an instance whose start function may wait and must be sliced: on a fiber."""
+        store, base = self._store, self._base
+        linker = bindings.linker_new(self._engine)
+        try:
+            bindings.linker_allow_shadowing(linker, True)
+            for index, (module, name) in enumerate(step.names):
+                error = bindings.linker_define(
+                    linker,
+                    store.context,
+                    module,
+                    len(module),
+                    name,
+                    len(name),
+                    base + step.imports + EXTERN_BYTES * index,
+                )
+                if error:
+                    raise ComponentError(bindings.take_error(error))
+            await store.run_fiber(
+                lambda: bindings.linker_instantiate_async(
+                    linker,
+                    store.context,
+                    step.module,
+                    base + step.instance,
+                    store.trap_address,
+                    store.error_address,
+                )
+            )
+        finally:
+            bindings.linker_delete(linker)
+
+    def address(self, source: FromInstance) -> Address:
+        """Return the address of the function, memory, table or global itself."""
+        at = self._layout.where.get(source)
+        if at is not None:
+            return self._base + at + EXTERN_PAYLOAD_OFFSET
+        found = self._found.get(source)
+        if found is None:
+            extern = ctypes.create_string_buffer(EXTERN_BYTES)
+            address = ctypes.addressof(extern)
+            name, length = self._layout.names.get(source.name)
+            instance = self._base + INSTANCE_BYTES * source.slot
+            if not bindings.instance_export(self._store.context, instance, name, length, address):
+                raise EngineInternalError(
+                    f"export {source.name!r} of slot {source.slot} is missing"
+                )
+            found = self._found[source] = (address, extern)
+        return found[0] + EXTERN_PAYLOAD_OFFSET

@@ -1,0 +1,194 @@
+"""A running component instance."""
+
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, final
+
+from actors.engine import bindings
+from actors.engine.abi.exports import ExportAdapter
+from actors.engine.abi.runtime import trap
+from actors.engine.contexts import ExportContext, FiberFunction, GuestContexts
+from actors.engine.core.module import FunctionSignature
+from actors.engine.core_instances import CoreInstances
+from actors.engine.errors import EngineError, GuestTrap, InstanceStateError
+from actors.engine.handles import BorrowScope
+from actors.engine.limits import CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX
+from actors.engine.plan.model import HostFunction
+from actors.engine.port import Limits
+from actors.engine.resources import GuestResource
+from actors.engine.store import Store
+from wit.errors import ValueMismatchError
+from wit.values import Value
+from wit.world import Function
+
+if TYPE_CHECKING:
+    from actors.engine.program import LinkedProgram
+
+__all__ = ["GuestInstance"]
+
+_DESTRUCTOR: Final = FunctionSignature(("i32",), ())
+
+# What generated adapters raise for a Python value that does not fit its type.
+_MISMATCHES: Final = (
+    struct.error, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError,
+)  # fmt: skip
+
+
+@final
+class GuestInstance:
+    """Implements `actors.engine.port.Instance`. Runs one call at a time."""
+
+    def __init__(self, program: "LinkedProgram", data: object, limits: Limits) -> None:
+        self._program = program
+        self._limits = limits
+        plan, machine = program.plan, program.machine
+        self._maps = machine.admit(len(program.memories))
+        self._is_admitted = True
+        self._is_busy = False
+        self._store = Store(
+            machine.address, data, plan.instance_count, len(plan.lowerings), len(plan.lifts)
+        )
+        self._store.limit(
+            memory_bytes=limits.memory_bytes_max,
+            table_elements=limits.table_elements_max,
+            # One more than components may make: the trampolines.
+            instances=CORE_INSTANCES_MAX + 1,
+            tables=TABLES_MAX,
+            memories=MEMORIES_MAX,
+        )
+        self._instances = CoreInstances(
+            self._store, program.layout, program.template, machine.address, machine.waiting
+        )
+        self._store.contexts = GuestContexts(self._store, plan, self._instances)
+
+    async def start(self) -> None:
+        """Make the core instances.
+
+        Raises:
+            GuestTrap: a start function trapped, or the limits are too small.
+        """
+        await self._instances.instantiate()
+        used = self.memory_bytes
+        if used > self._limits.memory_bytes_max:
+            raise GuestTrap(
+                f"the memories take {used} bytes, the limit is {self._limits.memory_bytes_max}",
+                kind="limit",
+            )
+
+    @property
+    def memory_bytes(self) -> int:
+        """The size of all its linear memories; 0 once closed."""
+        if not self._store.is_open:
+            return 0
+        context = self._store.context
+        return sum(
+            bindings.memory_size(context, self._instances.address(memory))
+            for memory in self._program.memories
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be called: neither closed nor failed."""
+        return self._store.is_open
+
+    async def call(self, function: Function, arguments: Sequence[Value]) -> Value:
+        """Call an export; None for functions without result.
+
+        Any failure but a `ValueMismatchError` closes the instance: what it was doing is half done.
+
+        Raises:
+            ValueMismatchError: an argument does not fit its type; nothing has run.
+            GuestTrap: the guest trapped, or broke the canonical ABI.
+            InstanceStateError: closed, failed before, or in another call.
+            BaseException: whatever a host function raised.
+        """
+        target = self._program.targets.get((function.interface, function.name))
+        if target is None:
+            raise EngineError(f"the component exports no {function.interface}#{function.name}")
+        if isinstance(target, HostFunction):
+            raise EngineError(f"{function.name} is an import that is exported again")
+        index = target.index
+        store = self._enter()
+        try:
+            adapter = self._program.adapter(index)
+            context: ExportContext = store.exports[index] or store.export(index)
+            return await _call(store, context, adapter, arguments)
+        except ValueMismatchError:
+            raise
+        except BaseException:
+            self._is_busy = False
+            self.close()
+            raise
+        finally:
+            self._is_busy = False
+
+    async def drop(self, resource: GuestResource) -> None:
+        """Drop an owned resource of the guest, running its destructor.
+
+        Raises:
+            ValueError: it is gone, borrowed, or of another instance.
+            GuestTrap: the destructor trapped.
+        """
+        store = self._enter()
+        try:
+            id_ = resource.resource
+            representation = resource.take(store, id_)
+            destructor = store.contexts.destructor(id_.index)
+            if destructor is not None and id_.owner is not None:
+                await _destroy(store, destructor, id_.owner, representation)
+        except ValueError:
+            raise
+        except BaseException:
+            self._is_busy = False
+            self.close()
+            raise
+        finally:
+            self._is_busy = False
+
+    def _enter(self) -> Store:
+        if not self._store.is_open:
+            raise InstanceStateError("the instance is closed or has failed; make a new one")
+        if self._is_busy:
+            raise InstanceStateError("the instance is in another call; one at a time")
+        self._is_busy = True
+        return self._store
+
+    def close(self) -> None:
+        """Free everything. Idempotent; allowed in any state but during its own running slice.
+
+        A call that waits at the time ends with `InstanceStateError` when its wait is over.
+        """
+        self._store.close()
+        if self._is_admitted:
+            self._is_admitted = False
+            self._program.machine.release(self._maps)
+
+
+async def _call(
+    store: Store, context: ExportContext, adapter: ExportAdapter, arguments: Sequence[Value]
+) -> Value:
+    memory, component = context.memory, context.component
+    store.entered[component] = True
+    scope = BorrowScope() if adapter.borrows else None
+    try:
+        adapter.store(memory, scope, store.slots, *arguments)
+    except _MISMATCHES as error:
+        if store.failure is not None:
+            raise
+        store.entered[component] = False
+        raise ValueMismatchError(f"{type(error).__name__}: {error}", path="") from error
+    await context.function.run()
+    value: Any = adapter.load(memory, scope, store.slots)
+    if scope is not None and scope.count:
+        trap("borrow handles still remain at the end of the call")
+    if context.post_return is not None:
+        store.call_nested(context.post_return, store.slots_address, context.result_count)
+    store.entered[component] = False
+    return value
+
+
+async def _destroy(store: Store, destructor: int, owner: int, representation: int) -> None:
+    store.entered[owner] = True
+    store.slot_words[0] = representation
+    await FiberFunction(store, destructor, _DESTRUCTOR).run()
+    store.entered[owner] = False

@@ -1,0 +1,95 @@
+"""What all stores of one engine share: wasmtime's engine, compiled modules, ticks, admission."""
+
+import threading
+from pathlib import Path
+from typing import Final, final
+
+import wasmtime
+
+from actors.engine import bindings
+from actors.engine.bindings import Address
+from actors.engine.configuration import address_of, new_engine
+from actors.engine.errors import CapacityError, EngineInternalError
+from actors.engine.limits import MAPS_SHARE, TICK_S
+from actors.engine.module_cache import ModuleCache
+from actors.engine.store import wait_callback
+
+__all__ = ["Machine"]
+
+_MAX_MAP_COUNT: Final = Path("/proc/sys/vm/max_map_count")
+_MAPS_UNLIMITED: Final = 1 << 20
+_MAPS_PER_FIBER: Final = 2
+_MAPS_PER_MEMORY: Final = 2
+
+
+@final
+class Machine:
+    """Thread-safe as far as compiling goes; stores belong to one event loop."""
+
+    def __init__(self, cache_directory: Path | None) -> None:
+        bindings.check_layouts()
+        self._engine = new_engine()
+        self.address: Address = address_of(self._engine)
+        self.modules = ModuleCache(self._engine, cache_directory)
+        self._wait_type = wasmtime.FuncType([], [])
+        self.waiting: Address = bindings.linker_new(self.address)
+        error = bindings.linker_define_async(
+            self.waiting,
+            b"",
+            0,
+            b"wait",
+            4,
+            address_of(self._wait_type),
+            wait_callback,
+            None,
+            None,
+        )
+        if error:
+            raise EngineInternalError(bindings.take_error(error))
+        self._maps_max = int(_map_limit() * MAPS_SHARE)
+        self._maps = 0
+        self.live_count = 0
+        self._stopped = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="engine-ticks", daemon=True)
+        self._ticker.start()
+
+    def _tick(self) -> None:
+        while not self._stopped.wait(TICK_S):
+            bindings.increment_epoch(self.address)
+
+    def admit(self, memories: int) -> int:
+        """Count an instance in, and return what to give to `release`.
+
+        Raises:
+            CapacityError: one more could exhaust the memory mappings of the process.
+        """
+        maps = _MAPS_PER_FIBER + _MAPS_PER_MEMORY * memories
+        if self._maps + maps > self._maps_max:
+            raise CapacityError(
+                f"{self.live_count} instances are live, which is all that this process can hold: "
+                "suspend some, start another executor, or raise vm.max_map_count"
+            )
+        self._maps += maps
+        self.live_count += 1
+        return maps
+
+    def release(self, maps: int) -> None:
+        """Count an instance out."""
+        self._maps -= maps
+        self.live_count -= 1
+
+    def close(self) -> None:
+        """Stop the ticks. Instances must be closed before."""
+        self._stopped.set()
+        self._ticker.join()
+        waiting, self.waiting = self.waiting, 0
+        if waiting:
+            bindings.linker_delete(waiting)
+
+
+def _map_limit() -> int:
+    try:
+        return int(_MAX_MAP_COUNT.read_text())
+    except (OSError, ValueError):
+        # Systems without this file have no such limit.
+        return _MAPS_UNLIMITED

@@ -1,0 +1,103 @@
+"""Compiled core modules by content, in memory and on disk.
+
+Modules that are equal byte for byte are compiled once, whichever component they come from: all
+Python guests share one interpreter. The directory holds native code and must be as trusted as the
+program itself.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import final
+from weakref import WeakValueDictionary
+
+import wasmtime
+
+from actors.engine.configuration import CODE_KEY, address_of
+from actors.engine.errors import ComponentError
+from actors.engine.files import write_whole
+
+__all__ = ["CompiledModule", "ModuleCache"]
+
+_SUFFIX = ".cwasm"
+
+
+@final
+class CompiledModule:
+    """A compiled module, usable as long as this object lives."""
+
+    # The module itself has a finalizer, which runs before weak references to it are cleared: the
+    # cache could hand out a closed one. This holder has none.
+    __slots__ = ("__weakref__", "_module", "address")
+
+    def __init__(self, module: wasmtime.Module) -> None:
+        self._module = module
+        self.address = address_of(module)
+
+
+@final
+class ModuleCache:
+    """Thread-safe. Modules nobody uses any more are dropped from memory, never from disk."""
+
+    def __init__(self, engine: wasmtime.Engine, directory: Path | None) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._loaded: WeakValueDictionary[str, CompiledModule] = WeakValueDictionary()
+        self._compiling: dict[str, threading.Lock] = {}
+        self.compiled_count = 0
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+
+    def get(self, key: str, code: Callable[[], bytes]) -> CompiledModule:
+        """Return the compiled module whose bytes have the SHA-256 `key` and are made by `code`.
+
+        Blocks; compiling releases the interpreter.
+
+        Raises:
+            ComponentError: wasmtime does not accept the module.
+        """
+        with self._lock:
+            module = self._loaded.get(key)
+            if module is not None:
+                return module
+            own = self._compiling.setdefault(key, threading.Lock())
+        with own:
+            with self._lock:
+                module = self._loaded.get(key)
+            if module is None:
+                module = CompiledModule(self._read(key) or self._compile(key, code()))
+                with self._lock:
+                    self._loaded[key] = module
+            with self._lock:
+                self._compiling.pop(key, None)
+        return module
+
+    def _path(self, key: str) -> Path | None:
+        if self._directory is None:
+            return None
+        return self._directory / f"{key}-{CODE_KEY}{_SUFFIX}"
+
+    def _read(self, key: str) -> wasmtime.Module | None:
+        path = self._path(key)
+        if path is None or not path.exists():
+            return None
+        try:
+            return wasmtime.Module.deserialize_file(self._engine, str(path))
+        except wasmtime.WasmtimeError:
+            # Torn, or compiled for a processor with other features: compiling replaces it.
+            return None
+
+    def _compile(self, key: str, data: bytes) -> wasmtime.Module:
+        try:
+            module = wasmtime.Module(self._engine, data)
+        except wasmtime.WasmtimeError as error:
+            raise ComponentError(f"a core module of the component is invalid: {error}") from error
+        self.compiled_count += 1
+        path = self._path(key)
+        if path is not None:
+            # A full disk or a read-only directory costs the next start a compilation, nothing else.
+            with contextlib.suppress(OSError):
+                write_whole(path, bytes(module.serialize()))
+        return module

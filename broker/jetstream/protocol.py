@@ -1,0 +1,147 @@
+"""The NATS client protocol as bytes: encoding commands, parsing what the server sends. No I/O."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, final
+
+import msgspec
+
+from broker.errors import InternalError
+
+__all__ = [
+    "Parser",
+    "ProtocolError",
+    "encode_connect",
+    "encode_publish",
+    "encode_subscribe",
+    "encode_unsubscribe",
+]
+
+CONTROL_LINE_BYTES_MAX: Final = 256 * 1024
+_MSG: Final = ord("M")
+_HMSG: Final = ord("H")
+_BREAK: Final = b"\r\n"
+
+
+class ProtocolError(InternalError):
+    """The server sent what is no NATS protocol; the connection is unusable."""
+
+
+@final
+class Parser:
+    """Cuts the incoming bytes into messages and control lines.
+
+    `on_message` gets sid, subject, reply, header block and payload; `on_control` a line without
+    its line break.
+    """
+
+    def __init__(
+        self,
+        on_message: Callable[[bytes, str, str, bytes, bytes], None],
+        on_control: Callable[[bytes], None],
+    ) -> None:
+        self._on_message = on_message
+        self._on_control = on_control
+        self._chunks: list[bytes] = []
+        self._held = 0
+        # Nothing is parsed below this size, so that a large message is joined only once.
+        self._needed = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take in bytes as they arrive.
+
+        Raises:
+            ProtocolError: a line that is too long or malformed.
+        """
+        if self._chunks:
+            self._chunks.append(data)
+            self._held += len(data)
+            if self._held < self._needed:
+                return
+            data = b"".join(self._chunks)
+            self._chunks.clear()
+        self._needed = 0
+        end = self._parse(data)
+        if end < len(data):
+            rest = data[end:]
+            self._chunks.append(rest)
+            self._held = len(rest)
+
+    def _parse(self, data: bytes) -> int:
+        """Parse as much as is complete; return where the incomplete rest starts."""
+        find = data.find
+        size = len(data)
+        position = 0
+        while (line_end := find(_BREAK, position)) >= 0:
+            kind = data[position]
+            start = line_end + 2
+            if kind == _MSG and data[position : position + 4] == b"MSG ":
+                head = 0
+                words = data[position + 4 : line_end].split()
+                plain = 3
+            elif kind == _HMSG:
+                words = data[position + 5 : line_end].split()
+                head = _number(words[-2:-1])
+                plain = 4
+            else:
+                self._on_control(data[position:line_end])
+                position = start
+                continue
+            total = _number(words[-1:])
+            body_end = start + total
+            if body_end + 2 > size:
+                self._needed = body_end + 2 - position
+                return position
+            self._on_message(
+                words[1],
+                words[0].decode(),
+                words[2].decode() if len(words) > plain else "",
+                data[start : start + head],
+                data[start + head : body_end],
+            )
+            position = body_end + 2
+        if size - position > CONTROL_LINE_BYTES_MAX:
+            raise ProtocolError(f"a protocol line is longer than {CONTROL_LINE_BYTES_MAX} bytes")
+        return position
+
+
+def encode_publish(
+    subject: str, data: bytes, headers: Mapping[str, str], reply: str
+) -> tuple[bytes, bytes]:
+    """Return the command line with the headers, and the payload with its end."""
+    _check(subject)
+    target = f"{subject} {reply}" if reply else subject
+    if not headers:
+        return f"PUB {target} {len(data)}\r\n".encode(), data
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
+        raise InternalError(f"a header holds a line break, encode its value: {dict(headers)}")
+    block = b"NATS/1.0\r\n%b\r\n" % text.encode()
+    size = len(block)
+    return f"HPUB {target} {size} {size + len(data)}\r\n".encode() + block, data
+
+
+def encode_subscribe(subject: str, group: str, sid: int) -> bytes:
+    """Return a SUB command."""
+    _check(subject)
+    return f"SUB {subject} {group + ' ' if group else ''}{sid}\r\n".encode()
+
+
+def encode_unsubscribe(sid: int) -> bytes:
+    """Return an UNSUB command."""
+    return b"UNSUB %d\r\n" % sid
+
+
+def encode_connect(fields: Mapping[str, object]) -> bytes:
+    """Return a CONNECT command."""
+    return b"CONNECT " + msgspec.json.encode(fields) + _BREAK
+
+
+def _check(subject: str) -> None:
+    if not subject or " " in subject or "\n" in subject or "\r" in subject or "\t" in subject:
+        raise InternalError(f"{subject!r} is no subject: encode names as tokens")
+
+
+def _number(words: list[bytes]) -> int:
+    if not words or not words[0].isdigit():
+        raise ProtocolError(f"expected a byte count in a message line, got {words}")
+    return int(words[0])

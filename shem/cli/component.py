@@ -1,0 +1,270 @@
+"""`shem component`: upload and manage components."""
+
+import sys
+import textwrap
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from shem.cli.arguments import ComponentName, VersionOption, parse_pairs
+from shem.cli.output import Format, FormatOption, Output, table
+from shem.cli.session import run
+from shem.cli.times import moment
+from shem.client import Client
+from shem.records import Component, ComponentDescription
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Upload and manage components.")
+
+Permissions = Literal["ro", "rw"]
+InitialFile = tuple[str, bytes, Permissions]
+
+
+@app.command(
+    epilog="Examples: `shem component add counter counter.wasm` · "
+    "`shem component add web web.wasm --env LEVEL=debug --file ./conf.json:/etc/conf.json:ro`"
+)
+def add(
+    name: ComponentName,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The component: a .wasm file.", exists=True, dir_okay=False, readable=True
+        ),
+    ],
+    *,
+    ephemeral: Annotated[
+        bool, typer.Option("--ephemeral", help="A fresh instance for each invocation.")
+    ] = False,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="K=V", help="Environment of all its workers; repeatable."),
+    ] = None,
+    initial_file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            metavar="SRC:/DST[:ro|rw]",
+            help="A file that every worker finds at /DST; repeatable.",
+        ),
+    ] = None,
+    link: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IMPORT=COMPONENT",
+            help="Which component serves an imported interface; repeatable.",
+        ),
+    ] = None,
+    if_changed: Annotated[
+        bool, typer.Option("--if-changed", help="Keep the newest version if it is the same.")
+    ] = False,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Upload a component: version 0, then 1, 2 and so on."""
+    output = Output(format_)
+    environment = parse_pairs("--env", env)
+    links = parse_pairs("--link", link)
+    files = [_read_file(each) for each in initial_file or []]
+
+    async def work(client: Client) -> None:
+        with _progress(output) as bar:
+            tasks = {step: bar.add_task(step, total=None, visible=False) for step in _STEPS}
+
+            def progress(step: str, done: int, total: int) -> None:
+                bar.update(tasks[step], completed=done, total=total, visible=True)
+
+            record = await client.components.add(
+                name,
+                file.read_bytes(),
+                type_="ephemeral" if ephemeral else "durable",
+                env=environment,
+                files=files,
+                links=links,
+                if_changed=if_changed,
+                progress=progress,
+            )
+        output.done(f"{record.name} version {record.version}", record)
+
+    run(output, work)
+
+
+@app.command("list", epilog="Examples: `shem component list` · `shem component list counter`")
+def list_(
+    name: Annotated[
+        str | None, typer.Argument(help="List all versions of this one.", show_default=False)
+    ] = None,
+    *,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """List components with their newest versions, or all versions of one."""
+    output = Output(format_)
+
+    async def work(client: Client) -> None:
+        components = client.components
+        found = await (components.all() if name is None else components.versions(name))
+
+        def text(console: Console) -> None:
+            shown = table("NAME", "VERSION", "TYPE", "SIZE", "UPLOADED")
+            for each in found:
+                shown.add_row(
+                    each.name,
+                    str(each.version),
+                    each.type,
+                    _size(each.size),
+                    moment(each.created_at_ms),
+                )
+            console.print(shown)
+
+        output.document(found, text)
+
+    run(output, work, component=name)
+
+
+@app.command(epilog="Example: `shem component get counter -o json`")
+def get(
+    name: ComponentName, *, version: VersionOption = None, format_: FormatOption = Format.TEXT
+) -> None:
+    """Show a component's settings."""
+    output = Output(format_)
+
+    async def work(client: Client) -> None:
+        record = await client.components.get(name, version)
+        output.document(record, lambda console: _show(console, record))
+
+    run(output, work, component=name)
+
+
+@app.command(epilog="Example: `shem component wit counter`")
+def wit(
+    name: ComponentName, *, version: VersionOption = None, format_: FormatOption = Format.TEXT
+) -> None:
+    """Show what a component exports and imports."""
+    output = Output(format_)
+
+    async def work(client: Client) -> None:
+        described = await client.components.describe(name, version)
+        output.document(described, lambda console: _show_world(console, described))
+
+    run(output, work, component=name)
+
+
+@app.command(epilog="Example: `shem component download counter counter.wasm --version 0`")
+def download(
+    name: ComponentName,
+    file: Annotated[Path, typer.Argument(help="Where to write it; - is stdout.", dir_okay=False)],
+    *,
+    version: VersionOption = None,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Write a component's bytes to a file."""
+    output = Output(format_)
+    if str(file) == "-" and format_ is not Format.TEXT:
+        raise typer.BadParameter("the bytes go to stdout: leave -o away, or name a file")
+
+    async def work(client: Client) -> None:
+        data = await client.components.download(name, version)
+        if str(file) == "-":
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+        else:
+            file.write_bytes(data)
+            output.done(f"{file}: {len(data)} bytes", {"file": str(file), "size": len(data)})
+
+    run(output, work, component=name)
+
+
+@app.command(epilog="Example: `shem component delete counter --version 0`")
+def delete(
+    name: ComponentName,
+    *,
+    version: Annotated[
+        int | None, typer.Option(min=0, help="A version; by default all.", show_default=False)
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although workers run it: they will fail.")
+    ] = False,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Delete a component, or one version of it."""
+    output = Output(format_)
+
+    async def work(client: Client) -> None:
+        deleted = await client.components.delete(name, version, force=force)
+        versions = ", ".join(str(each.version) for each in deleted)
+        output.done(f"deleted {name} version {versions}", {"deleted": deleted})
+
+    run(output, work, component=name)
+
+
+_STEPS = ("upload", "compile")
+
+
+def _progress(output: Output) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        console=output.messages,
+        transient=True,
+        disable=not output.shows_progress,
+    )
+
+
+def _read_file(text: str) -> InitialFile:
+    source, colon, rest = text.partition(":")
+    path, _, mode = rest.partition(":")
+    if not colon or not source or not path.startswith("/"):
+        raise typer.BadParameter(f"--file {text!r}: expected SRC:/DST, SRC:/DST:ro or SRC:/DST:rw")
+    permissions: Permissions
+    match mode:
+        case "" | "ro":
+            permissions = "ro"
+        case "rw":
+            permissions = "rw"
+        case _:
+            raise typer.BadParameter(f"--file {text!r}: permissions {mode!r} are neither ro nor rw")
+    try:
+        return path, Path(source).read_bytes(), permissions
+    except OSError as error:
+        raise typer.BadParameter(f"--file {text!r}: cannot read {source}: {error}") from error
+
+
+def _show(console: Console, record: Component) -> None:
+    shown = table("", "")
+    shown.show_header = False
+    rows = {
+        "name": record.name,
+        "version": str(record.version),
+        "type": record.type,
+        "size": _size(record.size),
+        "digest": record.digest,
+        "uploaded": moment(record.created_at_ms),
+        **{f"env {name}": value for name, value in record.env.items()},
+        **{f"file {each.path}": f"{_size(each.size)}, {each.permissions}" for each in record.files},
+        **{f"link {name}": target for name, target in record.links.items()},
+    }
+    for name, value in rows.items():
+        shown.add_row(name, value)
+    console.print(shown)
+
+
+def _show_world(console: Console, described: ComponentDescription) -> None:
+    parts = {"exports": described.exports, "types": described.types, "imports": described.imports}
+    for heading, texts in parts.items():
+        if texts:
+            console.print(heading, style="bold")
+        for text in texts:
+            console.print(textwrap.indent(text, "  "), markup=False)
+
+
+def _size(count: int) -> str:
+    value = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"

@@ -1,0 +1,202 @@
+"""The composition root: a broker and executors as one tree of processes.
+
+Start-up goes broker, executors; the way down is the reverse. Whatever process dies is started again
+on the same data, so a crash costs a moment and nothing else.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, final
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from broker.embedded import EmbeddedOptions, EmbeddedServer, Fsync
+from broker.jetstream.connect import connect
+from shem.connection import VARIABLES, Connection
+from shem.location import STATE_DIR, STATE_FILE, Pids, RunningState
+from shem.processes import Child
+from shem.settings import ExecutorSettings
+
+__all__ = ["EXECUTORS_MAX", "Server", "ServerOptions"]
+
+EXECUTORS_MAX: Final = 64
+# The broker's supervisor restarts it by itself, so its process id is looked at now and then.
+STATE_INTERVAL_S: Final = 0.25
+
+log = structlog.get_logger(__name__)
+
+
+class ServerOptions(Struct, frozen=True, kw_only=True):
+    """What `shem up` was told. `connection` None: run an embedded broker."""
+
+    data_dir: Path = STATE_DIR / "data"
+    connection: Connection | None = None
+    nats_port: int = 4222
+    nats_server: Path | None = None
+    executors: int = 1
+    fsync: Fsync = Fsync.ALWAYS
+    ready_file: Path | None = None
+    log_level: str = "info"
+    otlp_endpoint: str | None = None
+    executor_command: Sequence[str] = (sys.executable, "-m", "shem.executor")
+
+
+@final
+class Server:
+    """Everything that `shem up` starts."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self._children: list[Child] = []
+        self._changed = asyncio.Event()
+        self._leaving = asyncio.Event()
+        self._impatient = False
+        self._written: RunningState | None = None
+
+    def leave(self) -> None:
+        """Begin to stop in order; when asked a second time, kill the executors."""
+        if self._leaving.is_set():
+            self._impatient = True
+            for child in self._children:
+                child.kill()
+        self._leaving.set()
+
+    async def run(self) -> None:
+        """Run until `leave`, SIGTERM or SIGINT.
+
+        Raises:
+            SetupError: the broker does not start, or is not as Shem needs it.
+            UnavailableError: the external broker does not answer.
+            ExceptionGroup: of a ChildFailedError: an executor does not start.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.leave)
+        if self._options.ready_file is not None:
+            self._options.ready_file.unlink(missing_ok=True)
+        async with self._broker() as (connection, embedded):
+            if not self._leaving.is_set():
+                await self._run_executors(connection, embedded)
+        log.info("everything is stopped")
+
+    @property
+    def was_impatient(self) -> bool:
+        """Whether the stop was forced."""
+        return self._impatient
+
+    @asynccontextmanager
+    async def _broker(self) -> AsyncGenerator[tuple[Connection, EmbeddedServer | None]]:
+        options = self._options
+        if options.connection is not None:
+            # Fails early, with the one message that explains what is wrong, and warns of lazy sync.
+            await (await connect(options.connection.options(name="shem-up"))).close()
+            yield options.connection, None
+            return
+        if options.fsync is Fsync.INTERVAL:
+            log.warning(
+                "the broker syncs its disk lazily (--fsync interval): a kill loses nothing, but a "
+                "power failure loses acknowledged messages of up to two minutes"
+            )
+        embedded = EmbeddedServer(
+            EmbeddedOptions(
+                data_dir=options.data_dir / "nats",
+                port=options.nats_port,
+                fsync=options.fsync,
+                server=options.nats_server,
+            )
+        )
+        async with embedded:
+            connection = Connection(url=embedded.url)
+            setup = connection.options(name="shem-up", assume_durable=True)
+            await (await connect(setup)).close()
+            log.info("broker is ready", url=embedded.url, pid=embedded.pid)
+            yield connection, embedded
+
+    async def _run_executors(self, connection: Connection, embedded: EmbeddedServer | None) -> None:
+        self._children = [
+            self._child(number, connection, embedded) for number in range(self._options.executors)
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(child.supervise()) for child in self._children]
+            telling = tasks.create_task(self._tell_state(connection, embedded))
+            try:
+                await self._leaving.wait()
+                log.info("stopping: executors finish or suspend what they run")
+            finally:
+                telling.cancel()
+                self._remove_state()
+                # Also on the way out of a failure: no child may outlive us.
+                await asyncio.gather(*(child.stop() for child in self._children))
+                for task in running:
+                    task.cancel()
+
+    def _child(self, number: int, connection: Connection, embedded: EmbeddedServer | None) -> Child:
+        options = self._options
+        settings = ExecutorSettings(
+            label=f"executor-{number}",
+            cache_dir=str(options.data_dir / "cache"),
+            log_level=options.log_level,
+            otlp_endpoint=options.otlp_endpoint,
+            # What is to be said about it was said above, once.
+            assume_durable=embedded is not None,
+        )
+        # Credentials of another broker in our environment are not for the embedded one.
+        cleared = dict.fromkeys(VARIABLES, "")
+        return Child(
+            settings.label,
+            [*options.executor_command, msgspec.json.encode(settings).decode()],
+            {**cleared, **connection.to_environment()},
+            on_change=self._changed.set,
+        )
+
+    async def _tell_state(self, connection: Connection, embedded: EmbeddedServer | None) -> None:
+        for child in self._children:
+            await child.wait_until_ready()
+        while True:
+            self._changed.clear()
+            state = RunningState(
+                nats_url=connection.options(name="shem-up").servers[0],
+                pids=Pids(
+                    supervisor=os.getpid(),
+                    broker=None if embedded is None else embedded.pid,
+                    executors=tuple(child.pid for child in self._children if child.pid is not None),
+                ),
+            )
+            if state != self._written:
+                first = self._written is None
+                await asyncio.to_thread(self._write_state, state)
+                if first:
+                    log.info(
+                        "shem is ready", nats_url=state.nats_url, executors=len(self._children)
+                    )
+            try:
+                async with asyncio.timeout(STATE_INTERVAL_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _write_state(self, state: RunningState) -> None:
+        data = msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n"
+        for file in self._state_files():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # Whoever polls for the file sees all of it or nothing.
+            temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
+            temporary.write_bytes(data)
+            temporary.replace(file)
+        self._written = state
+
+    def _remove_state(self) -> None:
+        if self._written is not None:
+            for file in self._state_files():
+                file.unlink(missing_ok=True)
+
+    def _state_files(self) -> list[Path]:
+        ready_file = self._options.ready_file
+        return [STATE_FILE] if ready_file is None else [STATE_FILE, ready_file]

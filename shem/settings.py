@@ -1,0 +1,20 @@
+"""What a supervisor tells its executors on their command line."""
+
+from msgspec import Struct
+
+__all__ = ["ExecutorSettings"]
+
+
+class ExecutorSettings(Struct, frozen=True, kw_only=True):
+    """Settings of one executor process, without secrets.
+
+    `label` names it in logs, `cache_dir` holds compiled modules. `assume_durable`: how the broker
+    syncs its disk was told already.
+    """
+
+    label: str
+    cache_dir: str
+    log_level: str = "info"
+    otlp_endpoint: str | None = None
+    assume_durable: bool = False
+    memory_bytes_max: int | None = None

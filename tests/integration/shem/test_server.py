@@ -1,0 +1,174 @@
+"""The process tree: ready file, crashes of each process, the way down."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import shem
+
+COUNTER = b"scripted counter"
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    # A zombie only waits for a parent that may never look.
+    return state not in {"Z", "X"}
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 40
+    while any(is_alive(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"still alive: {[p for p in pids if is_alive(p)]}"
+        time.sleep(0.02)
+
+
+def all_pids(state: dict) -> list[int]:
+    broker = state["pids"]["broker"]
+    return [*state["pids"]["executors"], *([broker] if broker else [])]
+
+
+def test_a_killed_executor_and_a_killed_broker_come_back_with_the_same_state(fresh_system):
+    system = fresh_system.start(executors=2)
+    system.add_counter()
+    call = ["worker", "invoke", "counter/alice", "add(5)", "--timeout", "60"]
+    assert system.json(*call) == {"result": 5}
+    for role in ("executors", "broker"):
+        before = system.state()
+        assert before is not None
+        victims = before["pids"][role] if role == "executors" else [before["pids"][role]]
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        system.wait_for(
+            lambda state, before=before, role=role: (
+                state["pids"][role] != before["pids"][role] and len(state["pids"]["executors"]) == 2
+            )
+        )
+    assert system.json(*call) == {"result": 10}
+    state = system.state()
+    assert state is not None
+    assert system.stop() == 0
+    wait_until_gone(all_pids(state))
+    assert system.state() is None
+    assert not (system.directory / ".shem" / "running.json").exists()
+    system.start()
+    assert system.json("worker", "invoke", "counter/alice", "get()") == {"result": 10}
+
+
+def test_no_process_outlives_a_killed_supervisor(fresh_system):
+    system = fresh_system.start()
+    state = system.state()
+    assert state is not None
+    assert system.process is not None
+    system.process.kill()
+    system.process.wait()
+    wait_until_gone(state["pids"]["executors"])
+    # The broker is left to the next owner of the directory, which ends it first.
+    system.start()
+    assert not is_alive(state["pids"]["broker"])
+
+
+def test_a_data_directory_has_one_owner(fresh_system):
+    system = fresh_system.start()
+    second = system.run_process("up", "--data", str(system.directory / "data"), "--nats-port", "0")
+    assert second.returncode == 1
+    assert "in use" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert system.state() is not None
+
+
+def test_an_external_broker_is_used_as_it_is_and_left_running(fresh_system, nats_server):
+    system = fresh_system.start(url=nats_server.url)
+    state = system.state()
+    assert state is not None
+    assert state["nats_url"] == nats_server.url
+    assert state["pids"]["broker"] is None
+    system.add_counter()
+    assert system.json("worker", "invoke", "counter/a", "add(1)") == {"result": 1}
+    assert system.stop() == 0
+    assert is_alive(nats_server.pid)
+
+
+def test_an_unreachable_broker_is_told_and_nothing_is_started(fresh_system):
+    done = fresh_system.run_process("up", "--nats", "nats://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "127.0.0.1:1" in done.stderr
+
+
+def test_lazy_sync_is_warned_of(fresh_system):
+    system = fresh_system.start()
+    warnings = [json.loads(line) for line in system.log.splitlines() if '"warning"' in line]
+    assert any("power failure" in each["event"] for each in warnings)
+
+
+def test_a_second_interrupt_does_not_wait(fresh_system):
+    system = fresh_system.start()
+    state = system.state()
+    assert state is not None
+    assert system.process is not None
+    # A stopped executor cannot leave by itself.
+    os.kill(state["pids"]["executors"][0], signal.SIGSTOP)
+    system.process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + 20
+    while "stopping" not in system.log:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    system.process.send_signal(signal.SIGINT)
+    system.process.wait(timeout=20)
+    wait_until_gone(all_pids(state))
+
+
+async def test_the_client_finds_the_system_of_its_directory(fresh_system, monkeypatch):
+    system = await asyncio.to_thread(fresh_system.start)
+    monkeypatch.chdir(system.directory)
+    monkeypatch.delenv("SHEM_NATS_URL", raising=False)
+    async with await shem.Client.connect() as client:
+        await client.components.add("counter", COUNTER)
+        alice = client.worker("counter", "alice")
+        async with alice.results() as results:
+            assert await alice.invoke("add", 5) == 5
+            assert (await anext(results)).outcome.value == 5
+        assert [each.worker async for each in client.workers("counter")] == ["alice"]
+        assert (await alice.status()).status == "idle"
+        executors = await client.executors()
+        assert len(executors) == 1
+
+
+def test_a_bare_nats_client_needs_nothing_of_shem(fresh_system):
+    system = fresh_system.start()
+    system.add_counter()
+    state = system.state()
+    assert state is not None
+    script = """
+import asyncio, json, sys, nats
+async def main():
+    client = await nats.connect(sys.argv[1])
+    results = await client.subscribe("shem.result.counter.bare")
+    await client.jetstream().publish("shem.invoke.counter.bare", b"add(5)")
+    first = json.loads((await results.next_msg(timeout=30)).data)
+    answer = await client.request("shem.call.counter.bare", b"add(2)", timeout=30)
+    second = json.loads(answer.data)
+    listed = await client.request("shem.api.worker.list", b'{"component": "counter"}', timeout=30)
+    print(json.dumps([first["wave"], second["result"], json.loads(listed.data)["ok"]["workers"]]))
+    await client.close()
+asyncio.run(main())
+"""
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, state["nats_url"]],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    )
+    first, second, workers = json.loads(done.stdout)
+    assert (first, second) == ("5", 7)
+    assert [each["worker"] for each in workers] == ["bare"]
