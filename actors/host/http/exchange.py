@@ -62,17 +62,16 @@ class Exchange:
         self._context = context
         self._fetch: Fetch | None = None
         self._delivered = Delivered()
-        is_live = False
+        # At replay the log may well hold all of the response: then nothing is ever sent.
+        self._is_recovered = True
 
         def new_key() -> str:
-            nonlocal is_live
-            is_live = True
+            self._is_recovered = False
             return str(uuid.UUID(bytes=context.random_bytes(16), version=4))
 
         key = context.record(f"{_NAME}key", Kind.READ_LOCAL, Primitive.STRING, new_key)
         self._request = make_request(key)
-        if is_live:
-            # At replay the log may well hold all of the response: then nothing is ever sent.
+        if not self._is_recovered:
             self.fetch()
 
     def fetch(self) -> Fetch:
@@ -82,16 +81,16 @@ class Exchange:
             _open_fetches(self._context).add(self._fetch)
         return self._fetch
 
-    def head(self, context: HostContext) -> Value:
+    async def head(self, context: HostContext) -> Value:
         """Observe: none yet, or the result of head or error code."""
 
-        def look() -> Value:
-            fetch = self.fetch()
+        async def look() -> Value:
+            fetch = await self._fetch_as_seen(head_has_news)
             if fetch.head is not None:
                 return some(ok({"status": fetch.head.status, "headers": fetch.head.headers}))
             return None if fetch.error is None else some(err(fetch.error))
 
-        return context.record(f"{_NAME}response", Kind.WRITE_REMOTE, _HEAD_RESULT, look)
+        return await context.record_wait(f"{_NAME}response", Kind.WRITE_REMOTE, _HEAD_RESULT, look)
 
     def read(self, context: HostContext, length: int) -> Value:
         """Observe a piece of the body: bytes (none: not yet), or that it ended."""
@@ -110,11 +109,11 @@ class Exchange:
         piece = await context.record_wait(f"{_NAME}body", Kind.READ_REMOTE, _PIECE_RESULT, look)
         return self._taken(piece)
 
-    def trailers(self, context: HostContext) -> Value:
+    async def trailers(self, context: HostContext) -> Value:
         """Observe: none yet, or the result of trailers or error code."""
 
-        def look() -> Value:
-            fetch = self.fetch()
+        async def look() -> Value:
+            fetch = await self._fetch_as_seen(trailers_have_news)
             fetch.take(len(fetch.buffer))
             if fetch.error is not None:
                 return some(err(fetch.error))
@@ -122,7 +121,9 @@ class Exchange:
                 return None
             return some(ok(some(fetch.trailers) if fetch.trailers else None))
 
-        return context.record(f"{_NAME}trailers", Kind.READ_REMOTE, _TRAILERS_RESULT, look)
+        return await context.record_wait(
+            f"{_NAME}trailers", Kind.READ_REMOTE, _TRAILERS_RESULT, look
+        )
 
     async def wait(self, observed: Observed) -> None:
         """Wait until something can be observed of the connection."""
@@ -134,6 +135,17 @@ class Exchange:
         """Nobody can observe it any more."""
         if self._fetch is not None:
             self._fetch.close()
+
+    async def _fetch_as_seen(self, observed: Observed) -> Fetch:
+        """Return the connection in a state not behind what the guest was told before a crash.
+
+        The log may end after a poll that said "ready": the guest then rightly expects an answer, so
+        a connection that had to be made again is given the time for it.
+        """
+        body = self._request.body
+        if self._is_recovered and (body is None or body.is_finished or body.is_aborted):
+            await self.wait(observed)
+        return self.fetch()
 
     def _look_at_body(self, length: int) -> Value:
         fetch = self.fetch()

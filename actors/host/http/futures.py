@@ -29,11 +29,11 @@ class FutureIncomingResponse:
         """Return what becomes ready with the response or an error."""
         return ExchangeReady(self._exchange, head_has_news)
 
-    def get(self, context: HostContext) -> Value:
+    async def get(self, context: HostContext) -> Value:
         """Return none as long as there is nothing; the outcome once; an empty error after that."""
         if self._is_taken:
             return some(err())
-        observed = self._exchange.head(context)
+        observed = await self._exchange.head(context)
         if observed is None:
             return None
         self._is_taken = True
@@ -64,14 +64,14 @@ class FutureTrailers:
             return Always()
         return ExchangeReady(self._exchange, trailers_have_news)
 
-    def get(self, context: HostContext) -> Value:
+    async def get(self, context: HostContext) -> Value:
         """Return none as long as there is nothing; the outcome once; an empty error after that."""
         if self._is_taken:
             return some(err())
         if self._exchange is None:
             observed = some(ok(some(self._received) if self._received else None))
         else:
-            observed = self._exchange.trailers(context)
+            observed = await self._exchange.trailers(context)
         if observed is None:
             return None
         self._is_taken = True

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _TARGET: Final = re.compile(r"[!-~]*")
 _AUTHORITY: Final = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::([0-9]{0,5}))?"
@@ -51,6 +52,13 @@ class OutgoingRequest:
         if method[0] == "other" and not _TOKEN.fullmatch(method[1]):
             return False
         self.method = method
+        return True
+
+    def set_scheme(self, scheme: Value) -> bool:
+        """Set it; False if it is none."""
+        if scheme and scheme[0][0] == "other" and not _SCHEME.fullmatch(scheme[0][1]):
+            return False
+        self.scheme = scheme
         return True
 
     def set_path(self, path: str | None) -> bool:

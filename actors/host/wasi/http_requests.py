@@ -95,8 +95,7 @@ def scheme(context: HostContext, request: OutgoingRequest | IncomingRequest) -> 
 def set_scheme(context: HostContext, request: OutgoingRequest, value: Value) -> Value:
     """Set the scheme."""
     del context
-    request.scheme = value
-    return ok()
+    return ok() if request.set_scheme(value) else err()
 
 
 @TYPES.function("[method]outgoing-request.authority", Kind.PURE)

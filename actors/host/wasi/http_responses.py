@@ -61,11 +61,11 @@ def subscribe(context: HostContext, future: FutureTrailers | FutureIncomingRespo
     return future.subscribe()
 
 
-@TYPES.function("[method]future-trailers.get", Kind.PURE)
-@TYPES.function("[method]future-incoming-response.get", Kind.PURE)
-def get(context: HostContext, future: FutureTrailers | FutureIncomingResponse) -> Value:
+@TYPES.function("[method]future-trailers.get", Kind.PURE, blocking=True)
+@TYPES.function("[method]future-incoming-response.get", Kind.PURE, blocking=True)
+async def get(context: HostContext, future: FutureTrailers | FutureIncomingResponse) -> Value:
     """Return what has come, once."""
-    return future.get(context)
+    return await future.get(context)
 
 
 @TYPES.function("[constructor]outgoing-response", Kind.PURE)

@@ -105,6 +105,7 @@ def test_a_request_is_what_it_was_set_to(context, call, http, fields, name, befo
         ("path-with-query", some("/a\r\nX: y")),
         ("path-with-query", some("/ü")),
         ("path-with-query", some("/" * 20_000)),
+        ("scheme", some(("other", "a b"))),
         ("authority", some("a b")),
         ("authority", some("host:99999")),
         ("authority", some("user@host")),
