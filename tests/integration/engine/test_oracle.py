@@ -9,15 +9,14 @@ import os
 
 import pytest
 import wasmtime
+from component_oracle import OracleInstance, TypeText, from_oracle, tagged_variants, to_oracle
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from component_oracle import OracleInstance, TypeText, from_oracle, tagged_variants, to_oracle
 from random_types import types, values
 
 from actors.engine.abi.signature import contains, core_signature
 from actors.engine.port import HostCall, Limits
 from wit.types import FunctionType, ListType, Parameter, Primitive, TupleType
-from wit.world import Function
 
 EXAMPLES = int(os.environ.get("SHEM_ORACLE_EXAMPLES", "25"))
 
