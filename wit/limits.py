@@ -6,6 +6,7 @@ __all__ = [
     "SUGGESTIONS_MAX",
     "TYPE_DEPTH_MAX",
     "TYPE_SIZE_MAX",
+    "VALUE_NODES_MAX",
     "WAVE_CHARACTERS_MAX",
     "WAVE_DEPTH_MAX",
     "WIT_CHARACTERS_MAX",
@@ -20,6 +21,9 @@ TYPE_SIZE_MAX = 100_000
 
 # One JSON document with values. The broker carries 1 MiB; larger ones come through files and HTTP.
 JSON_BYTES_MAX = 64 * 1024 * 1024
+
+# Nodes visited in one flat node list; a node that is referred to twice counts twice.
+VALUE_NODES_MAX = 1_000_000
 
 # One WAVE call or value, counted in characters.
 WAVE_CHARACTERS_MAX = 16 * 1024 * 1024
