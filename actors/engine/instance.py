@@ -57,7 +57,7 @@ class GuestInstance:
             memories=MEMORIES_MAX,
         )
         self._instances = CoreInstances(
-            self._store, program.layout, machine.address, machine.waiting
+            self._store, program.layout, program.template, machine.address, machine.waiting
         )
         self._store.contexts = GuestContexts(self._store, plan, self._instances)
 
