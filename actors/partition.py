@@ -138,10 +138,10 @@ class Partition:
             asyncio.get_running_loop().call_later(delay, self._wake_again, worker_id)
 
     def _reload_delay_s(self, worker_id: WorkerId) -> float:
-        """Wait longer each time, so that a worker that can never be loaded costs next to nothing."""
+        """Wait longer each time: a worker that can never be loaded costs next to nothing."""
         self._stumbles[worker_id] += 1
         doublings = min(self._stumbles[worker_id] - 1, RELOAD_DOUBLINGS_MAX)
-        return RELOAD_DELAY_S * 2**doublings
+        return RELOAD_DELAY_S * (1 << doublings)
 
     def missed_deliveries(self) -> None:
         """Make every worker read its mailbox again; the consumer may have skipped messages."""
