@@ -110,7 +110,7 @@ class Life:
         self._guest: Guest | None = None
         self._session: Session | None = None
         self._woken: set[int] = set()
-        self._purged = loaded.head.marks.invoked
+        self._purged = 0
         marks = loaded.head.marks
         self.mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
         self.ledger = Ledger(
@@ -267,6 +267,7 @@ class Life:
             is_leaving=lambda: self._leaving,
             next_work=self._next_work,
             on_invocation=self._services.count_invocation,
+            tracing=self._services.tracing,
         )
 
         async def start() -> Guest:
@@ -442,7 +443,7 @@ class Life:
         done = self.ledger.writer.head.marks
         if orphaned:
             done = Marks(invoked=self.mailbox.invoked, control=self.mailbox.control)
-        elif done.invoked - self._purged < MAILBOX_PURGE_MIN:
+        elif self.mailbox.consumed - self._purged < self._purge_after(done):
             return
         journal = self._services.broker.journal
         try:
@@ -458,7 +459,17 @@ class Life:
         except BrokerError as error:
             log.info("cannot purge the mailbox now", error=str(error))
             return
-        self._purged = done.invoked
+        self._purged = self.mailbox.consumed
+
+    def _purge_after(self, done: Marks) -> int:
+        """Return how many consumed messages are worth a purge.
+
+        A worker that leaves memory forgets how many it has left behind; going by chance, as its
+        watermark has it, one that is woken for single messages still leaves only some dozens.
+        """
+        if self.is_idle:
+            return MAILBOX_PURGE_MIN
+        return 1 + done.invoked % (MAILBOX_PURGE_MIN // 8)
 
     async def _bury(self, order: Message) -> None:
         """Delete the worker: its log, its queue up to the order, its payloads and schedules."""

@@ -18,6 +18,7 @@ __all__ = [
     "PARAMETERS_BYTES_MAX",
     "QUEUE_MESSAGES_MAX",
     "RELOAD_DELAY_S",
+    "RELOAD_DOUBLINGS_MAX",
     "RESULT_BYTES_MAX",
     "RESULT_TO_BYTES_MAX",
     "UNCOMMITTED_ENTRIES_MAX",
@@ -45,6 +46,7 @@ MEMBER_TTL_S: Final = 2.0
 HEARTBEAT_INTERVAL_S: Final = 0.4
 DRAIN_WAIT_S: Final = 2.0
 RELOAD_DELAY_S: Final = 0.05
+RELOAD_DOUBLINGS_MAX: Final = 9
 LOAD_BACKOFF_S: Final = 0.1
 # Workers that are read or instantiated at the same time. Thousands at once would fill one turn of
 # the event loop with seconds of work, and the heartbeat would miss its time.

@@ -5,6 +5,8 @@ __all__ = [
     "SHOWN_CHARACTERS_MAX",
     "SUGGESTIONS_MAX",
     "TYPE_DEPTH_MAX",
+    "TYPE_SIZE_MAX",
+    "VALUE_NODES_MAX",
     "WAVE_CHARACTERS_MAX",
     "WAVE_DEPTH_MAX",
     "WIT_CHARACTERS_MAX",
@@ -14,8 +16,14 @@ __all__ = [
 # Types nest this deep at most; values nest as deep as their types. wasmparser allows 100.
 TYPE_DEPTH_MAX = 100
 
+# Types inside one type, shared ones counted each time: they are hashed and printed as trees.
+TYPE_SIZE_MAX = 100_000
+
 # One JSON document with values. The broker carries 1 MiB; larger ones come through files and HTTP.
 JSON_BYTES_MAX = 64 * 1024 * 1024
+
+# Nodes visited in one flat node list; a node that is referred to twice counts twice.
+VALUE_NODES_MAX = 1_000_000
 
 # One WAVE call or value, counted in characters.
 WAVE_CHARACTERS_MAX = 16 * 1024 * 1024

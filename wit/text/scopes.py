@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias, assert_never, final
 
 from msgspec import Struct
 
-from wit.limits import TYPE_DEPTH_MAX
+from wit.limits import TYPE_DEPTH_MAX, TYPE_SIZE_MAX
 from wit.misfit import unknown_name
 from wit.text.nodes import (
     AliasNode,
@@ -67,12 +67,19 @@ __all__ = ["TypeEntry", "TypeScope", "check_unique"]
 _MAP_KEYS = frozenset(Primitive) - {Primitive.F32, Primitive.F64}
 
 
+class _Extent(Struct, frozen=True, gc=False):
+    """How many types stand inside each other in a type, and how many there are in all."""
+
+    depth: int = 1
+    size: int = 1
+
+
 class TypeEntry(Struct, frozen=True):
-    """What a name of a scope means. `depth` counts the types inside each other."""
+    """What a name of a scope means."""
 
     type: Type
     kind: str
-    depth: int
+    extent: _Extent = _Extent()
 
     @property
     def resource(self) -> ResourceName | None:
@@ -80,7 +87,7 @@ class TypeEntry(Struct, frozen=True):
         return self.type.resource if isinstance(self.type, Own) else None
 
 
-_Sized: TypeAlias = tuple[Type, int]
+_Sized: TypeAlias = tuple[Type, _Extent]
 
 
 def check_unique(file: FileNode, what: str, names: Iterable[Name]) -> None:
@@ -160,8 +167,10 @@ class TypeScope:
             fail(file, f"{name.text} is not there: {self._hidden[name.text]}", name)
         else:
             fail(file, unknown_name("type", name.text, self.names()), name)
-        if entry.depth > TYPE_DEPTH_MAX:
+        if entry.extent.depth > TYPE_DEPTH_MAX:
             fail(file, f"types nest deeper than {TYPE_DEPTH_MAX} levels", name)
+        if entry.extent.size > TYPE_SIZE_MAX:
+            fail(file, f"the type has more than {TYPE_SIZE_MAX} parts", name)
         self._entries[name.text] = entry
         return entry
 
@@ -218,8 +227,8 @@ class TypeScope:
             case AliasNode():
                 if isinstance(node.type, NamedNode):
                     return self.entry(node.type.name)
-                type_, depth = self._sized(node.type)
-                return TypeEntry(type_, "type", depth)
+                type_, extent = self._sized(node.type)
+                return TypeEntry(type_, "type", extent)
             case RecordNode(_, fields):
                 self._members(node.name, "field", fields)
                 members = [(each.name.text, self._sized(each.type)) for each in fields]
@@ -237,13 +246,13 @@ class TypeScope:
                 return TypeEntry(variant, "variant", _around(sized for _, sized in arms if sized))
             case EnumNode(_, labels):
                 self._members(node.name, "case", labels)
-                return TypeEntry(EnumType(tuple(x.name.text for x in labels), name), "enum", 1)
+                return TypeEntry(EnumType(tuple(x.name.text for x in labels), name), "enum")
             case FlagsNode(_, labels):
                 self._members(node.name, "label", labels)
-                return TypeEntry(FlagsType(tuple(x.name.text for x in labels), name), "flags", 1)
+                return TypeEntry(FlagsType(tuple(x.name.text for x in labels), name), "flags")
             case ResourceNode():
                 own = Own(ResourceName(node.name.text, self._owner))
-                return TypeEntry(own, "resource", 1)
+                return TypeEntry(own, "resource")
             case _:
                 assert_never(node)
 
@@ -260,22 +269,22 @@ class TypeScope:
     def _sized(self, node: TypeNode) -> _Sized:
         match node:
             case Primitive():
-                return node, 1
+                return node, _Extent()
             case NamedNode(name):
                 entry = self.entry(name)
-                return entry.type, entry.depth
+                return entry.type, entry.extent
             case ListNode(element, length):
-                inner, depth = self._sized(element)
-                list_ = ListType(inner) if length is None else FixedListType(inner, length)
-                return list_, depth + 1
+                inner = self._sized(element)
+                list_ = ListType(inner[0]) if length is None else FixedListType(inner[0], length)
+                return list_, _around([inner])
             case MapNode(key, value):
                 return self._map(node, self._sized(key), self._sized(value))
             case TupleNode(elements):
                 sized = [self._sized(element) for element in elements]
                 return TupleType(tuple(each[0] for each in sized)), _around(sized)
             case OptionNode(some):
-                inner, depth = self._sized(some)
-                return OptionType(inner), depth + 1
+                inner = self._sized(some)
+                return OptionType(inner[0]), _around([inner])
             case ResultNode(ok, err):
                 first = None if ok is None else self._sized(ok)
                 second = None if err is None else self._sized(err)
@@ -287,13 +296,13 @@ class TypeScope:
                     keyword = "own" if owned else "borrow"
                     reason = f"{name.text} is a {entry.kind}, {keyword}<…> needs a resource"
                     fail(self._file, reason, name)
-                return (Own(entry.resource) if owned else Borrow(entry.resource)), 1
+                return (Own(entry.resource) if owned else Borrow(entry.resource)), _Extent()
             case FutureNode(element) | StreamNode(element):
                 payload = None if element is None else self._sized(element)
                 kind = FutureType if isinstance(node, FutureNode) else StreamType
                 return kind(payload and payload[0]), _around([payload] if payload else [])
             case ErrorContextNode():
-                return ErrorContextType(), 1
+                return ErrorContextType(), _Extent()
             case _:
                 assert_never(node)
 
@@ -304,5 +313,9 @@ class TypeScope:
         return MapType(key[0], value[0]), _around([key, value])
 
 
-def _around(parts: Iterable[_Sized]) -> int:
-    return 1 + max((depth for _, depth in parts), default=0)
+def _around(parts: Iterable[_Sized]) -> _Extent:
+    extents = [extent for _, extent in parts]
+    return _Extent(
+        1 + max((extent.depth for extent in extents), default=0),
+        1 + sum(extent.size for extent in extents),
+    )

@@ -1,4 +1,4 @@
-"""Guests that do what they must not. Each ends in an error of the engine, and the next one works."""
+"""Guests that do what they must not: each ends in an error of the engine."""
 
 import asyncio
 

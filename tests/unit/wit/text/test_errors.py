@@ -248,6 +248,9 @@ def test_limits_are_errors_and_not_crashes():
     chain = [f"type t{n} = option<t{n + 1}>;" for n in range(TYPE_DEPTH_MAX + 1)]
     with pytest.raises(ParseError, match="types nest deeper than"):
         resolve_text(interface(*chain, f"type t{TYPE_DEPTH_MAX + 1} = u8;"))
+    doubling = [f"type t{n} = tuple<t{n + 1}, t{n + 1}>;" for n in range(20)]
+    with pytest.raises(ParseError, match="the type has more than"):
+        resolve_text(interface(*doubling, "type t20 = u8;"))
     with pytest.raises(ParseError, match="over too many steps"):
         resolve_text(
             interface(*[f"type t{n} = t{n + 1};" for n in range(5000)], "type t5000 = u8;")
