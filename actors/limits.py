@@ -9,6 +9,7 @@ __all__ = [
     "HEARTBEAT_INTERVAL_S",
     "INVOCATIONS_PER_TURN_MAX",
     "KEY_BYTES_MAX",
+    "LOADS_AT_ONCE_MAX",
     "LOAD_BACKOFF_S",
     "LOG_MESSAGE_BYTES_MAX",
     "MAILBOX_PURGE_MIN",
@@ -45,5 +46,8 @@ HEARTBEAT_INTERVAL_S: Final = 0.4
 DRAIN_WAIT_S: Final = 2.0
 RELOAD_DELAY_S: Final = 0.05
 LOAD_BACKOFF_S: Final = 0.1
+# Workers that are read or instantiated at the same time. Thousands at once would fill one turn of
+# the event loop with seconds of work, and the heartbeat would miss its time.
+LOADS_AT_ONCE_MAX: Final = 16
 COMPONENT_LOAD_TRIES_MAX: Final = 5
 ACQUIRE_CONCURRENCY_MAX: Final = 16

@@ -63,18 +63,35 @@ class Partition:
         self._clean: set[int] = set()
         self._start_worker = start_worker
         self._on_lost = on_lost
+        self._acquiring: asyncio.Future[None] | None = None
         self._empty = asyncio.Event()
         self._empty.set()
         self._consumer = open_consumer(self)
 
     async def acquire(self, *, owner_is_dead: bool) -> None:
-        """Take the partition; everything unacknowledged is delivered again."""
-        await self._consumer.acquire(owner_is_dead=owner_is_dead)
+        """Take the partition; everything unacknowledged is delivered again.
+
+        Returns without it if it is given up or lost in the meantime: going on would take
+        deliveries that nobody handles, and keep everybody else from having them.
+        """
+        if self.lost or self.draining:
+            return
+        self._acquiring = asyncio.ensure_future(self._consumer.acquire(owner_is_dead=owner_is_dead))
+        try:
+            await self._acquiring
+        except asyncio.CancelledError:
+            if not (self._acquiring.cancelled() and self.lost):
+                raise
+        finally:
+            self._acquiring.cancel()
+            self._acquiring = None
 
     def deliver(self, delivery: Delivery) -> None:
         """Route a mailbox message to its worker, waking the worker if it is not in memory."""
         if self.lost:
             return
+        if delivery.missed:
+            self.missed_deliveries()
         message = delivery.message
         try:
             worker_id, kind = worker_id_of(message.subject)
@@ -139,6 +156,8 @@ class Partition:
         """Drop everything at once, send nothing more."""
         if not self.lost:
             self.lost = True
+            if self._acquiring is not None:
+                self._acquiring.cancel()
             self._consumer.stop()
             for worker in list(self.workers.values()):
                 worker.drop()

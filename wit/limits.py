@@ -7,6 +7,8 @@ __all__ = [
     "TYPE_DEPTH_MAX",
     "WAVE_CHARACTERS_MAX",
     "WAVE_DEPTH_MAX",
+    "WIT_CHARACTERS_MAX",
+    "WIT_FILES_MAX",
 ]
 
 # Types nest this deep at most; values nest as deep as their types. wasmparser allows 100.
@@ -20,6 +22,10 @@ WAVE_CHARACTERS_MAX = 16 * 1024 * 1024
 
 # Brackets in WAVE text. One level of a type takes at most two of them: `some((…))`.
 WAVE_DEPTH_MAX = 2 * TYPE_DEPTH_MAX
+
+# One WIT file, in characters, and the files of one package with all that it depends on.
+WIT_CHARACTERS_MAX = 4 * 1024 * 1024
+WIT_FILES_MAX = 2_000
 
 # Of a wrong value, error messages show so much.
 SHOWN_CHARACTERS_MAX = 60

@@ -18,6 +18,7 @@ from broker.jetstream.limits import (
 )
 from broker.jetstream.options import ConnectOptions, ServerAddress
 from broker.jetstream.protocol import Parser, ProtocolError, encode_connect
+from broker.jetstream.tls import untrusted
 from broker.jetstream.wire import ServerInfo
 
 __all__ = ["LeanConnection"]
@@ -71,13 +72,16 @@ class LeanConnection(asyncio.Protocol):
 
         Raises:
             UnavailableError: nobody listens, or the handshake fails.
+            SetupError: the server's certificate is not trusted, or a file of ours is unusable.
         """
         try:
             await self._loop.create_connection(lambda: self, address.host, address.port)
             info = await self._info
             if self._tls is not None or info.tls_required:
                 await self._upgrade(address)
-        except (OSError, ssl.SSLError) as error:
+        except ssl.SSLCertVerificationError as error:
+            raise untrusted(f"{address.host}:{address.port}", error) from error
+        except OSError as error:
             raise UnavailableError(
                 f"cannot connect to NATS at {address.host}:{address.port}: {error}"
             ) from error

@@ -138,7 +138,7 @@ class StreamReader:
         """Return the next messages and whether there are more."""
         await self._ensure_inbox()
         if not self._wire.is_up:
-            raise UnavailableError(f"read of {subject!r}: not connected to NATS")
+            await self._wire.wait_until_up(READ_TIMEOUT_S)
         token = str(next(self._numbers))
         batch = _Batch(asyncio.get_running_loop().create_future())
         self._batches[token] = batch

@@ -193,6 +193,10 @@ class LeanWire:
         if self._connection is not None:
             self._connection.write(encode_unsubscribe(subscription.sid))
 
+    async def wait_until_up(self, timeout_s: float) -> None:
+        """Wait for the connection."""
+        await self._wait_until_up(timeout_s)
+
     def on_up(self, callback: Callable[[], None]) -> None:
         """Call back after every reconnection."""
         self._hooks.append(callback)

@@ -311,8 +311,8 @@ def test_a_guest_may_wait_for_another_guest(engine):
 
         loaded = await engine.load(component(WAITING))
         program = loaded.link(host(wait))
-        for number in range(5):
-            guests.append(Guest(loaded, await program.instantiate(number, Limits())))
+        instances = [await program.instantiate(number, Limits()) for number in range(5)]
+        guests.extend(Guest(loaded, instance) for instance in instances)
         assert await guests[4].call("twice", "x") == "x" + "." * 32
         for guest in guests:
             guest.close()
