@@ -4,8 +4,8 @@ EngineError
 ├── ComponentError            the bytes are no component we can run; terminal
 │   └── MissingImportsError   imports that nobody provides; terminal
 ├── GuestTrap                 the guest failed (see `kind`); the retry policy decides
-├── CapacityError             no room for one more instance; retry elsewhere or later
-├── InstanceStateError        closed, failed or busy: the caller's mistake; terminal
+├── CapacityError             this process holds as many instances as it can; retry elsewhere
+├── InstanceStateError        closed, poisoned or busy: a bug of the caller
 └── EngineInternalError       our bug, or a wasmtime that is not the pinned one
 """
 
@@ -53,11 +53,11 @@ class GuestTrap(EngineError):  # noqa: N818 - a trap is the field's word for it
 
 
 class CapacityError(EngineError):
-    """The process holds as many instances as it can. Worth a retry when some are gone."""
+    """The process holds as many instances as the machine allows. Suspend some, or use another."""
 
 
 class InstanceStateError(EngineError):
-    """The instance was closed, failed before, or is running another call. Terminal for it."""
+    """The instance was closed, failed before, or is running another call."""
 
 
 class EngineInternalError(EngineError):

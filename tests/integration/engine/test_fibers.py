@@ -299,6 +299,27 @@ def test_an_instance_runs_one_call_at_a_time(engine):
     asyncio.run(scenario())
 
 
+def test_a_guest_may_wait_for_another_guest(engine):
+    async def scenario():
+        guests = []
+
+        async def wait(data, text):
+            if data == 0:
+                await asyncio.sleep(0)
+                return text + "."
+            return await guests[data - 1].call("twice", text)
+
+        loaded = await engine.load(component(WAITING))
+        program = loaded.link(host(wait))
+        instances = [await program.instantiate(number, Limits()) for number in range(5)]
+        guests.extend(Guest(loaded, instance) for instance in instances)
+        assert await guests[4].call("twice", "x") == "x" + "." * 32
+        for guest in guests:
+            guest.close()
+
+    asyncio.run(scenario())
+
+
 START = """
   (import "wait" (func $wait (param "n" u32) (result u32)))
   (core func $wait (canon lower (func $wait)))
