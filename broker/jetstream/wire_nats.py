@@ -177,6 +177,8 @@ class NatsPyWire:
         )
         if self.is_up:
             try:
+                # The library may send the first ping ahead of the subscription.
+                await self._client.flush()
                 await self._client.flush()
             except (NatsError, OSError) as error:
                 raise UnavailableError(f"subscription to {subject!r}: {error}") from error
