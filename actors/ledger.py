@@ -147,8 +147,8 @@ class Ledger:
         *,
         result: Raw | UnsetType,
         error: Failure | None = None,
-    ) -> None:
-        """Record the outcome of the running invocation."""
+    ) -> int:
+        """Record the outcome of the running invocation; return the entry's index."""
         key = invoked.idempotency_key
         entry = ExportedFunctionCompleted(
             at_ms=self.clock.stamp_ms(),
@@ -162,6 +162,7 @@ class Ledger:
         self.recorded_ms = entry.at_ms
         index = self._add(entry)
         self.keys.decided(index, self.outbox.outcome_of(key, invoked.function, result, error))
+        return index
 
     def reject(
         self,

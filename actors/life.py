@@ -110,7 +110,7 @@ class Life:
         self._guest: Guest | None = None
         self._session: Session | None = None
         self._woken: set[int] = set()
-        self._purged = loaded.head.marks.invoked
+        self._purged = 0
         marks = loaded.head.marks
         self.mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
         self.ledger = Ledger(
@@ -144,8 +144,9 @@ class Life:
             UnavailableError: the broker does not answer now.
         """
         broker = services.broker
-        loaded = await load(broker.journal, broker.blobs, address.log)
-        past = Past(loaded)
+        async with services.loading:
+            loaded = await load(broker.journal, broker.blobs, address.log)
+            past = Past(loaded)
         references = {
             reference: await payloads.fetch(Raw(reference), broker.blobs)
             for reference in past.references
@@ -266,16 +267,18 @@ class Life:
             is_leaving=lambda: self._leaving,
             next_work=self._next_work,
             on_invocation=self._services.count_invocation,
+            tracing=self._services.tracing,
         )
 
         async def start() -> Guest:
-            self._guest = await Guest.start(
-                prepared,
-                self.ledger,
-                replay=cursor,
-                references=self._references,
-                options=self._services.options,
-            )
+            async with self._services.loading:
+                self._guest = await Guest.start(
+                    prepared,
+                    self.ledger,
+                    replay=cursor,
+                    references=self._references,
+                    options=self._services.options,
+                )
             self._services.residency.entered(self._resident)
             return self._guest
 
@@ -388,15 +391,18 @@ class Life:
     async def _read_mailbox(self) -> None:
         self._trusted = True
         self.mailbox.begin_read()
+        # One exact subject after the other: the broker finds their first message by an index, but
+        # searches the stream for a wildcard. What comes in between is delivered as well. Everything
+        # is known before anything is taken, so the order of the kinds does not matter.
         start = self.mailbox.invoked + 1
-        async for message in self._services.broker.journal.read(
-            self._address.mailbox, from_sequence=start
-        ):
-            kind = message.subject.rsplit(".", 1)[1]
-            if kind == "reply":
+        read = self._services.broker.journal.read
+        async for message in read(self._address.mailbox_control, from_sequence=start):
+            self.mailbox.offer("control", message)
+        async for message in read(self._address.mailbox_invoke, from_sequence=start):
+            self.mailbox.offer("invoke", message)
+        if self._past.status.state in {"suspended", "retrying"}:
+            async for message in read(self._address.mailbox_reply, from_sequence=start):
                 self._woken_by(message)
-            else:
-                self.mailbox.offer(kind, message)
 
     def _woken_by(self, message: Message) -> None:
         try:
@@ -437,7 +443,7 @@ class Life:
         done = self.ledger.writer.head.marks
         if orphaned:
             done = Marks(invoked=self.mailbox.invoked, control=self.mailbox.control)
-        elif done.invoked - self._purged < MAILBOX_PURGE_MIN:
+        elif self.mailbox.consumed - self._purged < self._purge_after(done):
             return
         journal = self._services.broker.journal
         try:
@@ -453,7 +459,17 @@ class Life:
         except BrokerError as error:
             log.info("cannot purge the mailbox now", error=str(error))
             return
-        self._purged = done.invoked
+        self._purged = self.mailbox.consumed
+
+    def _purge_after(self, done: Marks) -> int:
+        """Return how many consumed messages are worth a purge.
+
+        A worker that leaves memory forgets how many it has left behind; going by chance, as its
+        watermark has it, one that is woken for single messages still leaves only some dozens.
+        """
+        if self.is_idle:
+            return MAILBOX_PURGE_MIN
+        return 1 + done.invoked % (MAILBOX_PURGE_MIN // 8)
 
     async def _bury(self, order: Message) -> None:
         """Delete the worker: its log, its queue up to the order, its payloads and schedules."""

@@ -9,6 +9,7 @@ __all__ = [
     "HEARTBEAT_INTERVAL_S",
     "INVOCATIONS_PER_TURN_MAX",
     "KEY_BYTES_MAX",
+    "LOADS_AT_ONCE_MAX",
     "LOAD_BACKOFF_S",
     "LOG_MESSAGE_BYTES_MAX",
     "MAILBOX_PURGE_MIN",
@@ -17,6 +18,7 @@ __all__ = [
     "PARAMETERS_BYTES_MAX",
     "QUEUE_MESSAGES_MAX",
     "RELOAD_DELAY_S",
+    "RELOAD_DOUBLINGS_MAX",
     "RESULT_BYTES_MAX",
     "RESULT_TO_BYTES_MAX",
     "UNCOMMITTED_ENTRIES_MAX",
@@ -44,6 +46,10 @@ MEMBER_TTL_S: Final = 2.0
 HEARTBEAT_INTERVAL_S: Final = 0.4
 DRAIN_WAIT_S: Final = 2.0
 RELOAD_DELAY_S: Final = 0.05
+RELOAD_DOUBLINGS_MAX: Final = 9
 LOAD_BACKOFF_S: Final = 0.1
+# Workers that are read or instantiated at the same time. Thousands at once would fill one turn of
+# the event loop with seconds of work, and the heartbeat would miss its time.
+LOADS_AT_ONCE_MAX: Final = 16
 COMPONENT_LOAD_TRIES_MAX: Final = 5
 ACQUIRE_CONCURRENCY_MAX: Final = 16

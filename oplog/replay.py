@@ -187,6 +187,8 @@ class Cursor:
         )
         move = self._move(_COMPLETED)
         if move is _Move.LIVE:
+            # The log ended within the invocation; its end is recorded now, and it is over.
+            self.current = None
             return None
         entry = cast("ExportedFunctionCompleted", self._next)
         if move is not _Move.TAKE or not _same_outcome(entry, ours):

@@ -12,7 +12,9 @@ from actors.api.routes import Routes, route
 from actors.components import Check, ComponentRecord, ComponentStore, Upload, UsersOf
 from actors.engine.errors import ComponentError
 from broker.ports import Request, Signals
-from wit.signatures import export_signatures
+from wit.names import visible_exports
+from wit.signatures import declarations, export_signatures
+from wit.types import FunctionType, Type
 from wit.world import World
 
 __all__ = ["PROGRESS_TO", "ComponentApi"]
@@ -121,4 +123,14 @@ class ComponentApi:
 def _world(world: World) -> dict[str, Sequence[str]]:
     imports = [interface.name for interface in world.import_interfaces]
     imports += [function.name for function in world.import_functions]
-    return {"exports": export_signatures(world), "imports": imports}
+    used = (type_ for function in visible_exports(world) for type_ in _types_of(function.type))
+    return {
+        "exports": export_signatures(world),
+        "types": declarations(used),
+        "imports": imports,
+    }
+
+
+def _types_of(function: FunctionType) -> list[Type]:
+    types = [parameter.type for parameter in function.parameters]
+    return types if function.result is None else [*types, function.result]

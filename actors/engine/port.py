@@ -2,7 +2,7 @@
 
 Values are those of `wit.values`. A host function gets the instance's `data` object first, then its
 arguments. Exceptions raised by host functions, `BaseException` included, end the guest's call and
-come out of `Instance.call` as the same object; the instance is poisoned then and only good to close.
+come out of `Instance.call` as the same object; the instance is poisoned then, only good to close.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,8 +29,8 @@ __all__ = [
 class HostCall(Struct, frozen=True):
     """How one imported function is implemented.
 
-    `run(data, *arguments)` returns the result; with `blocking` it returns an awaitable of the result
-    and the guest waits on its fiber, so that other workers go on.
+    `run(data, *arguments)` returns the result; with `blocking` it returns an awaitable of the
+    result and the guest waits on its fiber, so that other workers go on.
     """
 
     run: Callable[..., Any]
@@ -75,10 +75,11 @@ class Instance(Protocol):
     async def call(self, function: Function, arguments: Sequence[Value]) -> Value:
         """Call an export; None for functions without result.
 
-        Guest code runs in slices, so the loop stays responsive under an endless loop. Cancelling the
-        task abandons the guest wherever it is.
+        Guest code runs in slices, so the loop stays responsive under an endless loop. Cancelling
+        the task abandons the guest wherever it is.
 
         Raises:
+            ValueMismatchError: an argument does not fit its type; nothing has run.
             GuestTrap: the guest trapped, or broke the canonical ABI.
             BaseException: whatever a host function raised.
         """
@@ -130,8 +131,8 @@ class Engine(Protocol):
         """Validate and compile off the event loop; compiled modules are cached by content on disk.
 
         Raises:
-            ComponentError: no component, malformed, or using what this engine refuses (async built-ins,
-                WASI 0.3), with the place.
+            ComponentError: no component, malformed, or using what this engine refuses (async
+                built-ins, WASI 0.3), with the place.
         """
         ...
 

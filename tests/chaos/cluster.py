@@ -12,12 +12,16 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Executor", "Process", "Server", "free_ports"]
+__all__ = ["ROOT", "Executor", "Process", "Server", "free_ports"]
+
+# Programs run from here, so that they are those of this tree wherever else Shem is installed.
+ROOT: Final = Path(__file__).resolve().parents[2]
 
 _END_TIMEOUT_S: Final = 15.0
 _LISTEN_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.05
 _MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
+_LAST_WORDS_CHARACTERS: Final = 800
 _HOST: Final = "127.0.0.1"
 
 
@@ -48,6 +52,7 @@ class Process:
             self._process = subprocess.Popen(
                 self.command(),
                 env=os.environ | self.environment(),
+                cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -68,6 +73,10 @@ class Process:
     def resume(self) -> None:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
+
+    def last_words(self) -> str:
+        """Return the end of its output."""
+        return self.log_file.read_text(errors="replace")[-_LAST_WORDS_CHARACTERS:]
 
     def command(self) -> list[str]:
         """Return the command line."""

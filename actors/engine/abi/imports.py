@@ -155,7 +155,8 @@ def generate_import(
         lines.append("        m.give_back(f)")
     lines += writer.store_result(pointer, at=0)
     lines += writer.tail()
-    return writer.source.build(lines, "lower", title=title)[0]
+    callback: Callable[..., Any] = writer.source.build(lines, "lower", title=title)[0]
+    return callback
 
 
 def generate_blocking(

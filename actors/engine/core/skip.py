@@ -1,4 +1,4 @@
-"""Parts of core modules whose length must be known but whose content must not: limits, constants."""
+"""Parts of core modules of which only the length matters: limits and constants."""
 
 from actors.engine.core.module import MemoryType
 from wit.binary.cursor import Cursor

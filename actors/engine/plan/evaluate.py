@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from actors.engine.core.module import CoreModule
 from actors.engine.limits import (
     COMPONENT_INSTANCES_MAX,
     INSTANTIATION_DEPTH_MAX,
@@ -34,15 +35,15 @@ from wit.errors import BinaryError
 __all__ = ["make_plan"]
 
 
-def make_plan(data: bytes, component: defs.Component) -> Plan:
-    """Evaluate a component.
+def make_plan(data: bytes, component: defs.Component) -> tuple[Plan, tuple[CoreModule, ...]]:
+    """Evaluate a component. Also returns its core modules, as `Plan.modules` lists them.
 
     Raises:
         BinaryError: the component is malformed or uses what the engine refuses, with the offset.
     """
     evaluator = _Evaluator(data)
     exports = evaluator.component(component, None, None, depth=0)
-    return evaluator.plan(exports)
+    return evaluator.plan(exports), tuple(evaluator.core.cores)
 
 
 class _Evaluator:

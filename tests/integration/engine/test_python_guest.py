@@ -135,6 +135,7 @@ def test_an_endless_loop_neither_blocks_others_nor_escapes(engine, component_byt
         spinning = await new_guest(engine, component_bytes)
         other = await new_guest(engine, component_bytes)
         task = asyncio.create_task(spinning.call("spin"))
+        await asyncio.sleep(0)
         for _ in range(20):
             assert len(await other.call("roll", 1)) == 1
         assert not task.done()

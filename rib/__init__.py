@@ -1,0 +1,1 @@
+"""Rib, a small typed expression language that calls components through a port."""

@@ -1,0 +1,476 @@
+"""The parser: from text to the tree of a program.
+
+Written by hand, so that each error can say what would have been right at its place. Operators bind
+as everywhere; from weak to strong: `||`, `&&`, comparison, range, `+ -`, `* / %`, unary, suffix.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final, final
+
+from rib.diagnostics import Code
+from rib.lexer import KEYWORDS, NAME
+from rib.limits import NODES_MAX, TREE_DEPTH_MAX
+from rib.pattern_parser import PatternParser
+from rib.syntax import (
+    Arm,
+    Binary,
+    Block,
+    Call,
+    DirectCall,
+    Entry,
+    Err,
+    Expression,
+    FieldAccess,
+    Flags,
+    For,
+    If,
+    Index,
+    Instance,
+    Let,
+    ListLiteral,
+    Match,
+    Method,
+    Name,
+    Nothing,
+    Ok,
+    Range,
+    Record,
+    Reduce,
+    Some,
+    Span,
+    TupleLiteral,
+    Typed,
+    Unary,
+    walk,
+)
+
+__all__ = ["parse"]
+
+COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
+_COMPARISON_LEVEL: Final = 3
+_RANGE_LEVEL: Final = 4
+_LEVELS: Final = {
+    "||": 1,
+    "&&": 2,
+    "..": _RANGE_LEVEL,
+    "..=": _RANGE_LEVEL,
+    **dict.fromkeys(COMPARISONS, _COMPARISON_LEVEL),
+    "+": 5,
+    "-": 5,
+    "*": 6,
+    "/": 6,
+    "%": 6,
+}
+# What can begin the end of a range. A brace cannot: in `for i in 1.. {` it begins the body.
+_RANGE_ENDS: Final = ("(", "[", '"', "'", "-", "!")
+
+_PACKAGE: Final = rf"{NAME}(?::{NAME})+"
+_VERSION: Final = r"(?:@[0-9A-Za-z.+-]+)?"
+_PARAMETER: Final = re.compile(rf"\s*\[\s*({NAME}(?::{NAME})*(?:/{NAME})*{_VERSION})\s*\]\s*(?=\()")
+_DIRECT: Final = re.compile(rf"({_PACKAGE}/{NAME}{_VERSION})\s*\.\s*\{{")
+_RAW: Final = re.compile(rf"\[(?:constructor|method|static|drop)\]{NAME}(?:\.{NAME})?")
+
+
+def parse(text: str, *, tolerant: bool = False) -> Block:
+    """Return the program that a text says.
+
+    Args:
+        text: One or more expressions separated by `;`.
+        tolerant: Allow a `;` at the end, as people at a prompt write it.
+
+    Raises:
+        CompileError: with the place and what was expected there.
+    """
+    parser = _Parser(text)
+    program = parser.program(tolerant=tolerant)
+    for count, (node, _, depth) in enumerate(walk(program), 1):
+        if depth > TREE_DEPTH_MAX:
+            reason = f"nested more than {TREE_DEPTH_MAX} levels deep"
+            parser.fail(reason, node.span, Code.TOO_LARGE, ("name inner parts by `let`",))
+        if count > NODES_MAX:
+            reason = f"the program has more than {NODES_MAX} expressions"
+            parser.fail(reason, node.span, Code.TOO_LARGE)
+    return program
+
+
+@final
+class _Parser(PatternParser):
+    """Reads expressions."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._primaries: Final[dict[str, Callable[[], Expression]]] = {
+            '"': self.string,
+            "'": self.character,
+            "(": self._parentheses,
+            "[": self._list,
+            "{": self._braces,
+            "true": self.boolean,
+            "false": self.boolean,
+            "if": self._if,
+            "match": self._match,
+            "for": self._for,
+            "reduce": self._reduce,
+            "some": self._some,
+            "none": self._none,
+            "ok": self._result_side,
+            "err": self._result_side,
+            "let": self._misplaced_let,
+            "instance": self._instance,
+        }
+
+    def program(self, *, tolerant: bool) -> Block:
+        """Read everything."""
+        if self.token.kind == "end":
+            self.unexpected("an expression")
+        statements = [self._statement()]
+        while self.at(";"):
+            semicolon = self.take()
+            if self.token.kind == "end":
+                if tolerant:
+                    break
+                span = Span(semicolon.start, semicolon.end)
+                reason = "unexpected `;` at the end of rib expression"
+                helps = ("remove it: the last expression is the result",)
+                self.fail(reason, span, Code.TRAILING_SEMICOLON, helps)
+            statements.append(self._statement())
+        if self.token.kind != "end":
+            self.unexpected("an operator, `;` or the end of the text")
+        return Block(tuple(statements), span=Span(statements[0].span.start, self.last_end))
+
+    def interpolated(self) -> Expression:
+        start = self.token.start
+        statements = self._statements()
+        if len(statements) == 1:
+            return statements[0]
+        return Block(tuple(statements), span=self._to_here(start))
+
+    def _statements(self) -> list[Expression]:
+        statements = [self._statement()]
+        while self.accept(";"):
+            if self.at("}"):
+                self.unexpected("an expression: there is no `;` after the last one")
+            statements.append(self._statement())
+        return statements
+
+    def _statement(self) -> Expression:
+        return self._let() if self.at("let") else self._expression()
+
+    def _to_here(self, start: int) -> Span:
+        return Span(start, self.last_end)
+
+    # Operators
+
+    def _expression(self) -> Expression:
+        self.enter()
+        found = self._binary(1)
+        self.leave()
+        return found
+
+    def _binary(self, least: int) -> Expression:
+        left = self._unary()
+        while True:
+            operator = self.token
+            level = _LEVELS.get(operator.text, 0) if operator.kind == "op" else 0
+            if level < least:
+                return left
+            self.take()
+            if level == _RANGE_LEVEL:
+                left = self._range(left, operator.text)
+                continue
+            right = self._binary(level + 1)
+            left = Binary(operator.text, left, right, span=self._to_here(left.span.start))
+            if level == _COMPARISON_LEVEL and self.at(*COMPARISONS):
+                span = Span(self.token.start, self.token.end)
+                reason = "comparisons cannot be chained"
+                self.fail(reason, span, helps=("combine them by `&&`: `a < b && b < c`",))
+
+    def _range(self, first: Expression, operator: str) -> Expression:
+        starts = self.token.kind in {"name", "number"} or self.at(*_RANGE_ENDS)
+        if self.token.text in KEYWORDS and self.token.text not in self._primaries:
+            starts = False
+        inclusive = operator == "..="
+        if inclusive and not starts:
+            self.unexpected("the last element of the range")
+        last = self._binary(_RANGE_LEVEL + 1) if starts else None
+        return Range(first, last, inclusive, span=self._to_here(first.span.start))
+
+    def _unary(self) -> Expression:
+        if not self.at("!", "-"):
+            return self._suffixed()
+        self.enter()
+        operator = self.take()
+        operand = self._unary()
+        self.leave()
+        return Unary(operator.text, operand, span=self._to_here(operator.start))
+
+    # Suffixes
+
+    def _suffixed(self) -> Expression:
+        found = self._primary()
+        start = found.span.start
+        while True:
+            if self.at("."):
+                found = self._member(found)
+            elif self.at("["):
+                self.take()
+                index = self._expression()
+                self.expect("]", "after the index")
+                found = Index(found, index, span=self._to_here(start))
+            elif self.at(":"):
+                self.take()
+                type_ = self.type()
+                found = Typed(found, type_, span=self._to_here(start))
+            else:
+                return found
+
+    def _member(self, target: Expression) -> Expression:
+        self.take()
+        name = self.label("the name of a field or method")
+        parameter = self._type_parameter(name.end)
+        start = target.span.start
+        if parameter is None and not self.at("("):
+            return FieldAccess(target, name.text, span=self._to_here(start))
+        arguments = self._arguments()
+        return Method(target, name.text, parameter, arguments, span=self._to_here(start))
+
+    def _type_parameter(self, offset: int) -> str | None:
+        found = _PARAMETER.match(self.text, offset)
+        if found is None:
+            return None
+        self.move(found.end())
+        return found[1]
+
+    def _arguments(self) -> tuple[Expression, ...]:
+        self.expect("(", "before the arguments")
+        return self._items(")", "the arguments")
+
+    def _items(self, closing: str, what: str) -> tuple[Expression, ...]:
+        items: list[Expression] = []
+        while not self.at(closing):
+            items.append(self._expression())
+            if not self.accept(","):
+                break
+        self.expect(closing, f"after {what}")
+        return tuple(items)
+
+    # Primaries
+
+    def _primary(self) -> Expression:
+        token = self.token
+        if token.kind == "number":
+            return self.number()
+        rule = self._primaries.get(token.text)
+        if rule is not None:
+            return rule()
+        if token.kind != "name":
+            self.unexpected("an expression")
+        if token.text in KEYWORDS:
+            span = Span(token.start, token.end)
+            self.fail(f"{token.text} is a keyword", span, Code.KEYWORD)
+        direct = _DIRECT.match(self.text, token.start)
+        if direct is not None:
+            return self._direct_call(direct[1], direct.end())
+        self.take()
+        if self.at("("):
+            arguments = self._arguments()
+            return Call(token.text, arguments, span=self._to_here(token.start))
+        return Name(token.text, span=self._to_here(token.start))
+
+    def _direct_call(self, interface: str, offset: int) -> Expression:
+        start = self.token.start
+        raw = _RAW.match(self.text, offset)
+        owner: tuple[Expression, ...] | None = None
+        if raw is not None:
+            function = raw[0]
+            self.move(raw.end())
+        else:
+            self.move(offset)
+            function = self.label("the name of a function").text
+            if self.at("("):
+                owner = self._arguments()
+            if self.accept("."):
+                function += "." + self.label("the name of a method").text
+        self.expect("}", "after the name of the function")
+        arguments = self._arguments()
+        return DirectCall(interface, function, owner, arguments, span=self._to_here(start))
+
+    def _parentheses(self) -> Expression:
+        start = self.take().start
+        first = self._expression()
+        if self.accept(")"):
+            return first
+        if not self.at(","):
+            self.unexpected("`)` or `,`")
+        self.take()
+        items = (first, *self._items(")", "the elements of the tuple"))
+        return TupleLiteral(items, span=self._to_here(start))
+
+    def _list(self) -> Expression:
+        start = self.take().start
+        return ListLiteral(self._items("]", "the elements"), span=self._to_here(start))
+
+    def _braces(self) -> Expression:
+        start = self.take().start
+        if self.at('"'):
+            reason = "the keys of a record are unquoted"
+            span = Span(self.token.start, self.token.start + 1)
+            self.fail(reason, span, helps=("write `{name: value}`",))
+        if self.at("}"):
+            self.unexpected("flags, a record or a block inside `{}`")
+        token = self.token
+        if token.kind == "name" and token.text not in KEYWORDS:
+            self.take()
+            if self.at(",", "}"):
+                return self._flags(start, token.text)
+            if self.at(":") and not self._is_typed_statement():
+                self.move(token.start)
+                return self._record(start)
+            self.move(token.start)
+        statements = self._statements()
+        if len(statements) < 2 and self.at("}"):
+            reason = "a block has at least two expressions"
+            helps = ("write the expression without braces, or in parentheses",)
+            self.fail(reason, Span(start, self.token.end), helps=helps)
+        self.expect("}", "at the end of the block")
+        return Block(tuple(statements), span=self._to_here(start))
+
+    def _is_typed_statement(self) -> bool:
+        """Return whether `{name: type` begins a block; leaves the cursor anywhere."""
+        self.take()
+        if not self.at_type():
+            return False
+        self.type()
+        return not self.at(",", "}")
+
+    def _flags(self, start: int, first: str) -> Expression:
+        labels = [first]
+        while self.accept(","):
+            if self.at("}"):
+                break
+            labels.append(self.name("the name of a flag").text)
+        self.expect("}", "after the flags")
+        return Flags(tuple(labels), span=self._to_here(start))
+
+    def _record(self, start: int) -> Expression:
+        entries: list[Entry] = []
+        while not self.at("}"):
+            if self.at('"'):
+                span = Span(self.token.start, self.token.start + 1)
+                self.fail("the keys of a record are unquoted", span)
+            name = self.name("the name of a field")
+            if any(entry.name == name.text for entry in entries):
+                self.fail(f"field `{name.text}` stands twice", Span(name.start, name.end))
+            self.expect(":", "after the name of the field")
+            value = self._expression()
+            entries.append(Entry(name.text, value, span=self._to_here(name.start)))
+            if not self.accept(","):
+                break
+        self.expect("}", "after the fields")
+        return Record(tuple(entries), span=self._to_here(start))
+
+    def _some(self) -> Expression:
+        start = self.take().start
+        return Some(self._payload("some"), span=self._to_here(start))
+
+    def _none(self) -> Expression:
+        token = self.take()
+        return Nothing(span=Span(token.start, token.end))
+
+    def _result_side(self) -> Expression:
+        token = self.take()
+        value = self._payload(token.text) if self.at("(") else None
+        span = self._to_here(token.start)
+        return Ok(value, span=span) if token.text == "ok" else Err(value, span=span)
+
+    def _payload(self, constructor: str) -> Expression:
+        self.expect("(", f"after `{constructor}`")
+        value = self._expression()
+        self.expect(")", f"after the value of `{constructor}`")
+        return value
+
+    def _instance(self) -> Expression:
+        token = self.token
+        parameter = self._type_parameter(token.end)
+        if parameter is None:
+            self.take()
+        arguments = self._arguments() if self.at("(") else None
+        return Instance(parameter, arguments, span=self._to_here(token.start))
+
+    # Control
+
+    def _let(self) -> Expression:
+        start = self.take().start
+        name = self.name("the name of a variable")
+        type_ = self.type() if self.accept(":") else None
+        self.expect("=", "after the name of the variable")
+        value = self._expression()
+        return Let(name.text, type_, value, span=self._to_here(start))
+
+    def _misplaced_let(self) -> Expression:
+        span = Span(self.token.start, self.token.end)
+        helps = ("put it before this expression, or both into a block: `{ let x = 1; x }`",)
+        self.fail("a `let` is a statement, not a value", span, helps=helps)
+
+    def _if(self) -> Expression:
+        start = self.take().start
+        condition = self._expression()
+        self.expect("then", "after the condition")
+        yes = self._expression()
+        self.expect("else", "after the value for `then`: an `if` always has both")
+        no = self._expression()
+        return If(condition, yes, no, span=self._to_here(start))
+
+    def _match(self) -> Expression:
+        start = self.take().start
+        subject = self._expression()
+        self.expect("{", "after the value to match")
+        arms: list[Arm] = []
+        while not arms or not self.at("}"):
+            pattern = self.pattern()
+            self.expect("=>", "after the pattern")
+            body = self._expression()
+            arms.append(Arm(pattern, body, span=self._to_here(pattern.span.start)))
+            if not self.accept(","):
+                break
+        self.expect("}", "or `,` after an arm")
+        return Match(subject, tuple(arms), span=self._to_here(start))
+
+    def _for(self) -> Expression:
+        start = self.take().start
+        name = self.name("the name of the element")
+        self.expect("in", "after the name of the element")
+        iterable = self._expression()
+        statements, result = self._body("for")
+        span = self._to_here(start)
+        return For(name.text, iterable, tuple(statements), result, span=span)
+
+    def _reduce(self) -> Expression:
+        start = self.take().start
+        accumulator = self.name("the name of the accumulator")
+        self.expect(",", "after the name of the accumulator")
+        name = self.name("the name of the element")
+        self.expect("in", "after the name of the element")
+        iterable = self._expression()
+        self.expect("from", "and the initial value after what is reduced")
+        initial = self._expression()
+        statements, result = self._body("reduce")
+        span = self._to_here(start)
+        return Reduce(
+            accumulator.text, name.text, iterable, initial, tuple(statements), result, span=span
+        )
+
+    def _body(self, construct: str) -> tuple[list[Expression], Expression]:
+        self.expect("{", f"before the body of `{construct}`")
+        statements: list[Expression] = []
+        while not self.at("yield"):
+            if self.at("}"):
+                self.unexpected(f"`yield` and a value: each `{construct}` ends with one")
+            statements.append(self._statement())
+            self.expect(";", "after the statement")
+        self.take()
+        result = self._expression()
+        self.accept(";")
+        self.expect("}", "after the yielded value")
+        return statements, result
