@@ -16,8 +16,8 @@ from broker.jetstream.headers import (
 from broker.jetstream.journal import schedule_time
 from broker.jetstream.keys import decode_key, encode_key
 from broker.jetstream.reader import parse_time
-from broker.jetstream.setup import parse_version
 from broker.layout import STREAM_SUBJECTS, is_captured, matches, stored_subject
+from broker.versions import SERVER_VERSION_MIN, missing_features, parse_version
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -119,7 +119,18 @@ def test_acknowledgement_subjects_of_both_lengths_are_read():
 
 @pytest.mark.parametrize(
     ("text", "numbers"),
-    [("2.15.1", (2, 15, 1)), ("2.12.0-RC.1", (2, 12, 0)), ("", (0, 0, 0)), ("x.1", (0, 1, 0))],
+    [
+        ("2.15.1", (2, 15, 1)),
+        ("2.12.0-RC.1", (2, 12, 0)),
+        ("", (0, 0, 0)),
+        ("nats-server: v2.14.0", (2, 14, 0)),
+    ],
 )
 def test_server_versions(text, numbers):
     assert parse_version(text) == numbers
+
+
+def test_an_older_server_lacks_what_came_later():
+    assert missing_features(SERVER_VERSION_MIN) == []
+    assert missing_features((2, 12, 8)) == ["consumer reset"]
+    assert len(missing_features((2, 10, 0))) == 4
