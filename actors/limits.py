@@ -22,6 +22,7 @@ __all__ = [
     "RESULT_BYTES_MAX",
     "RESULT_TO_BYTES_MAX",
     "UNCOMMITTED_ENTRIES_MAX",
+    "WAKE_AT_MS_MAX",
     "WORKER_NAME_BYTES_MAX",
 ]
 
@@ -41,6 +42,9 @@ INVOCATIONS_PER_TURN_MAX: Final = 8
 QUEUE_MESSAGES_MAX: Final = 10_000
 # Consumed messages are removed from the mailbox once this many have piled up.
 MAILBOX_PURGE_MIN: Final = 256
+
+# The end of the year 9999: schedules know no later date. A longer sleep begins again then.
+WAKE_AT_MS_MAX: Final = 253_402_300_799_000
 
 MEMBER_TTL_S: Final = 2.0
 HEARTBEAT_INTERVAL_S: Final = 0.4
