@@ -17,6 +17,7 @@ the executor before the commit, so losing them is as if the call had not happene
 """
 
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
@@ -150,8 +151,8 @@ class _Step:
         if recorded is not None:
             return self._value(recorded)
         await journal.committed()
-        result = self._live(context, *arguments)
-        if isinstance(result, Awaitable):
+        result: Any = self._live(context, *arguments)
+        if isawaitable(result):
             result = await result
         journal.record(self.name, self._kind, request, self._json(result))
         await journal.committed()

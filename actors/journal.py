@@ -64,8 +64,10 @@ class WorkerJournal:
         """Return when everything recorded so far is committed."""
         await self._writer.flush()
 
-    def output(self, level: str, message: str) -> None:
+    def output(self, level: str, message: str, *, context: str = "") -> None:
         """Record what the guest prints, unless the log shows that it was printed before."""
-        if not self._live and self._replay.already_logged(level, message):
+        if not self._live and self._replay.already_logged(level, message, context=context):
             return
-        self._writer.add(Log(at_ms=self._clock.stamp_ms(), level=level, message=message))
+        self._writer.add(
+            Log(at_ms=self._clock.stamp_ms(), level=level, message=message, context=context)
+        )

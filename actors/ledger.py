@@ -13,6 +13,7 @@ from actors.clock import WorkerClock
 from actors.components import ComponentRecord
 from actors.identity import Address, WorkerId
 from actors.keys import Keys
+from actors.limits import WAKE_AT_MS_MAX
 from actors.message import Envelope
 from actors.outbox import Outbox
 from actors.outcome import Outcome
@@ -201,7 +202,7 @@ class Ledger:
 
     def suspend(self, wake_at_ms: int) -> None:
         """Record that the worker leaves memory until a point in time."""
-        self._add(Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=wake_at_ms))
+        self._add(Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=min(wake_at_ms, WAKE_AT_MS_MAX)))
 
     def exit(self, code: int) -> None:
         """Record that the guest ended its process."""

@@ -18,9 +18,11 @@ __all__ = [
     "PARAMETERS_BYTES_MAX",
     "QUEUE_MESSAGES_MAX",
     "RELOAD_DELAY_S",
+    "RELOAD_DOUBLINGS_MAX",
     "RESULT_BYTES_MAX",
     "RESULT_TO_BYTES_MAX",
     "UNCOMMITTED_ENTRIES_MAX",
+    "WAKE_AT_MS_MAX",
     "WORKER_NAME_BYTES_MAX",
 ]
 
@@ -41,10 +43,14 @@ QUEUE_MESSAGES_MAX: Final = 10_000
 # Consumed messages are removed from the mailbox once this many have piled up.
 MAILBOX_PURGE_MIN: Final = 256
 
+# The end of the year 9999: schedules know no later date. A longer sleep begins again then.
+WAKE_AT_MS_MAX: Final = 253_402_300_799_000
+
 MEMBER_TTL_S: Final = 2.0
 HEARTBEAT_INTERVAL_S: Final = 0.4
 DRAIN_WAIT_S: Final = 2.0
 RELOAD_DELAY_S: Final = 0.05
+RELOAD_DOUBLINGS_MAX: Final = 9
 LOAD_BACKOFF_S: Final = 0.1
 # Workers that are read or instantiated at the same time. Thousands at once would fill one turn of
 # the event loop with seconds of work, and the heartbeat would miss its time.

@@ -91,7 +91,7 @@ class Membership:
         await self._bucket.delete(self._name)
 
     async def _read(self) -> dict[str, Member]:
-        members = {}
+        members: dict[str, Member] = {}
         for key in await self._bucket.keys():
             entry = await self._bucket.get(key)
             if entry is not None and entry.data:

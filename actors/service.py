@@ -123,7 +123,7 @@ class Executor:
             return
         mine = owned_partitions(self._options.name, view.members, self._broker.partitions)
         before = view.members | view.gone | view.leaving
-        acquired = []
+        acquired: list[asyncio.Task[None]] = []
         for number in mine - self._partitions.keys():
             dead = owner_of(number, before) in view.gone
             acquired.append(self._spawn(self._acquire(number, owner_is_dead=dead)))

@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.commands import Commands
-from actors.engine.errors import GuestTrap
+from actors.engine.errors import CapacityError, GuestTrap
 from actors.errors import RejectedError, SuspendGuest
 from actors.guest import Guest
 from actors.host.context import ExitRequest
@@ -129,7 +129,8 @@ class Session:
         except RejectedError as error:
             # A recorded function or its parameters no longer fit the component.
             return self._failed(error.failure)
-        except (FencedError, WriterStoppedError):
+        except (FencedError, WriterStoppedError, CapacityError):
+            # Nothing that the guest did: the worker is loaded again, here or elsewhere.
             raise
         except Exception as error:
             log.exception("a host function failed")

@@ -97,19 +97,17 @@ class Host:
 
     is_waiting = True
 
-    def function(self, interface, name, type_):
+    def function(self, _interface, name, _type):
         if name == "wait":
             return HostCall(self._wait, blocking=True)
-        return HostCall(
-            {"nop": lambda data: None, "u64": lambda data, x: x, "text": lambda data, x: x}[name]
-        )
+        return HostCall((lambda _: None) if name == "nop" else (lambda _, x: x))
 
-    async def _wait(self, data, x):
+    async def _wait(self, _data, x):
         if self.is_waiting:
             await asyncio.sleep(0)
         return x
 
-    def drop(self, resource):
+    def drop(self, _resource):
         return None
 
 
@@ -149,9 +147,9 @@ class Stock:
         self.linker = stock.Linker(self.engine)
         if "wait" in text:
             with self.linker.root() as root:
-                root.add_func("nop", lambda store: None)
+                root.add_func("nop", lambda _: None)
                 for name in ("u64", "text", "wait"):
-                    root.add_func(name, lambda store, x: x)
+                    root.add_func(name, lambda _, x: x)
         self.store = self.new_store()
         self.instance = self.linker.instantiate(self.store, self.component)
 

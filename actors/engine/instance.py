@@ -68,6 +68,9 @@ class GuestInstance:
             GuestTrap: a start function trapped, or the limits are too small.
         """
         await self._instances.instantiate()
+        self._check_memory()
+
+    def _check_memory(self) -> None:
         used = self.memory_bytes
         if used > self._limits.memory_bytes_max:
             raise GuestTrap(
@@ -112,13 +115,18 @@ class GuestInstance:
         try:
             adapter = self._program.adapter(index)
             context: ExportContext = store.exports[index] or store.export(index)
-            return await _call(store, context, adapter, arguments)
+            value = await _call(store, context, adapter, arguments)
+            if len(self._program.memories) > 1:
+                # wasmtime bounds each memory by itself, the limit is for all of them.
+                self._check_memory()
         except ValueMismatchError:
             raise
         except BaseException:
             self._is_busy = False
             self.close()
             raise
+        else:
+            return value
         finally:
             self._is_busy = False
 

@@ -79,6 +79,7 @@ class Instance(Protocol):
         the task abandons the guest wherever it is.
 
         Raises:
+            ValueMismatchError: an argument does not fit its type; nothing has run.
             GuestTrap: the guest trapped, or broke the canonical ABI.
             BaseException: whatever a host function raised.
         """

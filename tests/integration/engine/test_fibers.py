@@ -119,12 +119,14 @@ def test_timeouts_and_task_identity_hold_inside_an_import(engine):
 
 def test_a_thousand_instances_wait_on_one_loop(engine):
     async def scenario():
-        gate = asyncio.Event()
+        gate, all_waiting = asyncio.Event(), asyncio.Event()
         waiting = 0
 
         async def wait(data, text):
             nonlocal waiting
             waiting += 1
+            if waiting == 1000:
+                all_waiting.set()
             await gate.wait()
             return f"{data}"
 
@@ -132,8 +134,7 @@ def test_a_thousand_instances_wait_on_one_loop(engine):
         program = loaded.link(host(wait))
         guests = [Guest(loaded, await program.instantiate(n, Limits())) for n in range(1000)]
         calls = [asyncio.create_task(guest.call("twice", "x")) for guest in guests]
-        while waiting < 1000:
-            await asyncio.sleep(0)
+        await all_waiting.wait()
         gate.set()
         assert await asyncio.gather(*calls) == [str(number) for number in range(1000)]
         for guest in guests:
@@ -144,9 +145,10 @@ def test_a_thousand_instances_wait_on_one_loop(engine):
 
 def test_cancelling_a_waiting_call_abandons_guest_and_import(engine):
     async def scenario():
-        ended = []
+        ended, begun = [], asyncio.Event()
 
         async def wait(data, text):
+            begun.set()
             try:
                 await asyncio.Event().wait()
             finally:
@@ -155,9 +157,7 @@ def test_cancelling_a_waiting_call_abandons_guest_and_import(engine):
         notes = []
         guest = await new_guest(engine, WAITING, host(wait, notes))
         call = asyncio.create_task(guest.call("twice", "x"))
-        while not notes:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await begun.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
@@ -295,6 +295,27 @@ def test_an_instance_runs_one_call_at_a_time(engine):
         assert await call == "x"
         assert await guest.call("count", 1) == 7
         guest.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_guest_may_wait_for_another_guest(engine):
+    async def scenario():
+        guests = []
+
+        async def wait(data, text):
+            if data == 0:
+                await asyncio.sleep(0)
+                return text + "."
+            return await guests[data - 1].call("twice", text)
+
+        loaded = await engine.load(component(WAITING))
+        program = loaded.link(host(wait))
+        instances = [await program.instantiate(number, Limits()) for number in range(5)]
+        guests.extend(Guest(loaded, instance) for instance in instances)
+        assert await guests[4].call("twice", "x") == "x" + "." * 32
+        for guest in guests:
+            guest.close()
 
     asyncio.run(scenario())
 

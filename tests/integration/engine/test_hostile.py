@@ -1,4 +1,4 @@
-"""Guests that do what they must not. Each ends in an error of the engine, and the next one works."""
+"""Guests that do what they must not: each ends in an error of the engine."""
 
 import asyncio
 
@@ -258,6 +258,33 @@ def test_memory_beyond_the_limit_is_refused_to_the_guest(engine):
         with pytest.raises(GuestTrap) as caught:
             await new_guest(engine, TRAPS, limits=Limits(table_elements_max=1))
         assert caught.value.kind == "limit"
+
+    run(scenario)
+
+
+GREEDY = """
+  (core module $one (memory (export "m") 1))
+  (core instance $a (instantiate $one))
+  (core instance $b (instantiate $one))
+  (core module $main (import "a" "m" (memory $a 1)) (import "b" "m" (memory $b 1))
+    (func (export "grow") (param i32) (result i32)
+      (drop (memory.grow $a (local.get 0))) (memory.grow $b (local.get 0))))
+  (core instance $main (instantiate $main (with "a" (instance $a)) (with "b" (instance $b))))
+  (func (export "grow") (param "pages" u32) (result s32) (canon lift (core func $main "grow")))
+"""
+
+
+def test_memories_together_stay_within_the_limit(engine):
+    async def scenario():
+        guest = await new_guest(engine, GREEDY, limits=Limits(memory_bytes_max=8 << 16))
+        assert await guest.call("grow", 1) == 1
+        assert guest.instance.memory_bytes == 4 << 16
+        with pytest.raises(GuestTrap) as caught:
+            await guest.call("grow", 5)
+        assert caught.value.kind == "limit"
+        assert not guest.instance.is_open
+        with pytest.raises(GuestTrap):
+            await new_guest(engine, GREEDY, limits=Limits(memory_bytes_max=1 << 16))
 
     run(scenario)
 

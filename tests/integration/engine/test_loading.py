@@ -1,6 +1,7 @@
 """From bytes to a program: what is refused, what is cached."""
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
@@ -46,8 +47,7 @@ def test_what_is_no_component_is_refused(engine, data, message):
         ("(core func $yield (canon thread.yield))", "WASI 0.2"),
         ('(import "m" (core module))', "comes from a host"),
         (
-            '(import "f" (func $f async (param "x" u32) (result u32)))'
-            "(core func (canon lower (func $f)))",
+            '(import "f" (func $f async (result u32))) (core func (canon lower (func $f)))',
             "async",
         ),
     ],
@@ -120,10 +120,8 @@ def test_damaged_components_end_in_errors_of_the_engine(module_engine, data):
         instance = await loaded.link(Anything()).instantiate(None, Limits(memory_bytes_max=1 << 20))
         instance.close()
 
-    try:
+    with contextlib.suppress(EngineError):
         run(scenario)
-    except EngineError:
-        pass
     assert module_engine.live_count == 0
 
 

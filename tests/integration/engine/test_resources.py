@@ -7,6 +7,7 @@ from wat_guests import MEMORY, OPTIONS, Host, new_guest
 
 from actors.engine.errors import GuestTrap
 from actors.engine.resources import GuestResource
+from wit.errors import ValueMismatchError
 
 # The guest keeps nothing: it works on handles given as numbers by the test.
 OF_THE_HOST = """
@@ -233,7 +234,7 @@ def test_a_resource_of_one_instance_is_refused_by_another(engine):
         other = await new_guest(engine, OF_THE_GUEST, resolver)
         counter = await one.call("[constructor]counter", 1)
         for wrong in (counter, "text", None):
-            with pytest.raises(ValueError):
+            with pytest.raises(ValueMismatchError):
                 await other.call("[method]counter.value", wrong)
         assert await one.call("[method]counter.value", counter) == 1
         one.close()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,8 +12,11 @@ import pytest
 from actors.host.context import LogLevel, OutputStream
 from actors.host.interface import Kind
 from actors.host.table import TABLE
+from wit.checking import check
 from wit.json_values import codec_for
-from wit.types import Type
+from wit.text.parser import parse
+from wit.text.resolver import ALL_FEATURES, resolve
+from wit.types import FunctionType, Type
 from wit.values import Value
 
 
@@ -123,13 +127,37 @@ def new_context() -> type[VirtualContext]:
 
 
 @pytest.fixture(scope="session")
-def call() -> Callable[..., Any]:
-    """Call a host function by its full name; blocking ones are awaited to the end."""
+def declared() -> dict[str, dict[str, FunctionType]]:
+    """The functions of each WIT interface that the project declares, without versions."""
+    folder = Path(__file__).parents[3] / "wit" / "packages"
+    files = [[parse(file.read_text(), file.name)] for file in sorted(folder.glob("*/*.wit"))]
+    return {
+        interface.name.partition("@")[0]: {one.name: one.type for one in interface.functions}
+        for package in resolve(files, features=ALL_FEATURES).packages.values()
+        for interface in package.interfaces.values()
+    }
+
+
+@pytest.fixture(scope="session")
+def call(declared) -> Callable[..., Any]:
+    """Call a host function by its full name; blocking ones are awaited to the end.
+
+    Arguments and result are held to the types that WIT declares.
+    """
 
     def run(context: VirtualContext, name: str, *arguments: Value) -> Value:
         interface, _, function = name.partition("#")
         found = TABLE[interface].functions[function]
+        type_ = declared[interface][function]
+        for argument, parameter in zip(arguments, type_.parameters, strict=True):
+            check(argument, parameter.type, root=parameter.name)
         result = found.run(context, *arguments)
-        return asyncio.run(result) if found.blocking else result
+        if found.blocking:
+            result = asyncio.run(result)
+        if type_.result is None:
+            assert result is None
+        else:
+            check(result, type_.result, root=name)
+        return result
 
     return run
