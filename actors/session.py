@@ -198,12 +198,8 @@ class Session:
 
     def _complete(self, invoked: ExportedFunctionInvoked, result: Raw | UnsetType) -> None:
         self._on_invocation()
-        try:
-            CallTable.check_result(result)
-        except RejectedError as error:
-            self._conclude(invoked, UNSET, error.failure)
-        else:
-            self._conclude(invoked, result, None)
+        failure = CallTable.too_large(result, limit_bytes=self._ledger.result_bytes_max)
+        self._conclude(invoked, result if failure is None else UNSET, failure)
 
     def _conclude(
         self,

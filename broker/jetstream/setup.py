@@ -27,10 +27,10 @@ from broker.subjects import (
     STREAM,
     WORKERS_BUCKET,
 )
+from broker.versions import SERVER_VERSION_MIN, missing_features, parse_version
 
-__all__ = ["SERVER_VERSION_MIN", "Setup", "parse_version"]
+__all__ = ["Setup"]
 
-SERVER_VERSION_MIN: Final = (2, 12, 3)
 _NS_PER_S: Final = 1_000_000_000
 _SETUP_RETRIES: Final = 40
 
@@ -99,12 +99,13 @@ class Setup:
 
     def _check_version(self) -> None:
         version = self._api.wire.server.version
-        if parse_version(version) < SERVER_VERSION_MIN:
+        missing = missing_features(parse_version(version))
+        if missing:
             wanted = ".".join(map(str, SERVER_VERSION_MIN))
             raise SetupError(
-                f"nats-server {version or 'of unknown version'} is too old: {wanted} or newer is "
-                "needed (message schedules, per-message TTL, pinned consumers, consumer reset); "
-                "upgrade it or use `shem up` with its embedded server"
+                f"nats-server {version or 'of unknown version'} is too old, it lacks: "
+                f"{', '.join(missing)}. Upgrade it to {wanted} or newer, or use `shem up` with its "
+                "embedded server"
             )
 
     async def _oplog_stream(self) -> int:
@@ -175,13 +176,6 @@ class Setup:
                 f"JetStream does not answer ({error}): enable it on the server (`jetstream {{}}` "
                 "in its configuration) and for this account, or wait for a cluster leader"
             ) from error
-
-
-def parse_version(text: str) -> tuple[int, int, int]:
-    """Return the three numbers of a server version, zeros for what is no number."""
-    numbers = text.partition("-")[0].split(".")
-    padded = [int(number) if number.isdecimal() else 0 for number in numbers[:3]] + [0, 0, 0]
-    return padded[0], padded[1], padded[2]
 
 
 def _is_missing(error: SetupError) -> bool:
