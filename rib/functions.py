@@ -9,8 +9,8 @@ from rib.arithmetic import convert, operation, read_number
 from rib.diagnostics import Code
 from rib.fault import Fault, check_members, check_text
 from wit.errors import ValueMismatchError, WitError
-from wit.json_values import decode_json, encode_json
 from wit.json_readers import INTEGER_RANGES
+from wit.json_values import decode_json, encode_json
 from wit.types import EnumType, ListType, Primitive, ResultType, Type, VariantType
 from wit.values import Value
 from wit.wave import format_value

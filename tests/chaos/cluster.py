@@ -194,7 +194,9 @@ class Executor(Process):
         deadline = time.monotonic() + _READY_TIMEOUT_S
         while self.log_file.read_bytes().count(_READY_LINE) <= self._ready_before:
             if not self.is_running:
-                raise RuntimeError(f"{self.name} ended with {self.exit_status}: {self.last_words()}")
+                raise RuntimeError(
+                    f"{self.name} ended with {self.exit_status}: {self.last_words()}"
+                )
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.name} does not become ready: {self.last_words()}")
             time.sleep(_POLL_S)
