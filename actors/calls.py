@@ -4,18 +4,19 @@ from typing import final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
+
+from actors.errors import RejectedError
+from actors.limits import PARAMETERS_BYTES_MAX
+from actors.message import JsonCall
+from oplog.entries import Failure
+from oplog.replay import TOO_LARGE
+from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
 from wit.json_values import JsonCodec, codec_for
 from wit.names import full_name, resolve
 from wit.signatures import signature
-from wit.wave import Call, bind_arguments, format_value
-
-from actors.errors import RejectedError
-from actors.limits import PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX
-from actors.message import JsonCall
-from oplog.entries import Failure
-from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
 from wit.types import FunctionType
 from wit.values import Value
+from wit.wave import Call, bind_arguments, format_value
 from wit.world import Function, World
 
 __all__ = ["BoundFunction", "CallTable"]
@@ -145,18 +146,15 @@ class CallTable:
         except (WitError, msgspec.DecodeError) as error:
             message = f"{signature(bound.function)}: {error}"
             raise RejectedError(Failure(kind="bad-parameters", message=message)) from error
-        if len(bytes(raw)) > PARAMETERS_BYTES_MAX:
+        if len(raw) > PARAMETERS_BYTES_MAX:
             message = f"the parameters have more than {PARAMETERS_BYTES_MAX} bytes"
             raise RejectedError(Failure(kind="too-large", message=message))
         return bound, values, raw
 
     @staticmethod
-    def check_result(raw: Raw | UnsetType) -> None:
-        """Refuse results that no message can carry.
-
-        Raises:
-            RejectedError: the result is too large.
-        """
-        if raw is not UNSET and len(bytes(raw)) > RESULT_BYTES_MAX:  # type: ignore[arg-type]
-            message = f"the result has more than {RESULT_BYTES_MAX} bytes"
-            raise RejectedError(Failure(kind="too-large", message=message))
+    def too_large(raw: Raw | UnsetType, *, limit_bytes: int) -> Failure | None:
+        """Return the failure of a result that no message can carry."""
+        if isinstance(raw, UnsetType) or len(raw) <= limit_bytes:
+            return None
+        message = f"the result has {len(raw)} bytes as JSON, at most {limit_bytes} can be answered"
+        return Failure(kind=TOO_LARGE, message=message)

@@ -62,10 +62,11 @@ _decode = msgspec.json.Decoder(CreateWorker | Interrupt | Resume | Cancel | Dele
 def understand_command(message: Message) -> Command:
     """Return the command in a mailbox message, or what is wrong with it."""
     try:
-        return _decode(message.data)
+        command: Command = _decode(message.data)
     except msgspec.DecodeError as error:
         text = f"no command: {error}; expected an object with 'command', see docs/MESSAGES.md"
         return BadCommand(Failure(kind="bad-message", message=text))
     except UnicodeDecodeError as error:
         text = f"no command: not UTF-8 (byte {error.start})"
         return BadCommand(Failure(kind="bad-message", message=text))
+    return command

@@ -20,7 +20,7 @@ from actors.command import (
 )
 from actors.ledger import Ledger
 from actors.mailbox import Mailbox
-from actors.message import understand
+from actors.message import is_inbox, understand
 from actors.outcome import encode_answer
 from broker.ports import Message, Signals
 from oplog.entries import Failure
@@ -63,7 +63,7 @@ class Commands:
     def answer(self, message: Message, *, ok: object = None, error: Failure | None = None) -> None:
         """Tell the operator, if an answer is wanted."""
         inbox = message.headers.get("Shem-Result-To")
-        if inbox is not None:
+        if inbox is not None and is_inbox(inbox):
             self._signals.publish(inbox, encode_answer(ok=ok, error=error))
 
     def _obey(self, message: Message) -> bool:

@@ -3,27 +3,19 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, final
+from typing import Any, final
 
 from actors.clock import WorkerClock
 from actors.durability import step, waiting_step
 from actors.errors import SuspendGuest
-from actors.host.context import OutputStream
+from actors.host.context import LogLevel, OutputStream
 from actors.host.interface import Kind
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
 from actors.limits import LOG_MESSAGE_BYTES_MAX
 from wit.types import Type
 
-__all__ = ["Output", "WorkerContext"]
-
-
-class Output(Protocol):
-    """Takes what guests print."""
-
-    def __call__(self, level: str, message: str) -> None:
-        """Take one piece of text of the stream `level`."""
-        ...
+__all__ = ["WorkerContext"]
 
 
 @final
@@ -38,7 +30,6 @@ class WorkerContext:
         clock: WorkerClock,
         arguments: Sequence[str],
         environment: Sequence[tuple[str, str]],
-        output: Output,
         suspend_after_s: float,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -50,14 +41,36 @@ class WorkerContext:
         self.environment = environment
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
-        self._output = output
+        self._closing: list[Callable[[], None]] = []
         self._suspend_after_ns = round(suspend_after_s * 1e9)
 
     def write_output(self, stream: OutputStream, data: bytes) -> None:
         """Emit guest output in pieces that fit an entry; bytes that are no UTF-8 show as U+FFFD."""
         for start in range(0, len(data), LOG_MESSAGE_BYTES_MAX):
             piece = data[start : start + LOG_MESSAGE_BYTES_MAX]
-            self._output(stream, piece.decode(errors="replace"))
+            self.journal.output(stream, piece.decode(errors="replace"))
+
+    def write_log(self, level: LogLevel, context: str, message: str) -> None:
+        """Emit a line of the guest's log, cut where it would not fit an entry."""
+        self.journal.output(level, message[:LOG_MESSAGE_BYTES_MAX], context=context)
+
+    async def committed(self) -> None:
+        """Return when everything recorded so far is committed."""
+        await self.journal.committed()
+
+    async def pace(self) -> None:
+        """Let others run; a guest far ahead of its commits waits for the broker."""
+        await asyncio.sleep(0)
+        await self.journal.throttle()
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the instance ends, however it ends."""
+        self._closing.append(callback)
+
+    def close(self) -> None:
+        """Run what was asked for at the end, newest first."""
+        while self._closing:
+            self._closing.pop()()
 
     @property
     def recorded_wall_ns(self) -> int:

@@ -17,16 +17,17 @@ the executor before the commit, so losing them is as if the call had not happene
 """
 
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
-from wit.json_values import codec_for
-from wit.type_walk import walk
 
 from actors.engine.port import HostCall
 from actors.errors import InternalError
 from actors.host.interface import HostFunction, Kind
+from wit.json_values import codec_for
+from wit.type_walk import walk
 from wit.types import Borrow, FunctionType, Own, Type
 
 __all__ = ["Journal", "JournalHolder", "bind", "step", "waiting_step"]
@@ -150,8 +151,8 @@ class _Step:
         if recorded is not None:
             return self._value(recorded)
         await journal.committed()
-        result = self._live(context, *arguments)
-        if isinstance(result, Awaitable):
+        result: Any = self._live(context, *arguments)
+        if isawaitable(result):
             result = await result
         journal.record(self.name, self._kind, request, self._json(result))
         await journal.committed()

@@ -8,6 +8,8 @@ from msgspec import Raw, UnsetType
 from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
 from actors.engine.port import Instance, Limits
+from actors.host.files.initial import new_filesystem
+from actors.host.wasi.filesystem_types import FILES
 from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
@@ -26,13 +28,14 @@ class Guest:
     def __init__(
         self,
         instance: Instance,
+        context: WorkerContext,
+        *,
         calls: CallTable,
-        journal: WorkerJournal,
         references: Mapping[bytes, Raw],
     ) -> None:
         self._instance = instance
         self.calls = calls
-        self.journal = journal
+        self._context = context
         self._references = references
 
     @staticmethod
@@ -58,12 +61,16 @@ class Guest:
             clock=ledger.clock,
             arguments=created.args,
             environment=created.env,
-            output=journal.output,
             suspend_after_s=options.suspend_after_s,
         )
+        context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
-        instance = await prepared.program.instantiate(context, limits)
-        return Guest(instance, prepared.calls, journal, references)
+        try:
+            instance = await prepared.program.instantiate(context, limits, pace=context.pace)
+        except BaseException:
+            context.close()
+            raise
+        return Guest(instance, context, calls=prepared.calls, references=references)
 
     @property
     def memory_bytes(self) -> int:
@@ -88,5 +95,8 @@ class Guest:
         return bound, bound.decode_parameters(params)
 
     def close(self) -> None:
-        """Free the instance."""
-        self._instance.close()
+        """Free the instance and what it holds outside."""
+        try:
+            self._instance.close()
+        finally:
+            self._context.close()

@@ -6,6 +6,7 @@ from typing import final
 from msgspec import Raw, UnsetType
 
 from actors.ledger import Ledger
+from actors.limits import UNCOMMITTED_ENTRIES_MAX
 from oplog import payloads
 from oplog.entries import ImportedFunctionInvoked, Log
 from oplog.replay import Cursor
@@ -28,14 +29,7 @@ class WorkerJournal:
         self._writer = ledger.writer
         self._clock = ledger.clock
         self._references = references
-        self._live = replay.at_end
-
-    @property
-    def live(self) -> bool:
-        """Whether the log is used up, so that things happen for the first time."""
-        if not self._live:
-            self._live = self._replay.at_end
-        return self._live
+        self._live = False
 
     @property
     def recorded_ms(self) -> int:
@@ -71,8 +65,16 @@ class WorkerJournal:
         """Return when everything recorded so far is committed."""
         await self._writer.flush()
 
-    def output(self, level: str, message: str) -> None:
+    async def throttle(self) -> None:
+        """Wait while far more is recorded than committed."""
+        writer = self._writer
+        if writer.last_index - writer.committed_index > UNCOMMITTED_ENTRIES_MAX:
+            await writer.wait_committed(writer.last_index - UNCOMMITTED_ENTRIES_MAX // 2)
+
+    def output(self, level: str, message: str, *, context: str = "") -> None:
         """Record what the guest prints, unless the log shows that it was printed before."""
-        if not self.live or self._replay.already_logged(level, message):
+        if not self._live and self._replay.already_logged(level, message, context=context):
             return
-        self._writer.add(Log(at_ms=self._clock.stamp_ms(), level=level, message=message))
+        self._writer.add(
+            Log(at_ms=self._clock.stamp_ms(), level=level, message=message, context=context)
+        )

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import final
 
 from msgspec import Raw, UnsetType
-from oplog.outcome import read_outcome
 
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
 from actors.identity import Address, WorkerId
 from actors.keys import Keys
+from actors.limits import OUTCOME_OVERHEAD_BYTES, RESULT_BYTES_MAX, WAKE_AT_MS_MAX
 from actors.message import Envelope
 from actors.outbox import Outbox
 from actors.outcome import Outcome
@@ -35,6 +35,7 @@ from oplog.entries import (
     Restart,
     Suspend,
 )
+from oplog.outcome import read_outcome
 from oplog.writer import Writer
 
 __all__ = ["Ledger"]
@@ -95,6 +96,12 @@ class Ledger:
         """Whether everything recorded is committed, and everything it causes has left."""
         return not self.writer.busy and self.outbox.is_empty
 
+    @property
+    def result_bytes_max(self) -> int:
+        """The largest result, as JSON, that an outcome message can carry."""
+        room = self._services.broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES
+        return min(RESULT_BYTES_MAX, room)
+
     def horizon_ms(self) -> int:
         """Return the Unix time from which on a wait is long enough to leave memory for it."""
         return self.clock.stamp_ms() + round(self._services.options.suspend_after_s * 1_000)
@@ -147,8 +154,8 @@ class Ledger:
         *,
         result: Raw | UnsetType,
         error: Failure | None = None,
-    ) -> None:
-        """Record the outcome of the running invocation."""
+    ) -> int:
+        """Record the outcome of the running invocation; return the entry's index."""
         key = invoked.idempotency_key
         entry = ExportedFunctionCompleted(
             at_ms=self.clock.stamp_ms(),
@@ -162,6 +169,7 @@ class Ledger:
         self.recorded_ms = entry.at_ms
         index = self._add(entry)
         self.keys.decided(index, self.outbox.outcome_of(key, invoked.function, result, error))
+        return index
 
     def reject(
         self,
@@ -200,7 +208,7 @@ class Ledger:
 
     def suspend(self, wake_at_ms: int) -> None:
         """Record that the worker leaves memory until a point in time."""
-        self._add(Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=wake_at_ms))
+        self._add(Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=min(wake_at_ms, WAKE_AT_MS_MAX)))
 
     def exit(self, code: int) -> None:
         """Record that the guest ended its process."""

@@ -67,6 +67,7 @@ class _Wake(Struct):
     incarnation: str = ""
 
 
+_NEVER_MS: Final = 1 << 62
 _decode_wake = msgspec.json.Decoder(_Wake).decode
 _REFUSALS: Final = {
     "failed": "the worker has failed earlier and runs nothing any more",
@@ -109,7 +110,7 @@ class Life:
         self._guest: Guest | None = None
         self._session: Session | None = None
         self._woken: set[int] = set()
-        self._purged = loaded.head.marks.invoked
+        self._purged = 0
         marks = loaded.head.marks
         self.mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
         self.ledger = Ledger(
@@ -143,8 +144,9 @@ class Life:
             UnavailableError: the broker does not answer now.
         """
         broker = services.broker
-        loaded = await load(broker.journal, broker.blobs, address.log)
-        past = Past(loaded)
+        async with services.loading:
+            loaded = await load(broker.journal, broker.blobs, address.log)
+            past = Past(loaded)
         references = {
             reference: await payloads.fetch(Raw(reference), broker.blobs)
             for reference in past.references
@@ -198,9 +200,10 @@ class Life:
     async def run(self) -> Next:
         """Do what is to be done; return what follows."""
         await self._read_mailbox()
-        if self._recovering:
+        if self._recovering and self._past.unsent:
+            await self._learn_calls()
             for index, entry in self._past.unsent:
-                self.ledger.outbox.emit(index, entry)
+                self.ledger.outbox.emit(index, await self._loaded.internalise(entry))
         ended = await self._act()
         if self._commands.burial is not None:
             await self._bury(self._commands.burial)
@@ -218,19 +221,19 @@ class Life:
                 case _Plan.WAIT:
                     await self._wait_for_retry()
                 case _Plan.REFUSE:
+                    await self._learn_calls()
                     self._refuse(_REFUSALS[self._past.status.state])
                 case _Plan.RUN:
                     return await self._run_guest()
 
     def _plan(self) -> _Plan:
         status = self._past.status.status()
-        wake_at_ms = status.wake_at_ms
+        # Without a point in time only a message can wake it: later than any clock.
+        wake_at_ms = _NEVER_MS if status.wake_at_ms is None else status.wake_at_ms
         match status.state:
             case "failed" | "exited":
                 return _Plan.REFUSE if len(self.mailbox) and not self._leaving else _Plan.REST
             case "interrupted":
-                return _Plan.REST
-            case "suspended" | "retrying" if wake_at_ms is None:
                 return _Plan.REST
             case "suspended" | "retrying" if wake_at_ms >= self.ledger.horizon_ms():
                 if self._past.waiting_since in self._woken:
@@ -264,16 +267,18 @@ class Life:
             is_leaving=lambda: self._leaving,
             next_work=self._next_work,
             on_invocation=self._services.count_invocation,
+            tracing=self._services.tracing,
         )
 
         async def start() -> Guest:
-            self._guest = await Guest.start(
-                prepared,
-                self.ledger,
-                replay=cursor,
-                references=self._references,
-                options=self._services.options,
-            )
+            async with self._services.loading:
+                self._guest = await Guest.start(
+                    prepared,
+                    self.ledger,
+                    replay=cursor,
+                    references=self._references,
+                    options=self._services.options,
+                )
             self._services.residency.entered(self._resident)
             return self._guest
 
@@ -306,6 +311,15 @@ class Life:
         created = self.ledger.created
         version = None if created is None else created.component_version
         return await self._services.programs.prepare(self.id.component, version)
+
+    async def _learn_calls(self) -> None:
+        """Outcomes are told as WAVE too, for which the component's types are needed."""
+        if self.ledger.created is None or self.ledger.outbox.calls is not None:
+            return
+        try:
+            self.ledger.outbox.calls = (await self._prepare()).calls
+        except (ComponentUnknownError, ComponentError) as error:
+            log.info("outcomes are told without WAVE", error=str(error))
 
     async def _create(self) -> Ended:
         assert self._commands.creation is not None
@@ -377,15 +391,18 @@ class Life:
     async def _read_mailbox(self) -> None:
         self._trusted = True
         self.mailbox.begin_read()
+        # One exact subject after the other: the broker finds their first message by an index, but
+        # searches the stream for a wildcard. What comes in between is delivered as well. Everything
+        # is known before anything is taken, so the order of the kinds does not matter.
         start = self.mailbox.invoked + 1
-        async for message in self._services.broker.journal.read(
-            self._address.mailbox, from_sequence=start
-        ):
-            kind = message.subject.rsplit(".", 1)[1]
-            if kind == "reply":
+        read = self._services.broker.journal.read
+        async for message in read(self._address.mailbox_control, from_sequence=start):
+            self.mailbox.offer("control", message)
+        async for message in read(self._address.mailbox_invoke, from_sequence=start):
+            self.mailbox.offer("invoke", message)
+        if self._past.status.state in {"suspended", "retrying"}:
+            async for message in read(self._address.mailbox_reply, from_sequence=start):
                 self._woken_by(message)
-            else:
-                self.mailbox.offer(kind, message)
 
     def _woken_by(self, message: Message) -> None:
         try:
@@ -426,7 +443,7 @@ class Life:
         done = self.ledger.writer.head.marks
         if orphaned:
             done = Marks(invoked=self.mailbox.invoked, control=self.mailbox.control)
-        elif done.invoked - self._purged < MAILBOX_PURGE_MIN:
+        elif self.mailbox.consumed - self._purged < self._purge_after(done):
             return
         journal = self._services.broker.journal
         try:
@@ -442,7 +459,17 @@ class Life:
         except BrokerError as error:
             log.info("cannot purge the mailbox now", error=str(error))
             return
-        self._purged = done.invoked
+        self._purged = self.mailbox.consumed
+
+    def _purge_after(self, done: Marks) -> int:
+        """Return how many consumed messages are worth a purge.
+
+        A worker that leaves memory forgets how many it has left behind; going by chance, as its
+        watermark has it, one that is woken for single messages still leaves only some dozens.
+        """
+        if self.is_idle:
+            return MAILBOX_PURGE_MIN
+        return 1 + done.invoked % (MAILBOX_PURGE_MIN // 8)
 
     async def _bury(self, order: Message) -> None:
         """Delete the worker: its log, its queue up to the order, its payloads and schedules."""

@@ -9,17 +9,21 @@ __all__ = [
     "HEARTBEAT_INTERVAL_S",
     "INVOCATIONS_PER_TURN_MAX",
     "KEY_BYTES_MAX",
+    "LOADS_AT_ONCE_MAX",
     "LOAD_BACKOFF_S",
     "LOG_MESSAGE_BYTES_MAX",
     "MAILBOX_PURGE_MIN",
     "MEMBER_TTL_S",
     "MESSAGE_BYTES_MAX",
+    "OUTCOME_OVERHEAD_BYTES",
     "PARAMETERS_BYTES_MAX",
     "QUEUE_MESSAGES_MAX",
     "RELOAD_DELAY_S",
+    "RELOAD_DOUBLINGS_MAX",
     "RESULT_BYTES_MAX",
     "RESULT_TO_BYTES_MAX",
     "UNCOMMITTED_ENTRIES_MAX",
+    "WAKE_AT_MS_MAX",
     "WORKER_NAME_BYTES_MAX",
 ]
 
@@ -29,6 +33,8 @@ RESULT_TO_BYTES_MAX: Final = 256
 MESSAGE_BYTES_MAX: Final = 1 << 20
 PARAMETERS_BYTES_MAX: Final = 1 << 20
 RESULT_BYTES_MAX: Final = 16 << 20
+# Room in an outcome message for everything but the result: headers, key, function name.
+OUTCOME_OVERHEAD_BYTES: Final = 16 << 10
 LOG_MESSAGE_BYTES_MAX: Final = 64 << 10
 
 # A guest that runs ahead of its commits by more than this waits for the broker.
@@ -40,10 +46,17 @@ QUEUE_MESSAGES_MAX: Final = 10_000
 # Consumed messages are removed from the mailbox once this many have piled up.
 MAILBOX_PURGE_MIN: Final = 256
 
+# The end of the year 9999: schedules know no later date. A longer sleep begins again then.
+WAKE_AT_MS_MAX: Final = 253_402_300_799_000
+
 MEMBER_TTL_S: Final = 2.0
 HEARTBEAT_INTERVAL_S: Final = 0.4
 DRAIN_WAIT_S: Final = 2.0
 RELOAD_DELAY_S: Final = 0.05
+RELOAD_DOUBLINGS_MAX: Final = 9
 LOAD_BACKOFF_S: Final = 0.1
+# Workers that are read or instantiated at the same time. Thousands at once would fill one turn of
+# the event loop with seconds of work, and the heartbeat would miss its time.
+LOADS_AT_ONCE_MAX: Final = 16
 COMPONENT_LOAD_TRIES_MAX: Final = 5
 ACQUIRE_CONCURRENCY_MAX: Final = 16

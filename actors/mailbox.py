@@ -19,6 +19,8 @@ class Mailbox:
     def __init__(self, *, invoked: int, control: int) -> None:
         self.invoked = invoked
         self.control = control
+        self.consumed = 0
+        """How many messages were taken out."""
         # Indices of the entries whose wake-up schedules have fired.
         self.woken: set[int] = set()
         # Invariant: set while the stream holds waiting messages above it that are not in memory.
@@ -88,6 +90,7 @@ class Mailbox:
             self._known.discard(sequence)
             if sequence > self.invoked:
                 self.invoked = sequence
+                self.consumed += 1
                 return message
         return None
 
@@ -98,6 +101,7 @@ class Mailbox:
         sequence, message = heappop(self._commands)
         self._known.discard(sequence)
         self.control = sequence
+        self.consumed += 1
         return message
 
     def waiting(self) -> list[Message]:

@@ -20,12 +20,16 @@ __all__ = ["Member", "Membership", "View"]
 log = structlog.get_logger(__name__)
 
 
-class Member(Struct, frozen=True, kw_only=True):
+class Member(Struct, frozen=True, kw_only=True, rename="kebab"):
     """What an executor says of itself. `leaving`: it hands its partitions over."""
 
     name: str
     leaving: bool = False
     started_ms: int = 0
+    partitions: tuple[int, ...] = ()
+    workers: int = 0
+    memory_bytes: int = 0
+    invocations: int = 0
 
 
 class View(Struct, frozen=True):
@@ -45,12 +49,12 @@ class Membership:
         bucket: Bucket,
         name: str,
         *,
-        started_ms: int,
+        describe: Callable[[], Member],
         monotonic: Callable[[], float],
     ) -> None:
         self._bucket = bucket
         self._name = name
-        self._started_ms = started_ms
+        self._describe = describe
         self._monotonic = monotonic
         self._renewed_at = monotonic()
         self._seen_before: frozenset[str] = frozenset()
@@ -69,7 +73,7 @@ class Membership:
 
     async def beat(self) -> bool:
         """Renew our mark and read the others'; False if we were dead for the others meanwhile."""
-        mark = Member(name=self._name, leaving=self.leaving, started_ms=self._started_ms)
+        mark = msgspec.structs.replace(self._describe(), leaving=self.leaving)
         begun = self._monotonic()
         try:
             await self._bucket.put(self._name, msgspec.json.encode(mark), ttl_s=MEMBER_TTL_S)
@@ -87,7 +91,7 @@ class Membership:
         await self._bucket.delete(self._name)
 
     async def _read(self) -> dict[str, Member]:
-        members = {}
+        members: dict[str, Member] = {}
         for key in await self._bucket.keys():
             entry = await self._bucket.get(key)
             if entry is not None and entry.data:

@@ -10,14 +10,14 @@ from typing import TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
-from wit.wave import Call, parse_call
 
 from actors.limits import KEY_BYTES_MAX, MESSAGE_BYTES_MAX, RESULT_TO_BYTES_MAX
 from broker.ports import Message
 from oplog.entries import Caller, Failure
 from wit.errors import ParseError
+from wit.wave import Call, parse_call
 
-__all__ = ["Envelope", "Invocation", "JsonCall", "Malformed", "understand"]
+__all__ = ["Envelope", "Invocation", "JsonCall", "Malformed", "is_inbox", "understand"]
 
 
 class JsonCall(Struct, frozen=True):
@@ -103,6 +103,20 @@ def understand(message: Message) -> Understood:
         )
 
 
+def is_inbox(subject: str) -> bool:
+    """Whether outcomes may be sent there.
+
+    Whoever may invoke must not be able to make an executor, which may publish everywhere under
+    `shem.` and `$`, publish there for him.
+    """
+    return (
+        len(subject.encode()) <= RESULT_TO_BYTES_MAX
+        and not subject.startswith(("shem.", "$"))
+        and not any(character.isspace() or character in "*>" for character in subject)
+        and all(subject.split("."))
+    )
+
+
 def _bad(message: str) -> Failure:
     return Failure(kind="bad-message", message=message)
 
@@ -124,6 +138,12 @@ def _envelope(message: Message) -> Envelope:
         return Envelope(sequence=message.sequence, key=f"seq-{message.sequence}")
     key = _bounded(headers, "Shem-Key", KEY_BYTES_MAX) or f"seq-{message.sequence}"
     get = headers.get
+    result_to = get("Shem-Result-To")
+    if result_to is not None and not is_inbox(result_to):
+        raise ValueError(
+            f"Shem-Result-To {result_to[:RESULT_TO_BYTES_MAX]!r} is no inbox: expected a subject "
+            f"of at most {RESULT_TO_BYTES_MAX} bytes without wildcards, outside 'shem.' and '$'"
+        )
     caller, chain, env, args = (
         get("Shem-Caller"),
         get("Shem-Chain"),
@@ -133,7 +153,7 @@ def _envelope(message: Message) -> Envelope:
     return Envelope(
         sequence=message.sequence,
         key=key,
-        result_to=_bounded(headers, "Shem-Result-To", RESULT_TO_BYTES_MAX),
+        result_to=result_to,
         caller=_decode_caller(caller) if caller else None,
         chain=_decode_chain(chain) if chain else (),
         traceparent=get("traceparent"),

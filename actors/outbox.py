@@ -11,11 +11,12 @@ from typing import Any, final
 
 import msgspec
 import structlog
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw, UnsetType
 
 from actors.calls import CallTable
 from actors.errors import RejectedError
 from actors.identity import WorkerId
+from actors.limits import OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
 from broker import subjects
 from broker.errors import TerminalError
@@ -58,6 +59,7 @@ class Outbox:
         self._spawn = spawn
         self._on_sent = on_sent
         self._horizon_ms = horizon_ms
+        self._outcome_bytes_max = broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES // 2
         self._unsent: set[int] = set()
         self._invoked: ExportedFunctionInvoked | None = None
         self._result_subject = subjects.result(worker_id.component, worker_id.worker)
@@ -124,6 +126,9 @@ class Outbox:
     ) -> None:
         """Announce an outcome on the result subject, and to the inbox that asked for it."""
         data = _encode(outcome)
+        if outcome.wave is not None and len(data) > self._outcome_bytes_max:
+            # The result is told once, as JSON: twice would not fit into a message.
+            data = _encode(msgspec.structs.replace(outcome, wave=None))
         headers = {**self._headers, "Shem-Key": outcome.key}
         if traceparent is not None:
             headers["traceparent"] = traceparent
@@ -136,9 +141,9 @@ class Outbox:
     ) -> Outcome:
         """Return the outcome as callers get it, with the result as WAVE beside the JSON."""
         wave = None
-        if result is not UNSET and function is not None and self.calls is not None:
+        if not isinstance(result, UnsetType) and function is not None and self.calls is not None:
             try:
-                wave = self.calls.find(function).wave_result(result)  # type: ignore[arg-type]
+                wave = self.calls.find(function).wave_result(result)
             except RejectedError:
                 # The component was updated to a version without this function.
                 wave = None

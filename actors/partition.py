@@ -7,13 +7,14 @@ the consumer's pending window, not thousands.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, final
 
 import structlog
 
 from actors.identity import WorkerId, worker_id_of
-from actors.limits import DRAIN_WAIT_S, RELOAD_DELAY_S
+from actors.limits import DRAIN_WAIT_S, RELOAD_DELAY_S, RELOAD_DOUBLINGS_MAX
 from broker.ports import Consumer, Delivery, Message
 
 __all__ = ["Partition", "Resident"]
@@ -61,20 +62,38 @@ class Partition:
         # Hashes of the workers that ended here with everything sent. All others may have been left
         # by a dead owner between commit and sending: their last messages are sent again.
         self._clean: set[int] = set()
+        self._stumbles: Counter[WorkerId] = Counter()
         self._start_worker = start_worker
         self._on_lost = on_lost
+        self._acquiring: asyncio.Future[None] | None = None
         self._empty = asyncio.Event()
         self._empty.set()
         self._consumer = open_consumer(self)
 
     async def acquire(self, *, owner_is_dead: bool) -> None:
-        """Take the partition; everything unacknowledged is delivered again."""
-        await self._consumer.acquire(owner_is_dead=owner_is_dead)
+        """Take the partition; everything unacknowledged is delivered again.
+
+        Returns without it if it is given up or lost in the meantime: going on would take
+        deliveries that nobody handles, and keep everybody else from having them.
+        """
+        if self.lost or self.draining:
+            return
+        self._acquiring = asyncio.ensure_future(self._consumer.acquire(owner_is_dead=owner_is_dead))
+        try:
+            await self._acquiring
+        except asyncio.CancelledError:
+            if not (self._acquiring.cancelled() and self.lost):
+                raise
+        finally:
+            self._acquiring.cancel()
+            self._acquiring = None
 
     def deliver(self, delivery: Delivery) -> None:
         """Route a mailbox message to its worker, waking the worker if it is not in memory."""
         if self.lost:
             return
+        if delivery.missed:
+            self.missed_deliveries()
         message = delivery.message
         try:
             worker_id, kind = worker_id_of(message.subject)
@@ -98,6 +117,7 @@ class Partition:
         anchor = self._anchors.pop(worker_id, None)
         if anchor is not None and not self.lost:
             self._consumer.acknowledge(anchor.token)
+        self._stumbles.pop(worker_id, None)
 
     def is_settled(self, worker_id: WorkerId) -> bool:
         """Whether the worker has no unacknowledged delivery."""
@@ -114,8 +134,14 @@ class Partition:
             self._empty.set()
         pending = worker_id in self._anchors
         if (reload or pending) and not (self.lost or self.draining):
-            delay = RELOAD_DELAY_S if reload else 0.0
+            delay = self._reload_delay_s(worker_id) if reload else 0.0
             asyncio.get_running_loop().call_later(delay, self._wake_again, worker_id)
+
+    def _reload_delay_s(self, worker_id: WorkerId) -> float:
+        """Wait longer each time: a worker that can never be loaded costs next to nothing."""
+        self._stumbles[worker_id] += 1
+        doublings = min(self._stumbles[worker_id] - 1, RELOAD_DOUBLINGS_MAX)
+        return RELOAD_DELAY_S * (1 << doublings)
 
     def missed_deliveries(self) -> None:
         """Make every worker read its mailbox again; the consumer may have skipped messages."""
@@ -139,6 +165,8 @@ class Partition:
         """Drop everything at once, send nothing more."""
         if not self.lost:
             self.lost = True
+            if self._acquiring is not None:
+                self._acquiring.cancel()
             self._consumer.stop()
             for worker in list(self.workers.values()):
                 worker.drop()

@@ -7,6 +7,7 @@ from actors.calls import CallTable
 from actors.components import ComponentRecord, ComponentStore
 from actors.durability import bind
 from actors.engine.port import Component, Program
+from actors.host.files.initial import InitialFile
 from actors.host.resolver import TableResolver
 
 __all__ = ["PROGRAMS_MAX", "Prepared", "Programs"]
@@ -19,9 +20,16 @@ PROGRAMS_MAX: Final = 256
 class Prepared:
     """One component version, linked."""
 
-    def __init__(self, record: ComponentRecord, component: Component, program: Program) -> None:
+    def __init__(
+        self,
+        record: ComponentRecord,
+        component: Component,
+        program: Program,
+        files: tuple[InitialFile, ...],
+    ) -> None:
         self.record = record
         self.program = program
+        self.files = files
         self.calls = CallTable(component.world)
 
 
@@ -45,7 +53,8 @@ class Programs:
         prepared = self._prepared.get(key)
         if prepared is None:
             component = await self.components.load(record)
-            prepared = Prepared(record, component, link(component))
+            files = await self.components.files(record)
+            prepared = Prepared(record, component, link(component), files)
             self._prepared[key] = prepared
             while len(self._prepared) > PROGRAMS_MAX:
                 self._prepared.popitem(last=False)

@@ -7,15 +7,14 @@ from writing the same log is the fence of each append.
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Protocol, final
+from typing import Any, final
 
 import structlog
-from msgspec import Struct
 
 from actors.clock import SystemClock, TimeSource
 from actors.identity import WorkerId
 from actors.limits import ACQUIRE_CONCURRENCY_MAX, HEARTBEAT_INTERVAL_S
-from actors.membership import Membership
+from actors.membership import Member, Membership
 from actors.options import ExecutorOptions
 from actors.partition import Partition
 from actors.placement import owned_partitions, owner_of
@@ -26,27 +25,9 @@ from actors.worker import Worker
 from broker.errors import BrokerError
 from broker.ports import Broker, Consumer
 
-__all__ = ["Executor", "Statistics"]
+__all__ = ["Executor"]
 
 log = structlog.get_logger(__name__)
-
-
-class Statistics(Struct, frozen=True, kw_only=True):
-    """What an executor holds at one moment."""
-
-    name: str
-    partitions: tuple[int, ...]
-    workers: int
-    memory_bytes: int
-    invocations: int
-
-
-class BeforeLeaving(Protocol):
-    """Something that ends before the executor leaves."""
-
-    async def __call__(self) -> None:
-        """End it."""
-        ...
 
 
 @final
@@ -75,9 +56,10 @@ class Executor:
         self._membership = Membership(
             broker.members,
             options.name,
-            started_ms=self._time.wall_ns() // 1_000_000,
+            describe=self.describe,
             monotonic=self._time.monotonic_s,
         )
+        self._started_ms = self._time.wall_ns() // 1_000_000
         self._tasks: asyncio.TaskGroup | None = None
         self._services: Services | None = None
 
@@ -89,10 +71,11 @@ class Executor:
         """Leave: finish or suspend what runs, hand the partitions over, end `run`."""
         self._stopping.set()
 
-    def statistics(self) -> Statistics:
+    def describe(self) -> Member:
         """Return what we hold now."""
-        return Statistics(
+        return Member(
             name=self._options.name,
+            started_ms=self._started_ms,
             partitions=tuple(sorted(self._partitions)),
             workers=self._residency.count,
             memory_bytes=self._residency.memory_bytes,
@@ -140,7 +123,7 @@ class Executor:
             return
         mine = owned_partitions(self._options.name, view.members, self._broker.partitions)
         before = view.members | view.gone | view.leaving
-        acquired = []
+        acquired: list[asyncio.Task[None]] = []
         for number in mine - self._partitions.keys():
             dead = owner_of(number, before) in view.gone
             acquired.append(self._spawn(self._acquire(number, owner_is_dead=dead)))

@@ -7,9 +7,11 @@ from itertools import count
 from typing import Any, final
 
 from actors.clock import TimeSource
+from actors.limits import LOADS_AT_ONCE_MAX
 from actors.options import ExecutorOptions
 from actors.programs import Programs
 from actors.residency import Residency
+from actors.tracing import Tracing
 from broker.ports import Broker
 
 __all__ = ["Services"]
@@ -36,6 +38,8 @@ class Services:
         self.residency = residency
         self.spawn = spawn
         self.invocations = 0
+        self.tracing = Tracing()
+        self.loading = asyncio.Semaphore(LOADS_AT_ONCE_MAX)
         # Unique per attempt to append: two owners must never write different bytes under one id.
         self._nonce = os.urandom(9).hex()
         self._attempts = count(1)

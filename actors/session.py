@@ -7,6 +7,7 @@ any more, when an operator stops it, or when the worker is to leave memory.
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import final
@@ -16,7 +17,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.commands import Commands
-from actors.engine.errors import GuestTrap
+from actors.engine.errors import CapacityError, GuestTrap
 from actors.errors import RejectedError, SuspendGuest
 from actors.guest import Guest
 from actors.host.context import ExitRequest
@@ -25,6 +26,7 @@ from actors.limits import INVOCATIONS_PER_TURN_MAX, UNCOMMITTED_ENTRIES_MAX
 from actors.mailbox import Mailbox
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
+from actors.tracing import InvocationTrace, Tracing
 from broker.errors import FencedError
 from broker.ports import Message
 from oplog.entries import ExportedFunctionInvoked, Failure
@@ -66,6 +68,7 @@ class Session:
         is_leaving: Callable[[], bool],
         next_work: Callable[[], Awaitable[None]],
         on_invocation: Callable[[], None],
+        tracing: Tracing,
     ) -> None:
         self._ledger = ledger
         self._mailbox = mailbox
@@ -76,6 +79,8 @@ class Session:
         self._is_leaving = is_leaving
         self._next_work = next_work
         self._on_invocation = on_invocation
+        self._tracing = tracing
+        self._trace: InvocationTrace | None = None
         self._calling: asyncio.Task[object] | None = None
         self._stopped_by_command = False
 
@@ -92,10 +97,22 @@ class Session:
     async def run(self, start: Callable[[], Awaitable[Guest]]) -> Ended:
         """Start the guest, replay, then work."""
         try:
+            begun_ns = time.time_ns()
             guest = await start()
+            replayed = 0
             while (invoked := self._cursor.next_invocation()) is not None:
                 bound, arguments = guest.recall(invoked)
-                await self._execute(guest, bound, arguments, invoked)
+                if self._tracing.enabled and self._is_open(invoked):
+                    self._trace = self._tracing.execute(self._ledger.id, invoked)
+                result = await self._execute(guest, bound, arguments)
+                if self._cursor.completed(result=result) is None:
+                    self._complete(invoked, result)
+                    break
+                replayed += 1
+                if replayed % INVOCATIONS_PER_TURN_MAX == 0:
+                    await asyncio.sleep(0)
+            if self._tracing.enabled and replayed:
+                self._trace_replay(begun_ns, replayed)
             return await self._work(guest)
         except _Interrupted:
             self._commands.obey()
@@ -112,7 +129,8 @@ class Session:
         except RejectedError as error:
             # A recorded function or its parameters no longer fit the component.
             return self._failed(error.failure)
-        except (FencedError, WriterStoppedError):
+        except (FencedError, WriterStoppedError, CapacityError):
+            # Nothing that the guest did: the worker is loaded again, here or elsewhere.
             raise
         except Exception as error:
             log.exception("a host function failed")
@@ -155,20 +173,21 @@ class Session:
             self._ledger.reject(envelope, error.failure, function=understood.call.function)
             return
         invoked = self._ledger.begin(envelope, bound.name, params)
-        await self._execute(guest, bound, arguments, invoked)
+        if self._tracing.enabled:
+            self._tracing.queued(
+                self._ledger.id, envelope.traceparent, envelope.tracestate, message.time_ns
+            )
+            self._trace = self._tracing.execute(self._ledger.id, invoked)
+        self._complete(invoked, await self._execute(guest, bound, arguments))
 
     async def _execute(
-        self,
-        guest: Guest,
-        bound: BoundFunction,
-        arguments: list[Value],
-        invoked: ExportedFunctionInvoked,
-    ) -> None:
+        self, guest: Guest, bound: BoundFunction, arguments: list[Value]
+    ) -> Raw | UnsetType:
         if self._mailbox.has_commands and self._commands.stops_guest:
             raise _Interrupted
         self._calling = asyncio.current_task()
         try:
-            result = await guest.call(bound, arguments)
+            return await guest.call(bound, arguments)
         except asyncio.CancelledError:
             if not self._stopped_by_command or self._calling is None:
                 raise
@@ -176,19 +195,32 @@ class Session:
             raise _Interrupted from None
         finally:
             self._calling = None
-        self._finish(invoked, result)
 
-    def _finish(self, invoked: ExportedFunctionInvoked, result: Raw | UnsetType) -> None:
-        replayed = self._cursor.current is not None
-        if replayed and self._cursor.completed(result=result) is not None:
-            return
+    def _complete(self, invoked: ExportedFunctionInvoked, result: Raw | UnsetType) -> None:
         self._on_invocation()
-        try:
-            CallTable.check_result(result)
-        except RejectedError as error:
-            self._ledger.complete(invoked, result=UNSET, error=error.failure)
-        else:
-            self._ledger.complete(invoked, result=result)
+        failure = CallTable.too_large(result, limit_bytes=self._ledger.result_bytes_max)
+        self._conclude(invoked, result if failure is None else UNSET, failure)
+
+    def _conclude(
+        self,
+        invoked: ExportedFunctionInvoked,
+        result: Raw | UnsetType,
+        failure: Failure | None,
+    ) -> None:
+        index = self._ledger.complete(invoked, result=result, error=failure)
+        if self._trace is not None:
+            self._trace.completed(failure)
+            self._ledger.writer.when_committed(index, self._trace.committed)
+            self._trace = None
+
+    def _is_open(self, invoked: ExportedFunctionInvoked) -> bool:
+        running = self._ledger.running
+        return running is not None and running.sequence == invoked.sequence
+
+    def _trace_replay(self, begun_ns: int, invocations: int) -> None:
+        waiting = self._mailbox.waiting()
+        cause = understand(waiting[0]).envelope.traceparent if waiting else None
+        self._tracing.replayed(self._ledger.id, cause, since_ns=begun_ns, invocations=invocations)
 
     def _exited(self, request: ExitRequest) -> Ended:
         self._ledger.exit(request.code)
@@ -210,7 +242,7 @@ class Session:
     def _give_up(self, failure: Failure) -> None:
         running = self._ledger.running
         if running is not None:
-            self._ledger.complete(running, result=UNSET, error=failure)
+            self._conclude(running, UNSET, failure)
 
 
 def _explain(trap: GuestTrap) -> str:

@@ -10,6 +10,7 @@ from typing import final
 
 import structlog
 
+from actors.engine.errors import CapacityError
 from actors.identity import Address, WorkerId
 from actors.life import Life, Next
 from actors.limits import LOAD_BACKOFF_S
@@ -95,7 +96,7 @@ class Worker:
             self.task.uncancel()
             log.info("writer failed", error=str(self._failure))
             stumbled = True
-        except (FencedError, WriterStoppedError, RetryableError) as error:
+        except (FencedError, WriterStoppedError, RetryableError, CapacityError) as error:
             # Another owner has written, or may have: only the log knows the truth now.
             log.info("fenced", error=str(error))
             stumbled = True

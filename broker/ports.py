@@ -50,12 +50,15 @@ class Ack(Struct, frozen=True):
 class Delivery(Struct, frozen=True):
     """A mailbox message as a consumer hands it out. `token` acknowledges it, also much later.
 
-    `redelivered` says that this owner was given it before; a takeover forgets.
+    `redelivered` says that this owner was given it before; a takeover forgets. `missed` says that
+    the broker handed out others before this one that have not arrived: older messages may lie in
+    the mailbox that were never delivered here.
     """
 
     message: Message
     token: str
     redelivered: bool = False
+    missed: bool = False
 
 
 class Note(Struct, frozen=True):

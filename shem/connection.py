@@ -12,7 +12,9 @@ from msgspec import Struct
 from broker.jetstream.options import ConnectOptions
 from shem.location import URL_VARIABLE, find_url
 
-__all__ = ["VARIABLES", "Connection"]
+__all__ = ["CONNECT_TIMEOUT_S", "VARIABLES", "Connection"]
+
+CONNECT_TIMEOUT_S: Final = 10.0
 
 # Field of `Connection` by environment variable.
 VARIABLES: Final = {
@@ -58,7 +60,9 @@ class Connection(Struct, frozen=True, kw_only=True):
         values = {name: getattr(self, field) for name, field in VARIABLES.items()}
         return {name: value for name, value in values.items() if value is not None}
 
-    def options(self, *, name: str, assume_durable: bool = False) -> ConnectOptions:
+    def options(
+        self, *, name: str, assume_durable: bool = False, timeout_s: float = CONNECT_TIMEOUT_S
+    ) -> ConnectOptions:
         """Return the options of the broker adapter; `name` shows up in the server's monitoring."""
         place = self.url or find_url()
         return ConnectOptions(
@@ -74,6 +78,7 @@ class Connection(Struct, frozen=True, kw_only=True):
             tls_key=_path(self.tls_key),
             monitor_url=self.monitor_url,
             assume_durable=assume_durable,
+            connect_timeout_s=timeout_s,
         )
 
 

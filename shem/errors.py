@@ -107,6 +107,7 @@ _CLASSES: Final[dict[str, type[ShemError]]] = {
     "exited": GuestError,
     "out-of-memory": GuestError,
     "previous-invocation-failed": WorkerStoppedError,
+    "previous-invocation-exited": WorkerStoppedError,
     "interrupted": WorkerStoppedError,
     "cancelled": WorkerStoppedError,
     "deleted": WorkerStoppedError,

@@ -12,12 +12,12 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
 import uvloop
-from wit.signatures import signature
 
 from actors.api import (
     ApiService,
@@ -28,6 +28,7 @@ from actors.api import (
     WorkerApi,
 )
 from actors.components import ComponentStore
+from actors.engine.engine import WasmtimeEngine
 from actors.engine.port import Engine
 from actors.options import ExecutorOptions
 from actors.programs import Programs, link
@@ -130,7 +131,6 @@ async def _services(broker: Broker, store: ComponentStore) -> AsyncGenerator[Non
         broker.signals,
         check=link,
         users_of=statuses.users_of,
-        signature=signature,
     )
     routes = {
         **components.routes(),
@@ -166,7 +166,7 @@ async def _wait_for_end_of_stdin(leaving: asyncio.Event) -> None:
 
 
 def _make_engine(settings: ExecutorSettings) -> Engine:
-    return open_engine(cache_dir=settings.cache_dir)
+    return WasmtimeEngine(Path(settings.cache_dir))
 
 
 if __name__ == "__main__":

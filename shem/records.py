@@ -38,11 +38,12 @@ class Component(Struct, frozen=True, kw_only=True, rename="kebab"):
 
 
 class ComponentDescription(Struct, frozen=True, kw_only=True):
-    """A component version, the signatures of its exports and the names of its imports."""
+    """A component version: signatures of its exports, the types they use, names of its imports."""
 
     component: Component
     exports: tuple[str, ...]
     imports: tuple[str, ...]
+    types: tuple[str, ...] = ()
 
 
 class WorkerError(Struct, frozen=True):
@@ -52,7 +53,7 @@ class WorkerError(Struct, frozen=True):
     message: str
 
 
-class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     """A worker as its log shows it after entry `index`. Times are Unix time in milliseconds.
 
     `status` is idle, running, suspended, interrupted, retrying, failed or exited; `pending` counts

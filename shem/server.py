@@ -141,7 +141,7 @@ class Server:
         options = self._options
         settings = ExecutorSettings(
             label=f"executor-{number}",
-            cache_dir=options.data_dir / "cache",
+            cache_dir=str(options.data_dir / "cache"),
             log_level=options.log_level,
             otlp_endpoint=options.otlp_endpoint,
             # What is to be said about it was said above, once.

@@ -1,7 +1,5 @@
 """What a supervisor tells its executors on their command line."""
 
-from pathlib import Path
-
 from msgspec import Struct
 
 __all__ = ["ExecutorSettings"]
@@ -15,7 +13,7 @@ class ExecutorSettings(Struct, frozen=True, kw_only=True):
     """
 
     label: str
-    cache_dir: Path
+    cache_dir: str
     log_level: str = "info"
     otlp_endpoint: str | None = None
     assume_durable: bool = False

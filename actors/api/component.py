@@ -1,7 +1,7 @@
 """`shem.api.component.*`: upload, find and delete components."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, final
 
 import msgspec
@@ -12,7 +12,10 @@ from actors.api.routes import Routes, route
 from actors.components import Check, ComponentRecord, ComponentStore, Upload, UsersOf
 from actors.engine.errors import ComponentError
 from broker.ports import Request, Signals
-from wit.world import Function, World
+from wit.names import visible_exports
+from wit.signatures import declarations, export_signatures
+from wit.types import FunctionType, Type
+from wit.world import World
 
 __all__ = ["PROGRESS_TO", "ComponentApi"]
 
@@ -49,7 +52,7 @@ class DeleteComponent(Struct, frozen=True, forbid_unknown_fields=True):
 
 @final
 class ComponentApi:
-    """The component store over the wire. `signature` writes a function for people."""
+    """The component store over the wire."""
 
     def __init__(
         self,
@@ -58,13 +61,11 @@ class ComponentApi:
         *,
         check: Check,
         users_of: UsersOf,
-        signature: Callable[[Function], str],
     ) -> None:
         self._store = store
         self._signals = signals
         self._check = check
         self._users_of = users_of
-        self._signature = signature
 
     def routes(self) -> Routes:
         """Return the operations of this noun."""
@@ -110,18 +111,26 @@ class ComponentApi:
             component = await self._store.load(record)
         except ComponentError as error:
             raise ApiError("bad-component", f"component {record.name!r}: {error}") from error
-        return {"component": record, **self._world(component.world)}
-
-    def _world(self, world: World) -> dict[str, Sequence[str]]:
-        exports = list(world.export_functions)
-        for interface in world.export_interfaces:
-            exports += interface.functions
-        imports = [interface.name for interface in world.import_interfaces]
-        imports += [function.name for function in world.import_functions]
-        return {"exports": [self._signature(function) for function in exports], "imports": imports}
+        return {"component": record, **_world(component.world)}
 
     async def _delete(self, body: DeleteComponent, _request: Request) -> object:
         deleted = await self._store.delete(
             body.name, body.version, users_of=self._users_of, force=body.force
         )
         return {"deleted": deleted}
+
+
+def _world(world: World) -> dict[str, Sequence[str]]:
+    imports = [interface.name for interface in world.import_interfaces]
+    imports += [function.name for function in world.import_functions]
+    used = (type_ for function in visible_exports(world) for type_ in _types_of(function.type))
+    return {
+        "exports": export_signatures(world),
+        "types": declarations(used),
+        "imports": imports,
+    }
+
+
+def _types_of(function: FunctionType) -> list[Type]:
+    types = [parameter.type for parameter in function.parameters]
+    return types if function.result is None else [*types, function.result]

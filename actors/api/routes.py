@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from actors.api.errors import ApiError
@@ -21,6 +22,8 @@ Body = TypeVar("Body")
 
 UNAVAILABLE: Final = "unavailable"
 INTERNAL: Final = "internal"
+
+_log = structlog.get_logger(__name__)
 
 
 class Failure(Struct, frozen=True):
@@ -78,6 +81,7 @@ async def answer(routes: Routes, name: str, request: Request) -> bytes:
     except BrokerError as error:
         return fail(INTERNAL, f"{name}: {error}")
     except Exception as error:  # noqa: BLE001 - a bug must not leave the caller without an answer
+        _log.exception("a management request failed", request=name)
         return fail(INTERNAL, f"{name}: {type(error).__name__}: {error}")
 
 

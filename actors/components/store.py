@@ -14,6 +14,7 @@ import msgspec
 
 from actors.components.errors import (
     BadComponentError,
+    ComponentDamagedError,
     ComponentInUseError,
     UnknownComponentError,
 )
@@ -28,6 +29,7 @@ from actors.components.record import (
 )
 from actors.engine.errors import ComponentError
 from actors.engine.port import Component, Engine, Progress
+from actors.host.files import initial as host_files
 from broker.errors import ExistsError, NotFoundError
 from broker.ports import Broker, BucketEntry, Subscription
 
@@ -113,6 +115,27 @@ class ComponentStore:
             ComponentDamagedError: they are missing, or are not those that were uploaded.
         """
         return await read_checked(self._blobs, record)
+
+    async def files(self, record: ComponentRecord) -> tuple[host_files.InitialFile, ...]:
+        """Return the files that every worker of the version finds at its start.
+
+        Raises:
+            ComponentDamagedError: the bytes of one are missing.
+        """
+        found: list[host_files.InitialFile] = []
+        for file in record.files:
+            try:
+                data = await self._blobs.get(file_blob_name(file.digest))
+            except NotFoundError as error:
+                raise ComponentDamagedError(
+                    f"component {record.name!r}: the bytes of file {file.path!r} are missing"
+                ) from error
+            found.append(
+                host_files.InitialFile(
+                    path=file.path, data=data, is_writable=file.permissions == "rw"
+                )
+            )
+        return tuple(found)
 
     async def all(self) -> list[ComponentRecord]:
         """Return the newest version of every component, by name; reads the leader."""

@@ -12,8 +12,8 @@ from actors.engine import bindings
 from actors.engine.abi.imports import generate_blocking, generate_import
 from actors.engine.bindings import Address
 from actors.engine.errors import GuestTrap
-from actors.engine.plan.model import HostFunction, LowerPlan, ResourceFunctionPlan
 from actors.engine.handles import Handle
+from actors.engine.plan.model import HostFunction, LowerPlan, ResourceFunctionPlan
 from actors.engine.port import HostCall
 from actors.engine.store import Store, cannot_leave, fail, stores
 from actors.engine.suspension import step
@@ -163,4 +163,6 @@ def resource_callback(
         except BaseException as error:  # noqa: BLE001 - nothing may pass through C
             return fail(environment, error)
 
-    return bindings.CALLBACK({"new": new, "rep": representation, "drop": drop_handle}[function.operation])
+    return bindings.CALLBACK(
+        {"new": new, "rep": representation, "drop": drop_handle}[function.operation]
+    )

@@ -35,7 +35,7 @@ class FiberFunction:
         self._results = len(signature.results)
         self._cells = ctypes.create_string_buffer(VALUE_BYTES * (self._count + 1))
         for index, kind in enumerate(signature.parameters):
-            self._cells[VALUE_BYTES * index] = _KINDS[kind]
+            self._cells[VALUE_BYTES * index] = bytes([_KINDS[kind]])
         self._start = ctypes.addressof(self._cells)
         self._words = memoryview(self._cells).cast("B").cast("Q")
 

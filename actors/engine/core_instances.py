@@ -9,6 +9,7 @@ from actors.engine.errors import ComponentError, EngineInternalError
 from actors.engine.linking import Layout, Step
 from actors.engine.plan.model import FromInstance
 from actors.engine.store import Store
+from actors.engine.templates import Template
 
 __all__ = ["CoreInstances"]
 
@@ -17,12 +18,15 @@ __all__ = ["CoreInstances"]
 class CoreInstances:
     """Owns the block of memory that a `Layout` describes."""
 
-    def __init__(self, store: Store, layout: Layout, engine: Address, waiting: Address) -> None:
+    def __init__(
+        self, store: Store, layout: Layout, template: Template, engine: Address, waiting: Address
+    ) -> None:
         self._store = store
         self._layout = layout
+        self._template = template
         self._engine = engine
         self._waiting = waiting
-        self._block = ctypes.create_string_buffer(max(layout.bytes, 1))
+        self._block, self._steps, self._is_copy = template.new_block()
         self._base = ctypes.addressof(self._block)
         self._found: dict[FromInstance, tuple[Address, object]] = {}
 
@@ -33,12 +37,18 @@ class CoreInstances:
             GuestTrap: a start function or an initialiser trapped, or a limit was too small.
             ComponentError: an import does not fit.
         """
-        for step in self._layout.steps:
+        stamp_needed = self._is_copy
+        for step in self._steps:
             self._fill(step)
             if step.has_start:
                 await self._start(step)
             else:
                 self._make(step)
+            if stamp_needed:
+                stamp_needed = False
+                self._template.stamp(self._block, step.instance)
+        if not self._is_copy:
+            self._template.learn(self._block)
 
     def _fill(self, step: Step) -> None:
         context, base = self._store.context, self._base
@@ -59,7 +69,7 @@ class CoreInstances:
             store.context,
             step.module,
             base + step.imports,
-            step.count,
+            step.import_count,
             base + step.instance,
             store.trap_address,
         )
@@ -72,7 +82,7 @@ class CoreInstances:
         store, base = self._store, self._base
         linker = bindings.linker_new(self._engine)
         try:
-            bindings.linker_allow_shadowing(linker, True)  # noqa: FBT003 - a C function
+            bindings.linker_allow_shadowing(linker, True)
             for index, (module, name) in enumerate(step.names):
                 error = bindings.linker_define(
                     linker,
@@ -109,9 +119,9 @@ class CoreInstances:
             address = ctypes.addressof(extern)
             name, length = self._layout.names.get(source.name)
             instance = self._base + INSTANCE_BYTES * source.slot
-            if not bindings.instance_export(
-                self._store.context, instance, name, length, address
-            ):
-                raise EngineInternalError(f"export {source.name!r} of slot {source.slot} is missing")
+            if not bindings.instance_export(self._store.context, instance, name, length, address):
+                raise EngineInternalError(
+                    f"export {source.name!r} of slot {source.slot} is missing"
+                )
             found = self._found[source] = (address, extern)
         return found[0] + EXTERN_PAYLOAD_OFFSET

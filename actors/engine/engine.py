@@ -3,22 +3,23 @@
 import asyncio
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, final
 
-import wasmtime
+from actors.engine.core.expose import expose
+from actors.engine.core.reader import read_core_module
+from actors.engine.errors import ComponentError
+from actors.engine.machine import Machine
+from actors.engine.module_cache import CompiledModule
+from actors.engine.plan.evaluate import make_plan
+from actors.engine.port import HostResolver, Progress
+from actors.engine.preparation import PreparationCache, Prepared, PreparedModule
+from actors.engine.program import LinkedProgram
 from wit.binary import parse
 from wit.component import describe
 from wit.errors import BinaryError
 from wit.world import World
-
-from actors.engine.core.expose import Exposed, StateExport, expose
-from actors.engine.errors import ComponentError
-from actors.engine.machine import Machine
-from actors.engine.plan.evaluate import make_plan
-from actors.engine.plan.model import Plan
-from actors.engine.port import HostResolver, Progress
-from actors.engine.program import LinkedProgram
 
 __all__ = ["LoadedComponent", "WasmtimeEngine"]
 
@@ -30,25 +31,17 @@ class LoadedComponent:
     """Implements `actors.engine.port.Component`."""
 
     def __init__(
-        self,
-        machine: Machine,
-        digest: str,
-        world: World,
-        plan: Plan,
-        modules: list[wasmtime.Module],
-        state: list[tuple[StateExport, ...]],
+        self, machine: Machine, digest: str, prepared: Prepared, modules: list[CompiledModule]
     ) -> None:
         self._machine = machine
         self._digest = digest
-        self._world = world
-        self._plan = plan
+        self._prepared = prepared
         self._modules = modules
-        self._state = state
 
     @property
     def world(self) -> World:
         """Its imports and exports."""
-        return self._world
+        return self._prepared.world
 
     @property
     def digest(self) -> str:
@@ -61,7 +54,7 @@ class LoadedComponent:
         Raises:
             MissingImportsError: names every import that the host has no implementation for.
         """
-        return LinkedProgram(self._machine, self._plan, self._modules, self._state, resolver)
+        return LinkedProgram(self._machine, self._prepared, self._modules, resolver)
 
 
 @final
@@ -73,6 +66,7 @@ class WasmtimeEngine:
 
     def __init__(self, cache_directory: Path | None = None) -> None:
         self._machine = Machine(cache_directory)
+        self._preparations = PreparationCache(cache_directory)
         self._threads = ThreadPoolExecutor(_COMPILING_THREADS, thread_name_prefix="engine-compile")
 
     @property
@@ -96,24 +90,40 @@ class WasmtimeEngine:
         return await loop.run_in_executor(self._threads, self._load, data, report)
 
     def _load(self, data: bytes, report: Progress) -> LoadedComponent:
-        try:
-            component = parse(data)
-            world = describe(component)
-            plan = make_plan(data, component)
-        except BinaryError as error:
-            raise ComponentError(str(error)) from error
-        modules: list[wasmtime.Module] = []
-        state: list[tuple[StateExport, ...]] = []
-        report(0, len(plan.modules))
-        for module in plan.modules:
-            exposed: Exposed = expose(data, module.start, module.end, module.core)
-            modules.append(self._machine.modules.get(exposed.data))
-            state.append(exposed.state)
-            report(len(modules), len(plan.modules))
         digest = hashlib.sha256(data).hexdigest()
-        return LoadedComponent(self._machine, digest, world, plan, modules, state)
+        prepared = self._preparations.read(digest)
+        if prepared is None:
+            prepared = _prepare(data)
+            self._preparations.write(digest, prepared)
+        total = len(prepared.modules)
+        report(0, total)
+        modules: list[CompiledModule] = []
+        for module in prepared.modules:
+            modules.append(self._machine.modules.get(module.key, partial(_code, data, module)))
+            report(len(modules), total)
+        return LoadedComponent(self._machine, digest, prepared, modules)
 
     def close(self) -> None:
         """Stop its threads. Instances must be closed before."""
         self._threads.shutdown(cancel_futures=True)
         self._machine.close()
+
+
+def _prepare(data: bytes) -> Prepared:
+    try:
+        component = parse(data)
+        world = describe(component)
+        plan, cores = make_plan(data, component)
+    except BinaryError as error:
+        raise ComponentError(str(error)) from error
+    modules: list[PreparedModule] = []
+    for module, core in zip(plan.modules, cores, strict=True):
+        exposed = expose(data, module.start, module.end, core)
+        key = hashlib.sha256(exposed.data).hexdigest()
+        modules.append(PreparedModule(key, module.start, module.end, exposed.state))
+    return Prepared(world, plan, tuple(modules))
+
+
+def _code(data: bytes, module: PreparedModule) -> bytes:
+    core = read_core_module(data, module.start, module.end)
+    return expose(data, module.start, module.end, core).data

@@ -4,8 +4,8 @@ EngineError
 ├── ComponentError            the bytes are no component we can run; terminal
 │   └── MissingImportsError   imports that nobody provides; terminal
 ├── GuestTrap                 the guest failed (see `kind`); the retry policy decides
-├── CapacityError             this process holds as many instances as it can; try elsewhere
-├── InstanceStateError        closed, poisoned or busy: the caller's mistake
+├── CapacityError             this process holds as many instances as it can; retry elsewhere
+├── InstanceStateError        closed, poisoned or busy: a bug of the caller
 └── EngineInternalError       our bug, or a wasmtime that is not the pinned one
 """
 

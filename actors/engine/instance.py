@@ -4,10 +4,6 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
-from wit.errors import ValueMismatchError
-from wit.values import Value
-from wit.world import Function
-
 from actors.engine import bindings
 from actors.engine.abi.exports import ExportAdapter
 from actors.engine.abi.runtime import trap
@@ -18,9 +14,12 @@ from actors.engine.errors import EngineError, GuestTrap, InstanceStateError
 from actors.engine.handles import BorrowScope
 from actors.engine.limits import CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX
 from actors.engine.plan.model import HostFunction
-from actors.engine.port import Limits
+from actors.engine.port import Limits, Pace
 from actors.engine.resources import GuestResource
 from actors.engine.store import Store
+from wit.errors import ValueMismatchError
+from wit.values import Value
+from wit.world import Function
 
 if TYPE_CHECKING:
     from actors.engine.program import LinkedProgram
@@ -39,7 +38,7 @@ _MISMATCHES: Final = (
 class GuestInstance:
     """Implements `actors.engine.port.Instance`. Runs one call at a time."""
 
-    def __init__(self, program: "LinkedProgram", data: object, limits: Limits) -> None:
+    def __init__(self, program: "LinkedProgram", data: object, limits: Limits, pace: Pace) -> None:
         self._program = program
         self._limits = limits
         plan, machine = program.plan, program.machine
@@ -58,8 +57,9 @@ class GuestInstance:
             memories=MEMORIES_MAX,
         )
         self._instances = CoreInstances(
-            self._store, program.layout, machine.address, machine.waiting
+            self._store, program.layout, program.template, machine.address, machine.waiting
         )
+        self._store.pace = pace
         self._store.contexts = GuestContexts(self._store, plan, self._instances)
 
     async def start(self) -> None:
@@ -69,6 +69,9 @@ class GuestInstance:
             GuestTrap: a start function trapped, or the limits are too small.
         """
         await self._instances.instantiate()
+        self._check_memory()
+
+    def _check_memory(self) -> None:
         used = self.memory_bytes
         if used > self._limits.memory_bytes_max:
             raise GuestTrap(
@@ -113,13 +116,18 @@ class GuestInstance:
         try:
             adapter = self._program.adapter(index)
             context: ExportContext = store.exports[index] or store.export(index)
-            return await _call(store, context, adapter, arguments)
+            value = await _call(store, context, adapter, arguments)
+            if len(self._program.memories) > 1:
+                # wasmtime bounds each memory by itself, the limit is for all of them.
+                self._check_memory()
         except ValueMismatchError:
             raise
         except BaseException:
             self._is_busy = False
             self.close()
             raise
+        else:
+            return value
         finally:
             self._is_busy = False
 

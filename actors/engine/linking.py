@@ -62,7 +62,7 @@ class Step(NamedTuple):
     instance: int
     module: Address
     imports: int
-    count: int
+    import_count: int
     lookups: tuple[Lookup, ...]
     copies: tuple[Copy, ...]
     functions: tuple[HostFunctionAt, ...]
@@ -89,9 +89,13 @@ class Names:
 
 
 class Layout(NamedTuple):
-    """`where` has the offset of the extern of every source that some step imports."""
+    """Offsets are into the block of a store.
+
+    `externs` is where imports begin; `where` has the extern of each source that a step imports.
+    """
 
     bytes: int
+    externs: int
     steps: tuple[Step, ...]
     where: dict[CoreSource, int]
     names: Names
@@ -102,6 +106,7 @@ def make_layout(
 ) -> Layout:
     """Lay out all steps, in their order; the core instance in `slot` is that of the block."""
     offset = -(-INSTANCE_BYTES * len(steps) // EXTERN_BYTES) * EXTERN_BYTES
+    externs = offset
     where: dict[CoreSource, int] = {}
     names = Names()
     laid: list[Step] = []
@@ -142,4 +147,4 @@ def make_layout(
             )
         )
         offset += EXTERN_BYTES * len(step.imports)
-    return Layout(offset, tuple(laid), where, names)
+    return Layout(offset, externs, tuple(laid), where, names)

@@ -91,7 +91,10 @@ class GuestMemory:
 
     def numbers(self, pointer: int, length: int, code: str, size: int) -> list[Any]:
         """Return numbers of a `struct` code."""
-        return self.span(pointer, length, size, size).cast(code).tolist()
+        # The codes are those of numbers, which the stubs spell out as literals.
+        view: Any = self.span(pointer, length, size, size)
+        numbers: list[Any] = view.cast(code).tolist()
+        return numbers
 
     # Strings.
 

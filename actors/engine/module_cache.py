@@ -6,22 +6,34 @@ program itself.
 """
 
 import contextlib
-import hashlib
-import os
-import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, final
+from typing import final
 from weakref import WeakValueDictionary
 
 import wasmtime
 
-from actors.engine.configuration import CODE_KEY
+from actors.engine.configuration import CODE_KEY, address_of
 from actors.engine.errors import ComponentError
+from actors.engine.files import write_whole
 
-__all__ = ["ModuleCache"]
+__all__ = ["CompiledModule", "ModuleCache"]
 
 _SUFFIX = ".cwasm"
+
+
+@final
+class CompiledModule:
+    """A compiled module, usable as long as this object lives."""
+
+    # The module itself has a finalizer, which runs before weak references to it are cleared: the
+    # cache could hand out a closed one. This holder has none.
+    __slots__ = ("__weakref__", "_module", "address")
+
+    def __init__(self, module: wasmtime.Module) -> None:
+        self._module = module
+        self.address = address_of(module)
 
 
 @final
@@ -32,32 +44,34 @@ class ModuleCache:
         self._engine = engine
         self._directory = directory
         self._lock = threading.Lock()
-        self._loaded: WeakValueDictionary[str, wasmtime.Module] = WeakValueDictionary()
+        self._loaded: WeakValueDictionary[str, CompiledModule] = WeakValueDictionary()
         self._compiling: dict[str, threading.Lock] = {}
         self.compiled_count = 0
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
 
-    def get(self, data: bytes) -> wasmtime.Module:
-        """Return the compiled module of these bytes. Blocks; compiling releases the interpreter.
+    def get(self, key: str, code: Callable[[], bytes]) -> CompiledModule:
+        """Return the compiled module whose bytes have the SHA-256 `key` and are made by `code`.
+
+        Blocks; compiling releases the interpreter.
 
         Raises:
             ComponentError: wasmtime does not accept the module.
         """
-        key = hashlib.sha256(data).hexdigest()
         with self._lock:
             module = self._loaded.get(key)
+            if module is not None:
+                return module
             own = self._compiling.setdefault(key, threading.Lock())
-        if module is not None:
-            return module
         with own:
             with self._lock:
                 module = self._loaded.get(key)
             if module is None:
-                module = self._read(key) or self._compile(key, data)
+                module = CompiledModule(self._read(key) or self._compile(key, code()))
                 with self._lock:
                     self._loaded[key] = module
-                    self._compiling.pop(key, None)
+            with self._lock:
+                self._compiling.pop(key, None)
         return module
 
     def _path(self, key: str) -> Path | None:
@@ -85,19 +99,5 @@ class ModuleCache:
         if path is not None:
             # A full disk or a read-only directory costs the next start a compilation, nothing else.
             with contextlib.suppress(OSError):
-                _write(path, module.serialize())
+                write_whole(path, bytes(module.serialize()))
         return module
-
-
-def _write(path: Path, data: Any) -> None:
-    """Write so that no reader, and no crash, ever sees half of it under its name."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -2,11 +2,11 @@
 
 Values are those of `wit.values`. A host function gets the instance's `data` object first, then its
 arguments. Exceptions raised by host functions, `BaseException` included, end the guest's call and
-come out of `Instance.call` as the same object; the instance is poisoned then and only good to close.
+come out of `Instance.call` as the same object; the instance is poisoned then, only good to close.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -21,16 +21,20 @@ __all__ = [
     "HostResolver",
     "Instance",
     "Limits",
+    "Pace",
     "Program",
     "Progress",
 ]
 
 
+Pace: TypeAlias = Callable[[], Awaitable[None]]
+
+
 class HostCall(Struct, frozen=True):
     """How one imported function is implemented.
 
-    `run(data, *arguments)` returns the result; with `blocking` it returns an awaitable of the result
-    and the guest waits on its fiber, so that other workers go on.
+    `run(data, *arguments)` returns the result; with `blocking` it returns an awaitable of the
+    result and the guest waits on its fiber, so that other workers go on.
     """
 
     run: Callable[..., Any]
@@ -75,10 +79,11 @@ class Instance(Protocol):
     async def call(self, function: Function, arguments: Sequence[Value]) -> Value:
         """Call an export; None for functions without result.
 
-        Guest code runs in slices, so the loop stays responsive under an endless loop. Cancelling the
-        task abandons the guest wherever it is.
+        Guest code runs in slices, so the loop stays responsive under an endless loop. Cancelling
+        the task abandons the guest wherever it is.
 
         Raises:
+            ValueMismatchError: an argument does not fit its type; nothing has run.
             GuestTrap: the guest trapped, or broke the canonical ABI.
             BaseException: whatever a host function raised.
         """
@@ -92,8 +97,13 @@ class Instance(Protocol):
 class Program(Protocol):
     """A component linked with host functions, ready to be instantiated many times."""
 
-    async def instantiate(self, data: object, limits: Limits) -> Instance:
+    async def instantiate(
+        self, data: object, limits: Limits, *, pace: Pace | None = None
+    ) -> Instance:
         """Make an instance; `data` is handed to host functions.
+
+        `pace` is awaited whenever a slice of running time is over, by default to let others run: a
+        guest that produces faster than its output can be stored is held back there.
 
         Raises:
             GuestTrap: a start function trapped, or the limits are too small.
@@ -130,8 +140,8 @@ class Engine(Protocol):
         """Validate and compile off the event loop; compiled modules are cached by content on disk.
 
         Raises:
-            ComponentError: no component, malformed, or using what this engine refuses (async built-ins,
-                WASI 0.3), with the place.
+            ComponentError: no component, malformed, or using what this engine refuses (async
+                built-ins, WASI 0.3), with the place.
         """
         ...
 

@@ -1,6 +1,7 @@
 """A component linked with a host: callbacks, adapters and the layout of its stores."""
 
 import ctypes
+import hashlib
 from collections.abc import Callable
 from typing import Any, final
 
@@ -12,12 +13,12 @@ from actors.engine.bindings import Address
 from actors.engine.callbacks import blocking_callbacks, import_callback, resource_callback
 from actors.engine.composition import component_target, destroy
 from actors.engine.configuration import address_of
-from actors.engine.core.expose import StateExport
 from actors.engine.core.module import ExternKind, FunctionSignature
 from actors.engine.errors import MissingImportsError
 from actors.engine.instance import GuestInstance
 from actors.engine.linking import FunctionTemplate, StepInput, make_layout
 from actors.engine.machine import Machine
+from actors.engine.module_cache import CompiledModule
 from actors.engine.plan.model import (
     CoreSource,
     FromInstance,
@@ -26,9 +27,11 @@ from actors.engine.plan.model import (
     HostFunction,
     LiftedFunction,
     LowerPlan,
-    Plan,
 )
-from actors.engine.port import HostCall, HostResolver, Limits
+from actors.engine.port import HostCall, HostResolver, Limits, Pace
+from actors.engine.preparation import Prepared
+from actors.engine.store import give_way
+from actors.engine.templates import Template
 from actors.engine.trampolines import finish_signature, start_signature, trampoline_module
 
 __all__ = ["LinkedProgram"]
@@ -48,11 +51,11 @@ class LinkedProgram:
     def __init__(
         self,
         machine: Machine,
-        plan: Plan,
-        modules: list[wasmtime.Module],
-        exposed: list[tuple[StateExport, ...]],
+        prepared: Prepared,
+        modules: list[CompiledModule],
         resolver: HostResolver,
     ) -> None:
+        plan = prepared.plan
         self.machine = machine
         self.plan = plan
         self._modules = modules
@@ -70,12 +73,15 @@ class LinkedProgram:
         self._lowered = [
             self._lower(index, lowering, calls) for index, lowering in enumerate(plan.lowerings)
         ]
-        self._resource_functions = [self._resource_function(index) for index in range(len(plan.resource_functions))]
-        self.layout = make_layout(self._steps(), self._template)
+        self._resource_functions = [
+            self._resource_function(index) for index in range(len(plan.resource_functions))
+        ]
+        self.layout = make_layout(self._steps(), self._function)
+        self.template = Template(self.layout)
         self.memories = [
             FromInstance(step.slot, each.name, each.kind)
             for step in plan.steps
-            for each in exposed[step.module]
+            for each in prepared.modules[step.module].state
             if each.kind is ExternKind.MEMORY
         ]
 
@@ -85,7 +91,9 @@ class LinkedProgram:
         for function in self.plan.host_functions:
             call = self._resolver.function(function.interface, function.name, function.type)
             if call is None:
-                missing.append(f"{function.interface}#{function.name}" if function.interface else function.name)
+                missing.append(
+                    f"{function.interface}#{function.name}" if function.interface else function.name
+                )
             else:
                 found[function] = call
         if missing:
@@ -141,7 +149,7 @@ class LinkedProgram:
             self._type(FunctionSignature(("i32",), results)), self._keep(callback)
         )
 
-    def _template(self, source: CoreSource) -> FunctionTemplate:
+    def _function(self, source: CoreSource) -> FunctionTemplate:
         match source:
             case FromLowering():
                 return self._lowered[source.index][0]
@@ -157,14 +165,14 @@ class LinkedProgram:
         trampolines = len(plan.steps)
         steps = [self._trampolines(trampolines)] if self._blocking else []
         for step in plan.steps:
-            core = plan.modules[step.module].core
+            module = plan.modules[step.module]
             steps.append(
                 StepInput(
                     step.slot,
-                    address_of(self._modules[step.module]),
+                    self._modules[step.module].address,
                     tuple(self._source(source, trampolines) for source in step.imports),
-                    core.has_start,
-                    tuple((each.module.encode(), each.name.encode()) for each in core.imports),
+                    module.has_start,
+                    module.import_names,
                 )
             )
         return steps
@@ -180,10 +188,10 @@ class LinkedProgram:
             (index, core_signature(self.plan.lowerings[index].type, lowered=True))
             for index in blocking
         )
-        module = self.machine.modules.get(data)
+        module = self.machine.modules.get(hashlib.sha256(data).hexdigest(), lambda: data)
         self._kept.append(module)
         halves = [half for index in blocking for half in self._lowered[index]]
-        return StepInput(slot, address_of(module), (None, *halves), has_start=False, names=())
+        return StepInput(slot, module.address, (None, *halves), has_start=False, names=())
 
     def adapter(self, index: int) -> ExportAdapter:
         """Return the adapter of a lifted function for calls by the host."""
@@ -195,14 +203,18 @@ class LinkedProgram:
             )
         return adapter
 
-    async def instantiate(self, data: object, limits: Limits) -> GuestInstance:
+    async def instantiate(
+        self, data: object, limits: Limits, *, pace: Pace | None = None
+    ) -> GuestInstance:
         """Make an instance; `data` is handed to host functions.
+
+        `pace` is awaited whenever a slice of running time is over, by default to let others run.
 
         Raises:
             GuestTrap: a start function trapped, or the limits are too small.
             CapacityError: the process holds as many instances as the machine allows.
         """
-        instance = GuestInstance(self, data, limits)
+        instance = GuestInstance(self, data, limits, pace or give_way)
         try:
             await instance.start()
         except BaseException:

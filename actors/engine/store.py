@@ -9,6 +9,7 @@ may allocate, free and destroy, within a bound of ticks.
 import asyncio
 import ctypes
 import itertools
+import struct
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, Protocol, final
 
@@ -18,6 +19,7 @@ from actors.engine.bindings import Address
 from actors.engine.errors import GuestTrap, InstanceStateError
 from actors.engine.handles import HandleTable
 from actors.engine.limits import FLAT_PARAMETERS_MAX, NESTED_TICKS_MAX
+from actors.engine.port import Pace
 from actors.engine.suspension import Pending
 from actors.engine.traps import guest_trap
 
@@ -47,6 +49,8 @@ class Store:
         self.lowerings: list[Any] = [None] * lowerings
         self.exports: list[Any] = [None] * exports
         self.contexts: Contexts = _Closed()
+        # Awaited when a slice of running time is over.
+        self.pace: Pace = give_way
         self.failure: BaseException | None = None
         # Whether guest code runs that must not call imports: allocation and post-return.
         self.may_not_leave = False
@@ -60,7 +64,6 @@ class Store:
         self._result: Any = None
         self._future: Address | None = None
         self._is_polling = False
-        self.is_busy = False
         cells = ctypes.create_string_buffer(bindings.SLOT_BYTES * (_SLOTS + 5) + 16)
         self._cells = cells
         start = ctypes.addressof(cells)
@@ -78,7 +81,7 @@ class Store:
         self.error = ctypes.c_uint64.from_address(self.error_address)
         self._store: Address | None = bindings.store_new(engine, None, None)
         self.context: Address = bindings.store_context(self._store)
-        bindings.store_deadline_callback(self._store, _on_deadline, self.id, None)
+        bindings.store_deadline_callback(self._store, _deadline_callback, self.id, None)
         bindings.set_epoch_deadline(self.context, 1)
         stores[self.id] = self
         _by_context[self.context] = self
@@ -123,9 +126,7 @@ class Store:
         if self.nesting == 0:
             self.nested_ticks = 0
         self.nesting += 1
-        error = bindings.function_call(
-            self.context, function, slots, count, self.trap_address
-        )
+        error = bindings.function_call(self.context, function, slots, count, self.trap_address)
         self.nesting -= 1
         if error or self.trap.value:
             self.raise_failure(error)
@@ -161,17 +162,23 @@ class Store:
             while not self._poll():
                 pending = self.pending
                 if pending is None:
-                    await asyncio.sleep(0)
+                    await self.pace()
                 else:
                     self._result = await pending
                     self.pending = None
                     self.is_resumable = True
-                if self._future is None:
-                    raise InstanceStateError("the instance was closed in mid-call")
+                self._check_open()
         finally:
             self._abandon()
+            pending, self.pending = self.pending, None
+            if pending is not None:
+                pending.close()
         if self.error.value or self.trap.value:
             self.raise_failure(self.error.value)
+
+    def _check_open(self) -> None:
+        if self._future is None:
+            raise InstanceStateError("the instance was closed in mid-call")
 
     def _poll(self) -> bool:
         self._is_polling = True
@@ -183,9 +190,6 @@ class Store:
         future, self._future = self._future, None
         if future is not None:
             bindings.future_delete(future)
-        pending, self.pending = self.pending, None
-        if pending is not None:
-            pending.close()
 
     def take_result(self) -> Any:
         """Return what the fiber waited for."""
@@ -212,6 +216,11 @@ class Store:
         stores.pop(self.id, None)
         _by_context.pop(self.context, None)
         bindings.store_delete(store)
+
+
+async def give_way() -> None:
+    """Let other tasks run."""
+    await asyncio.sleep(0)
 
 
 class Contexts(Protocol):
@@ -255,7 +264,6 @@ def cannot_leave() -> NoReturn:
     trap("cannot leave component instance")
 
 
-@bindings.DEADLINE_CALLBACK
 def _on_deadline(_context: Address, environment: int, ticks: Address, kind: Address) -> Address:
     store = stores[environment]
     bindings.u64_at(ticks).value = 1
@@ -275,13 +283,11 @@ def _on_deadline(_context: Address, environment: int, ticks: Address, kind: Addr
     return error
 
 
-@bindings.CONTINUATION
 def _may_go_on(environment: int) -> bool:
     return stores[environment].is_resumable
 
 
-@bindings.ASYNC_CALLBACK
-def wait_callback(
+def _wait(
     _environment: Address,
     caller: Address,
     _arguments: Address,
@@ -294,9 +300,13 @@ def wait_callback(
     """Suspend the fiber until its store is resumable: the one async host function there is."""
     store = _by_context[bindings.caller_context(caller)]
     store.is_resumable = False
-    continuation = ctypes.cast(_may_go_on, ctypes.c_void_p).value or 0
-    ctypes.memmove(
-        continuation_out,
-        continuation.to_bytes(8, "little") + store.id.to_bytes(8, "little") + bytes(8),
-        24,
-    )
+    # Callback, environment, no finalizer.
+    ctypes.memmove(continuation_out, _CONTINUATION.pack(_GO_ON_ADDRESS, store.id, 0), 24)
+
+
+# Kept for ever, as C code holds their addresses.
+_deadline_callback: Final = bindings.DEADLINE_CALLBACK(_on_deadline)
+_go_on_callback: Final = bindings.CONTINUATION(_may_go_on)
+wait_callback: Final = bindings.ASYNC_CALLBACK(_wait)
+_GO_ON_ADDRESS: Final = ctypes.cast(_go_on_callback, ctypes.c_void_p).value
+_CONTINUATION: Final = struct.Struct("<QQQ")

@@ -47,9 +47,8 @@ def trampoline_module(signatures: Iterable[tuple[int, FunctionSignature]]) -> by
 
 
 def _type(signature: FunctionSignature) -> str:
-    return (
-        "".join(f"(param {type_})" for type_ in signature.parameters)
-        + "".join(f"(result {type_})" for type_ in signature.results)
+    return "".join(f"(param {type_})" for type_ in signature.parameters) + "".join(
+        f"(result {type_})" for type_ in signature.results
     )
 
 

@@ -39,5 +39,6 @@ def guest_trap(text: str) -> GuestTrap:
     causes = [line.strip() for line in (tail if found else head).splitlines() if line.strip()]
     message = causes[-1] if causes else "the guest failed without a message"
     message = message.removeprefix("1: ").removeprefix(_PREFIX)
-    kind: TrapKind = next((kind for part, kind in _KINDS if part in message), "other")
+    kinds: list[TrapKind] = [kind for part, kind in _KINDS if part in message]
+    kind: TrapKind = kinds[0] if kinds else "other"
     return GuestTrap(message, kind=kind, backtrace=head.rstrip() if found else "")

@@ -12,9 +12,10 @@ from actors.host.interface import Kind
 from wit.types import Type
 from wit.values import Value
 
-__all__ = ["Clock", "ExitRequest", "HostContext", "OutputStream"]
+__all__ = ["Clock", "ExitRequest", "HostContext", "LogLevel", "OutputStream"]
 
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
+LogLevel: TypeAlias = Literal["trace", "debug", "info", "warn", "error", "critical"]
 
 
 class Clock(Protocol):
@@ -94,6 +95,18 @@ class HostContext(Protocol):
         self, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Value]]
     ) -> Value:
         """Like `record`, for what has to wait. After a crash in mid-wait it is called again."""
+        ...
+
+    def write_log(self, level: LogLevel, context: str, message: str) -> None:
+        """Emit a line of the guest's log, under a context of its choice; at replay as above."""
+        ...
+
+    async def committed(self) -> None:
+        """Return when everything recorded so far is committed: before anything goes outside."""
+        ...
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the instance ends, however it ends: connections are closed then."""
         ...
 
     def sleep_until(self, monotonic_ns: int) -> Awaitable[None]:

@@ -51,12 +51,20 @@ class HostFunction(Struct, frozen=True):
 class HostInterface:
     """The functions of one WIT interface, `ns:pkg/iface`, and the version they implement.
 
-    A component may import any version that is semver-compatible with it.
+    A component may import any version that is semver-compatible with it, or with one of
+    `other_versions`, which have the same functions under another number; None is no version at all.
     """
 
-    def __init__(self, name: str, *, version: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: str | None = None,
+        other_versions: tuple[str | None, ...] = (),
+    ) -> None:
         self.name = name
         self.version = version
+        self.versions = (version, *other_versions)
         self.functions: dict[str, HostFunction] = {}
         self.drops: dict[str, Callable[[Any, Any], None]] = {}
 

@@ -68,9 +68,10 @@ class TableResolver:
             return None
         name, _, version = interface.partition("@")
         found = self._table.get(name)
-        if found is None or not is_compatible(found.version, version or None):
+        if found is None:
             return None
-        return found
+        wanted = version or None
+        return found if any(is_compatible(one, wanted) for one in found.versions) else None
 
 
 def _nothing(context: Any, resource: Any) -> None:

@@ -36,11 +36,12 @@ CLOSED: Final[Value] = err(("closed", None))
 
 
 class IoError(Struct, frozen=True):
-    """The resource `error`: `code` is the filesystem's or network's error code, if it was one."""
+    """The resource `error`, with the error code of the interface that it comes from."""
 
     message: str
     filesystem_code: str | None = None
     network_code: str | None = None
+    http_code: Value = None
 
 
 def failed(error: IoError) -> Value:

@@ -13,11 +13,15 @@ from actors.host.wasi import (
     cli_stdio,
     clocks_monotonic_clock,
     clocks_wall_clock,
+    config,
     filesystem_paths,
     filesystem_types,
+    http_requests,
+    http_responses,
     io_error,
     io_poll,
     io_streams,
+    logging,
     random,
     sockets_network,
     sockets_tcp,
@@ -66,6 +70,10 @@ TABLE: Final = table_of(
         sockets_tcp.TCP_CREATE_SOCKET,
         sockets_udp.UDP,
         sockets_udp.UDP_CREATE_SOCKET,
+        http_responses.TYPES,
+        http_requests.OUTGOING_HANDLER,
+        config.STORE,
+        logging.LOGGING,
     )
 )
 
@@ -98,8 +106,8 @@ def render(table: Mapping[str, HostInterface]) -> str:
 
 
 def _render_interface(interface: HostInterface) -> str:
-    version = f"@{interface.version}" if interface.version else ""
-    title = f"## {interface.name}{version}"
+    names = [f"{interface.name}@{one}" if one else interface.name for one in interface.versions]
+    title = "## " + ", ".join(names)
     if not interface.functions:
         return f"{title}\n\nDeclares resources only."
     rows = "\n".join(

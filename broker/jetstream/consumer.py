@@ -116,6 +116,8 @@ class JetStreamConsumer:
         self._reset_at = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
         self._resuming: asyncio.Task[None] | None = None
+        # The consumer's own number of the last delivery; 0: its count begins anew.
+        self._order = 0
 
     async def acquire(self, *, owner_is_dead: bool) -> None:
         """Take the partition; wait while a living owner holds it."""
@@ -218,7 +220,7 @@ class JetStreamConsumer:
         self._received += 1
         if self._received >= self._batch:
             self._pull()
-        self._on_delivery(_delivery(message))
+        self._on_delivery(self._delivery(message))
 
     def _pinned(self) -> None:
         # Another client may have been pinned while we waited for the first message; what it was
@@ -300,22 +302,27 @@ class JetStreamConsumer:
 
     async def _reset(self) -> None:
         self._reset_at = time.monotonic()
+        self._order = 0
         await self._api.call(f"CONSUMER.RESET.{self._name}", {}, _Anything)
 
     async def _unpin(self) -> None:
         await self._api.call(f"CONSUMER.UNPIN.{self._name}", {"group": _GROUP}, _Anything)
 
-
-def _delivery(message: WireMessage) -> Delivery:
-    token = ack_token(message.reply)
-    return Delivery(
-        message=Message(
-            subject=message.subject,
-            sequence=token.sequence,
-            data=message.data,
-            headers=user_headers(message.headers),
-            time_ns=token.time_ns,
-        ),
-        token=message.reply,
-        redelivered=token.deliveries > 1,
-    )
+    def _delivery(self, message: WireMessage) -> Delivery:
+        token = ack_token(message.reply)
+        # A consumer's new leader does not send again what the old one sent and nobody received,
+        # before the acknowledgement time-out: a gap in its count is all that tells.
+        missed = token.order not in {1, self._order + 1}
+        self._order = token.order
+        return Delivery(
+            message=Message(
+                subject=message.subject,
+                sequence=token.sequence,
+                data=message.data,
+                headers=user_headers(message.headers),
+                time_ns=token.time_ns,
+            ),
+            token=message.reply,
+            redelivered=token.deliveries > 1,
+            missed=missed,
+        )

@@ -4,6 +4,7 @@ A header value ends at a line break, so message ids, which contain text of users
 percent-encoded; other values must be printable already.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, unquote
@@ -14,13 +15,14 @@ from broker.ports import NO_HEADERS
 
 __all__ = ["decode_message_id", "encode_message_id", "user_headers", "with_user_headers"]
 
+_PLAIN: Final = re.compile(r"[!-$&-~]+")
 _SAFE: Final = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
 _RESERVED: Final = "Nats-"
 
 
 def encode_message_id(message_id: str) -> str:
     """Return a printable form that no other id has."""
-    if message_id.isalnum() and message_id.isascii():
+    if _PLAIN.fullmatch(message_id):
         return message_id
     return quote(message_id, safe=_SAFE)
 

@@ -1,10 +1,11 @@
 """One TCP connection of the lean client, from INFO to its loss."""
 
 import asyncio
+import contextlib
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, cast, final
 
 import msgspec
 import structlog
@@ -18,11 +19,13 @@ from broker.jetstream.limits import (
 )
 from broker.jetstream.options import ConnectOptions, ServerAddress
 from broker.jetstream.protocol import Parser, ProtocolError, encode_connect
+from broker.jetstream.tls import untrusted
 from broker.jetstream.wire import ServerInfo
 
 __all__ = ["LeanConnection"]
 
 _CLIENT_VERSION: Final = "1"
+_RELEASE_TIMEOUT_S: Final = 0.25
 _INFO: Final = msgspec.json.Decoder(ServerInfo)
 
 log = structlog.get_logger(__name__)
@@ -71,13 +74,16 @@ class LeanConnection(asyncio.Protocol):
 
         Raises:
             UnavailableError: nobody listens, or the handshake fails.
+            SetupError: the server's certificate is not trusted, or a file of ours is unusable.
         """
         try:
             await self._loop.create_connection(lambda: self, address.host, address.port)
             info = await self._info
             if self._tls is not None or info.tls_required:
                 await self._upgrade(address)
-        except (OSError, ssl.SSLError) as error:
+        except ssl.SSLCertVerificationError as error:
+            raise untrusted(f"{address.host}:{address.port}", error) from error
+        except OSError as error:
             raise UnavailableError(
                 f"cannot connect to NATS at {address.host}:{address.port}: {error}"
             ) from error
@@ -113,24 +119,33 @@ class LeanConnection(asyncio.Protocol):
         """Wait until the connection is gone and return why."""
         return await asyncio.shield(self._lost)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Disconnect after writing what is pending."""
         self._stop_pinging()
         if self._transport is not None:
             self._flush_out()
             self._transport.close()
+            await self._wait_until_released()
 
-    def abort(self) -> None:
+    async def abort(self) -> None:
         """Disconnect at once."""
         self._stop_pinging()
         if self._transport is not None:
             self._transport.abort()
+            await self._wait_until_released()
+
+    async def _wait_until_released(self) -> None:
+        # The socket is released by the event loop a few turns later; a failed TLS handshake does
+        # not tell when.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RELEASE_TIMEOUT_S):
+                await self.wait_until_lost()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the socket."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_HIGH)
+        # uvloop's transports have its methods but are no subclass.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES_HIGH)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail whoever waits."""
@@ -161,7 +176,11 @@ class LeanConnection(asyncio.Protocol):
             self._parser.feed(data)
         except ProtocolError as error:
             self.last_error = str(error)
-            self.abort()
+            self._break()
+
+    def _break(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     async def _upgrade(self, address: ServerAddress) -> None:
         assert self._transport is not None
@@ -228,7 +247,7 @@ class LeanConnection(asyncio.Protocol):
     def _ping_on(self) -> None:
         if len(self._pongs) >= PINGS_UNANSWERED_MAX:
             self.last_error = "the server answers no ping"
-            self.abort()
+            self._break()
             return
         self._ping(None)
         self._ping_later()

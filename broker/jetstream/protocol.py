@@ -86,6 +86,8 @@ class Parser:
                 self._on_control(data[position:line_end])
                 position = start
                 continue
+            if len(words) < plain:
+                raise ProtocolError(f"a message line lacks words: {data[position:line_end]!r}")
             total = _number(words[-1:])
             body_end = start + total
             if body_end + 2 > size:
@@ -112,12 +114,10 @@ def encode_publish(
     target = f"{subject} {reply}" if reply else subject
     if not headers:
         return f"PUB {target} {len(data)}\r\n".encode(), data
-    lines = ["NATS/1.0"]
-    for name, value in headers.items():
-        if "\n" in value or "\r" in value:
-            raise InternalError(f"header {name!r} holds a line break: encode its value")
-        lines.append(f"{name}: {value}")
-    block = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
+        raise InternalError(f"a header holds a line break, encode its value: {dict(headers)}")
+    block = b"NATS/1.0\r\n%b\r\n" % text.encode()
     size = len(block)
     return f"HPUB {target} {size} {size + len(data)}\r\n".encode() + block, data
 

@@ -121,22 +121,18 @@ class Publisher:
     async def _attempt(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck | None:
         """Return the answer, None when there was none."""
         try:
-            return await self._ask(subject, data, headers)
+            message = await self._wire.request(subject, data, headers, timeout_s=PUBLISH_TIMEOUT_S)
         except UnavailableError as error:
             if self._wire.is_closed:
                 raise OutcomeUnknownError(
                     f"the connection was closed while publishing to {subject!r}"
                 ) from error
             return None
+        return _ack(message.data, subject)
 
     async def _ask(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
         message = await self._wire.request(subject, data, headers, timeout_s=PUBLISH_TIMEOUT_S)
-        try:
-            return _ACK.decode(message.data)
-        except msgspec.DecodeError as error:
-            raise InternalError(
-                f"publish to {subject!r} was answered by something that is no stream: {error}"
-            ) from error
+        return _ack(message.data, subject)
 
     async def _own_message(self, subject: str, wire_id: str) -> int | None:
         """Return the sequence of the newest message of the subject if it bears our id."""
@@ -165,6 +161,15 @@ class Publisher:
                 subject=subject,
                 attempts=backoff.attempts,
             )
+
+
+def _ack(data: bytes, subject: str) -> PubAck:
+    try:
+        return _ACK.decode(data)
+    except msgspec.DecodeError as error:
+        raise InternalError(
+            f"publish to {subject!r} was answered by something that is no stream: {error}"
+        ) from error
 
 
 def _fenced(subject: str, expected: int, error: ApiError) -> FencedError:

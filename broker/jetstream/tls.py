@@ -5,7 +5,7 @@ import ssl
 from broker.errors import SetupError
 from broker.jetstream.options import ConnectOptions
 
-__all__ = ["tls_context"]
+__all__ = ["tls_context", "untrusted"]
 
 
 def tls_context(options: ConnectOptions) -> ssl.SSLContext | None:
@@ -30,3 +30,12 @@ def tls_context(options: ConnectOptions) -> ssl.SSLContext | None:
             f"key {options.tls_key}): {error}"
         ) from error
     return context
+
+
+def untrusted(server: str, error: ssl.SSLCertVerificationError) -> SetupError:
+    """Return what to raise when a server's certificate does not verify."""
+    return SetupError(
+        f"the certificate of the NATS server at {server} is not trusted "
+        f"({error.verify_message}): set tls_ca to its authority, or tls_server_name to the name "
+        "it is made out to"
+    )

@@ -5,7 +5,7 @@ is announced even when its marker has expired meanwhile.
 """
 
 import asyncio
-import itertools
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, final
 
@@ -26,7 +26,6 @@ __all__ = ["BucketWatch"]
 _NS_PER_S: Final = 1_000_000_000
 _CONTROL: Final = 100
 _MISSED_HEARTBEATS: Final = 2.5
-_names = itertools.count(1)
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +77,7 @@ class BucketWatch:
         inbox = self._api.wire.new_inbox()
         self._subscription = await self._api.wire.subscribe(inbox, self._receive)
         config = {
-            "name": f"watch-{inbox.rpartition('.')[2]}-{next(_names)}",
+            "name": f"watch-{secrets.token_hex(8)}",
             "deliver_subject": inbox,
             "deliver_policy": "last_per_subject",
             "ack_policy": "none",

@@ -162,6 +162,14 @@ class Wire(Protocol):
         """
         ...
 
+    async def wait_until_up(self, timeout_s: float) -> None:
+        """Wait for the connection.
+
+        Raises:
+            UnavailableError: it does not come in time, or was closed for good.
+        """
+        ...
+
     def on_up(self, callback: Callable[[], None]) -> None:
         """Call back after every reconnection, with subscriptions renewed."""
         ...

@@ -193,6 +193,10 @@ class LeanWire:
         if self._connection is not None:
             self._connection.write(encode_unsubscribe(subscription.sid))
 
+    async def wait_until_up(self, timeout_s: float) -> None:
+        """Wait for the connection."""
+        await self._wait_until_up(timeout_s)
+
     def on_up(self, callback: Callable[[], None]) -> None:
         """Call back after every reconnection."""
         self._hooks.append(callback)
@@ -284,10 +288,10 @@ class LeanWire:
                     )
                 await connection.flush()
         except TimeoutError:
-            connection.abort()
+            await connection.abort()
             raise UnavailableError(f"{address.host}:{address.port} does not answer") from None
         except BaseException as error:
-            connection.abort()
+            await connection.abort()
             if isinstance(error, UnavailableError) and _REFUSED.search(connection.last_error):
                 raise PermissionDeniedError(
                     f"the NATS server at {address.host}:{address.port} refuses our credentials: "
@@ -296,7 +300,7 @@ class LeanWire:
             raise
         denied = self._denied.pop(f"{self._reply_prefix}*", None)
         if denied is not None:
-            connection.abort()
+            await connection.abort()
             raise PermissionDeniedError(
                 f"this identity may not subscribe under {self._options.inbox_prefix!r}, where "
                 "answers arrive: set inbox_prefix to what it may"
@@ -322,7 +326,7 @@ class LeanWire:
                     hook()
         finally:
             self._connection = None
-            connection.close()
+            await connection.close()
 
     async def _reconnect(self) -> LeanConnection:
         backoff = Backoff(first_s=RECONNECT_MIN_S, max_s=RECONNECT_MAX_S)

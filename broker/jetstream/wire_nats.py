@@ -13,17 +13,25 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from broker.errors import PermissionDeniedError, SetupError, TooLargeError, UnavailableError
+from broker.errors import (
+    BrokerError,
+    PermissionDeniedError,
+    SetupError,
+    TooLargeError,
+    UnavailableError,
+)
 from broker.jetstream.limits import RECONNECT_MIN_S
 from broker.jetstream.options import ConnectOptions
-from broker.jetstream.tls import tls_context
+from broker.jetstream.tls import tls_context, untrusted
 from broker.jetstream.wire import PendingRequests, ServerInfo, WireMessage
 from broker.ports import NO_HEADERS
 
 __all__ = ["NatsPyWire"]
 
 _DENIED: Final = re.compile(r"permissions violation for (\w+) to \"([^\"]+)\"", re.IGNORECASE)
+_REFUSED: Final = re.compile(r"authoriz|authentic", re.IGNORECASE)
 _PING_INTERVAL_S: Final = 10
+_ATTEMPT_TIMEOUT_S: Final = 2
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +81,7 @@ class NatsPyWire:
         self._writer: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._inbox_count = 0
+        self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._inbox = ""
 
     @classmethod
@@ -85,11 +93,15 @@ class NatsPyWire:
             PermissionDeniedError: the server refuses the identity, or its inbox.
         """
         wire = cls(options)
+        arguments = wire._connect_arguments()
         try:
             async with asyncio.timeout(options.connect_timeout_s):
-                await wire._open()
+                await wire._open(arguments)
+        except BrokerError:
+            await wire.close()
+            raise
         except TimeoutError:
-            await wire._client.close()
+            await wire.close()
             raise UnavailableError(f"no NATS server answered at {list(options.servers)}") from None
         return wire
 
@@ -145,7 +157,7 @@ class NatsPyWire:
     ) -> WireMessage:
         """Send and wait for one answer."""
         if not self.is_up:
-            await self._wait_until_up(timeout_s)
+            await self.wait_until_up(timeout_s)
         number, future = self._pending.add(subject, timeout_s)
         self.publish(subject, data, headers, f"{self._inbox}.{number}")
         return await future
@@ -166,13 +178,25 @@ class NatsPyWire:
         )
         if self.is_up:
             try:
+                # The library may send the first ping ahead of the subscription.
                 await self._client.flush()
-            except NatsError as error:
+                await self._client.flush()
+            except (NatsError, OSError) as error:
                 raise UnavailableError(f"subscription to {subject!r}: {error}") from error
         denied = self._denied.pop(subject.lower(), None)
         if denied is not None:
             raise denied
         return subscription
+
+    async def wait_until_up(self, timeout_s: float) -> None:
+        """Wait for the connection."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._up.wait()
+        except TimeoutError:
+            raise UnavailableError("not connected to NATS") from None
+        if self._closed:
+            raise UnavailableError("the connection to NATS was closed")
 
     def on_up(self, callback: Callable[[], None]) -> None:
         """Call back after every reconnection."""
@@ -186,7 +210,7 @@ class NatsPyWire:
             await self._write_queued()
             try:
                 await self._client.flush()
-            except NatsError:
+            except (NatsError, OSError):
                 log.debug("nothing to flush: the connection went down first")
         self._closed = True
         self._up.set()
@@ -205,26 +229,30 @@ class NatsPyWire:
     async def _unsubscribe(self, subscription: Subscription) -> None:
         try:
             await subscription.unsubscribe()
-        except NatsError as error:
+        except (NatsError, OSError) as error:
             log.debug("unsubscribe failed", reason=str(error))
 
-    async def _open(self) -> None:
+    async def _open(self, arguments: dict[str, Any]) -> None:
+        connecting = asyncio.ensure_future(self._client.connect(**arguments))
+        outcomes: set[asyncio.Future[Any]] = {connecting, self._refused}
         try:
-            await self._client.connect(**self._connect_arguments())
-        except NatsError as error:
-            text = str(error).lower()
-            if "authorization" in text or "authentication" in text:
+            # The library itself tries on for ever when a server refuses the credentials.
+            await asyncio.wait(outcomes, return_when=asyncio.FIRST_COMPLETED)
+            if self._refused.done():
                 raise PermissionDeniedError(
                     f"the NATS server at {list(self._options.servers)} refuses our credentials: "
-                    f"{error}"
-                ) from error
+                    f"{self._refused.result()}"
+                )
+            await connecting
+        except ssl.SSLCertVerificationError as error:
+            raise untrusted(str(list(self._options.servers)), error) from error
+        except (NatsError, OSError) as error:
             raise UnavailableError(
                 f"cannot connect to NATS at {list(self._options.servers)}: {error}"
             ) from error
-        except (OSError, ssl.SSLError) as error:
-            raise UnavailableError(
-                f"cannot connect to NATS at {list(self._options.servers)}: {error}"
-            ) from error
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
         self._up.set()
         self._inbox = self.new_inbox()
         self._writer = asyncio.get_running_loop().create_task(self._write())
@@ -239,7 +267,7 @@ class NatsPyWire:
             "disconnected_cb": self._on_down,
             "reconnected_cb": self._on_up,
             "closed_cb": self._on_down,
-            "connect_timeout": int(options.connect_timeout_s) or 1,
+            "connect_timeout": _ATTEMPT_TIMEOUT_S,
             "reconnect_time_wait": RECONNECT_MIN_S,
             "max_reconnect_attempts": -1,
             "ping_interval": _PING_INTERVAL_S,
@@ -282,17 +310,8 @@ class NatsPyWire:
                 await self._client.publish(
                     subject, data, reply=reply, headers=dict(headers) if headers else None
                 )
-            except NatsError as error:
+            except (NatsError, OSError) as error:
                 log.debug("message dropped", subject=subject, reason=str(error))
-
-    async def _wait_until_up(self, timeout_s: float) -> None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._up.wait()
-        except TimeoutError:
-            raise UnavailableError("not connected to NATS") from None
-        if self._closed:
-            raise UnavailableError("the connection to NATS was closed")
 
     async def _on_down(self) -> None:
         if not self._closed:
@@ -306,6 +325,8 @@ class NatsPyWire:
             hook()
 
     async def _on_error(self, error: Exception) -> None:
+        if _REFUSED.search(str(error)) and not self._refused.done():
+            self._refused.set_result(str(error))
         found = _DENIED.search(str(error))
         if found is None:
             log.debug("nats-py reports", error=str(error))

@@ -4,7 +4,7 @@ Nothing here knows of Shem. The total survives because the worker's journal is r
 random numbers and times are the same after a crash because their answers were journaled.
 """
 
-import secrets
+import os
 import time
 
 from componentize_py_types import Err
@@ -34,7 +34,7 @@ class Api(exports.Api):
         return State.total
 
     def roll(self) -> int:
-        State.drawn = secrets.randbits(64)
+        State.drawn = int.from_bytes(os.urandom(8), "little")
         return State.drawn
 
     def rolled(self) -> int:

@@ -46,4 +46,4 @@ def root(
 
 def main() -> None:
     """Run the command line; exit status 0: done, 1: refused or failed, 2: wrong usage."""
-    app()
+    app(prog_name="shem")

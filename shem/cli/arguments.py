@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
+from shem.cli.completion import component_names, worker_ids
+
 __all__ = [
     "ComponentName",
     "VersionOption",
@@ -45,11 +47,18 @@ WorkerIdArgument = Annotated[
         parser=parse_worker_id,
         metavar="COMPONENT/WORKER",
         help="The worker, like counter/alice.",
+        autocompletion=worker_ids,
         show_default=False,
     ),
 ]
 ComponentName = Annotated[
-    str, typer.Argument(metavar="NAME", help="The component's name.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="The component's name.",
+        show_default=False,
+        autocompletion=component_names,
+    ),
 ]
 VersionOption = Annotated[
     int | None,

@@ -1,6 +1,7 @@
 """`shem component`: upload and manage components."""
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -252,10 +253,12 @@ def _show(console: Console, record: Component) -> None:
 
 
 def _show_world(console: Console, described: ComponentDescription) -> None:
-    for heading, names in (("exports", described.exports), ("imports", described.imports)):
-        console.print(heading, style="bold")
-        for name in names:
-            console.print(f"  {name}", markup=False)
+    parts = {"exports": described.exports, "types": described.types, "imports": described.imports}
+    for heading, texts in parts.items():
+        if texts:
+            console.print(heading, style="bold")
+        for text in texts:
+            console.print(textwrap.indent(text, "  "), markup=False)
 
 
 def _size(count: int) -> str:

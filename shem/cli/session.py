@@ -15,6 +15,8 @@ from shem.errors import ShemError
 __all__ = ["FAILED", "run"]
 
 FAILED: Final = 1
+# Long enough for a broker that is just being restarted; people wait for the answer.
+CONNECT_TIMEOUT_S: Final = 4.0
 
 
 def run(
@@ -32,7 +34,7 @@ def run(
     logging.set_up("warning")
 
     async def session() -> None:
-        async with await Client.connect() as client:
+        async with await Client.connect(timeout_s=CONNECT_TIMEOUT_S) as client:
             try:
                 await work(client)
             except ShemError as error:

@@ -18,7 +18,7 @@ from shem.client.invocations import Invocations
 from shem.client.mail import Mail
 from shem.client.requests import Requests
 from shem.client.worker import Worker, decode_event, decode_result
-from shem.connection import Connection
+from shem.connection import CONNECT_TIMEOUT_S, Connection
 from shem.errors import RefusedError, UnavailableError
 from shem.records import WorkerStatus
 
@@ -53,6 +53,7 @@ class Client:
         tls_ca: Path | None = None,
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
+        timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> Self:
         """Connect to the broker; `url` may name several servers, separated by commas.
 
@@ -77,7 +78,7 @@ class Client:
         chosen = {name: str(value) for name, value in given.items() if value is not None}
         connection = structs.replace(Connection.from_environment(), **chosen)
         # How the server keeps messages is told to operators, by the executors.
-        options = connection.options(name="shem-client", assume_durable=True)
+        options = connection.options(name="shem-client", assume_durable=True, timeout_s=timeout_s)
         try:
             broker = await connect(options)
         except BrokerUnavailableError as error:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, assert_never
 
@@ -95,4 +96,5 @@ class Attack:
         return time.monotonic() < ends_at
 
     def _say(self, text: str) -> None:
-        self._events.write(f"{time.monotonic() - self._started:8.2f} {text}\n")
+        stamp = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
+        self._events.write(f"{stamp} {time.monotonic() - self._started:8.2f} {text}\n")

@@ -94,6 +94,9 @@ def _read(log: Log, story: _Story) -> Iterator[Fault]:
             case "exported-function-completed":
                 yield from _complete(log.worker, entry, running, story)
                 running = None
+            case "error":
+                # The load guest never traps and nothing that it calls can fail.
+                yield Fault("failed", log.worker, f"at index {entry.index}: {body['error']}")
             case "invocation-rejected":
                 yield Fault("rejected", log.worker, f"{body.get('idempotency-key')}: {body}")
             case _:

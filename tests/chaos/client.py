@@ -108,7 +108,7 @@ class Client:
         outcome: dict[str, Any] = json.loads(message.data)
         key = str(outcome["key"])
         after_s = time.monotonic() - self._published_at.get(key, 0.0)
-        self._recorder.write(Heard(key, outcome, after_s))
+        self._recorder.write(Heard(key, outcome, after_s, time.time()))
         waiting = self._waiting.pop(key, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)

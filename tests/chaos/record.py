@@ -27,11 +27,12 @@ class Stored(Struct, frozen=True, tag="stored"):
 
 
 class Heard(Struct, frozen=True, tag="heard"):
-    """An outcome arrived, `after_s` seconds after the publication."""
+    """An outcome arrived, `after_s` seconds after the publication, at a Unix time."""
 
     key: str
     outcome: dict[str, Any]
     after_s: float
+    at_s: float = 0.0
 
 
 _Line: TypeAlias = Attempted | Stored | Heard

@@ -112,19 +112,17 @@ class MemoryWorld:
 
 
 class NatsWorld:
-    def __init__(self, server, client: ClientKind, replicas: int | None = None) -> None:
+    def __init__(self, server, client: ClientKind, *, direct: bool = False) -> None:
         self.name = client.value
         self.server = server
         self.client = client
-        self.replicas = replicas
-        self.brokers: dict[int, tuple[Broker, Proxy]] = {}
+        self.direct = direct
+        self.brokers: dict[int, tuple[Broker, Proxy | None]] = {}
 
     async def connect(self) -> Broker:
-        proxy = Proxy("127.0.0.1", self.server.port)
-        url = await proxy.start()
-        options = ConnectOptions(
-            servers=(url,), partitions=PARTITIONS, client=self.client, replicas=self.replicas
-        )
+        proxy = None if self.direct else Proxy("127.0.0.1", self.server.port)
+        url = self.server.url if proxy is None else await proxy.start()
+        options = ConnectOptions(servers=(url,), partitions=PARTITIONS, client=self.client)
         broker = await connect(options)
         self.brokers[id(broker)] = (broker, proxy)
         return broker
@@ -145,12 +143,15 @@ class NatsWorld:
         self.proxy(broker).drop_answers = True
 
     def proxy(self, broker: Broker) -> Proxy:
-        return self.brokers[id(broker)][1]
+        proxy = self.brokers[id(broker)][1]
+        assert proxy is not None, "this world connects directly"
+        return proxy
 
     async def close(self) -> None:
         for broker, proxy in self.brokers.values():
             await broker.close()
-            await proxy.close()
+            if proxy is not None:
+                await proxy.close()
 
 
 World = MemoryWorld | NatsWorld
@@ -201,7 +202,16 @@ def world(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[Wo
 
 @pytest.fixture(params=[client.value for client in CLIENTS])
 def real_world(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[NatsWorld]:
-    made = NatsWorld(request.getfixturevalue("nats_server"), ClientKind(request.param))
+    server = request.getfixturevalue("nats_server")
+    made = NatsWorld(server, ClientKind(request.param), direct=True)
+    yield made
+    runner.run(made.close())
+
+
+@pytest.fixture
+def lean_world(nats_server, runner: asyncio.Runner) -> Iterator[NatsWorld]:
+    """Connections through proxies that can be frozen."""
+    made = NatsWorld(nats_server, ClientKind.LEAN)
     yield made
     runner.run(made.close())
 

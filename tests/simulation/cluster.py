@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from actors.components.record import Upload, blob_name
 from actors.components.store import ComponentStore
@@ -109,8 +109,9 @@ class Simulation:
         self.results: dict[str, list[dict[str, Any]]] = {}
         self.events: list[dict[str, Any]] = []
         self._count = 0
+        self._news = asyncio.Event()
 
-    async def __aenter__(self) -> "Simulation":
+    async def __aenter__(self) -> Self:
         store = ComponentStore(self.client, ScriptedEngine())
         data = ScriptedEngine.COUNTER
         digest = hashlib.sha256(data).hexdigest()
@@ -138,6 +139,7 @@ class Simulation:
     def _heard(self, note: Any) -> None:
         body = json.loads(note.data)
         self.results.setdefault(body["key"], []).append(body)
+        self._news.set()
 
     async def publish(
         self, worker: str, function: str, *params: Any, key: str, headers: Mapping[str, str] = {}
@@ -171,7 +173,8 @@ class Simulation:
     async def result(self, key: str, *, within_s: float = 60) -> dict[str, Any]:
         async with asyncio.timeout(within_s):
             while key not in self.results:
-                await asyncio.sleep(0.001)
+                self._news.clear()
+                await self._news.wait()
         return self.results[key][0]
 
     async def invoke(self, worker: str, function: str, *params: Any, key: str) -> Any:

@@ -18,7 +18,7 @@ SCRIPT: list[tuple[str, tuple[Any, ...]]] = [
     ("step", (1, 2)),
     ("get", ()),
 ]
-APPENDS_AT_MOST = 40
+APPENDS_AT_MOST = 11
 
 
 async def _run_script(crash_at: tuple[int, str] | None) -> tuple[int, list[Any], list[Any]]:

@@ -69,7 +69,7 @@ def test_an_hour_of_sleep_takes_no_memory_and_ends_on_time() -> None:
             node = simulation.start()
             await simulation.publish("a", "nap", HOUR_MS, key="nap")
             await asyncio.sleep(60)
-            assert node.executor.statistics().workers == 0
+            assert node.executor.describe().workers == 0
             assert kinds(await simulation.log("a"))[-1] == "suspend"
             outcome = await simulation.result("nap", within_s=2 * HOUR_MS / 1_000)
             assert HOUR_MS <= outcome["result"] < HOUR_MS + 1_000
@@ -101,7 +101,7 @@ def test_an_invocation_waits_behind_a_suspended_one_without_waking_it() -> None:
             await asyncio.sleep(60)
             await simulation.publish("a", "add", 5, key="behind")
             await asyncio.sleep(60)
-            assert node.executor.statistics().workers == 0
+            assert node.executor.describe().workers == 0
             assert "behind" not in simulation.results
             outcome = await simulation.result("behind", within_s=2 * HOUR_MS / 1_000)
             assert outcome["result"] == 6
@@ -296,7 +296,7 @@ def test_idle_workers_leave_memory_beyond_the_budget() -> None:
             for number in range(10):
                 await simulation.invoke(f"w{number}", "add", number, key=f"k{number}")
             await asyncio.sleep(1)
-            assert node.executor.statistics().workers <= 3
+            assert node.executor.describe().workers <= 3
             assert (await simulation.invoke("w1", "get", key="again"))["result"] == 1
 
     run(main())

@@ -105,7 +105,8 @@ def test_functions_are_short() -> None:
     for path in python_files(*CODE):
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                # A signature with many options is a declaration; what counts is what is done.
+                lines = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
                 if lines > FUNCTION_LINES_MAX:
                     found.append(
                         f"{place(path, node.lineno)}: {node.name} has {lines} lines, at most"

@@ -13,6 +13,7 @@ from wit.binary.entities import (
     TypeClosure,
 )
 from wit.binary.evaluation import Evaluation, pick
+from wit.binary.names import check_extern_name
 from wit.binary.scope import Scope
 from wit.binary.sorts import Sort
 from wit.errors import BinaryError
@@ -160,6 +161,7 @@ class ExternEvaluator:
                 scope.add(sort, self._evaluation.defined(each, scope))
                 continue
             name, extern = each.name, each.extern
+            check_extern_name(name, extern.sort, each.offset)
             if name in exports:
                 raise BinaryError(f"export {name!r} stands twice", offset=each.offset)
             if given is None:

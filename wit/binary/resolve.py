@@ -19,6 +19,7 @@ from wit.binary.entities import (
 )
 from wit.binary.evaluation import Evaluation, pick
 from wit.binary.externs import ExternEvaluator
+from wit.binary.names import check_extern_name
 from wit.binary.scope import Scope
 from wit.binary.sorts import Sort
 from wit.errors import BinaryError
@@ -91,6 +92,7 @@ class _Resolver:
         depth: int,
     ) -> None:
         name, extern, offset = definition.name, definition.extern, definition.offset
+        check_extern_name(name, extern.sort, offset)
         if arguments is None:
             if name in self.imports:
                 raise BinaryError(f"import {name!r} stands twice", offset=offset)
@@ -114,6 +116,7 @@ class _Resolver:
         depth: int,
     ) -> None:
         name, target, offset = definition.name, definition.target, definition.offset
+        check_extern_name(name, target.sort, offset)
         if name in exports:
             raise BinaryError(f"export {name!r} stands twice", offset=offset)
         entity = scope.get(target.sort, target.index, offset)
@@ -159,6 +162,7 @@ class _Resolver:
                 self._evaluation.spend(len(definition.exports), offset)
                 exports: dict[str, Exported] = {}
                 for each in definition.exports:
+                    check_extern_name(each.name, each.target.sort, offset)
                     if each.name in exports:
                         raise BinaryError(f"export {each.name!r} stands twice", offset=offset)
                     sort, index = each.target.sort, each.target.index

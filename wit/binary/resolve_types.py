@@ -10,6 +10,7 @@ from typing import Protocol
 
 from wit.binary import types as ast
 from wit.binary.limits import TYPE_DEPTH_MAX, TYPE_SIZE_MAX
+from wit.binary.names import check_label
 from wit.errors import BinaryError
 from wit.types import (
     Borrow,
@@ -200,6 +201,7 @@ def _check_labels(names: Iterable[str], what: str, offset: int, *, at_least: int
     # Labels that differ in case only would collide in the languages that bindings are made for.
     seen: set[str] = set()
     for name in names:
+        check_label(name, what, offset)
         folded = name.lower()
         if folded in seen:
             raise BinaryError(f"{what} {name!r} stands twice", offset=offset)

@@ -7,6 +7,17 @@ frame of the call that borrowed handles belong to.
 from collections.abc import Iterator
 from typing import assert_never
 
+from actors.engine.abi.layout import Layout, has_raw_payload
+from actors.engine.abi.runtime import flags_reader
+from actors.engine.abi.signature import (
+    CODE_BYTES,
+    SCALAR_CODES,
+    alternatives,
+    flag_words,
+    size_of,
+)
+from actors.engine.abi.source import Source, unpacking
+from actors.engine.plan.model import ResourceId
 from wit.binary.definitions import StringEncoding
 from wit.types import (
     Borrow,
@@ -27,18 +38,6 @@ from wit.types import (
     Type,
     VariantType,
 )
-
-from actors.engine.abi.layout import Layout, has_raw_payload
-from actors.engine.abi.runtime import flags_reader
-from actors.engine.abi.signature import (
-    CODE_BYTES,
-    SCALAR_CODES,
-    alternatives,
-    flag_words,
-    size_of,
-)
-from actors.engine.abi.source import Source, unpacking
-from actors.engine.plan.model import ResourceId
 
 __all__ = ["Decoder"]
 
@@ -156,9 +155,7 @@ class Decoder:
             f"(({cases[carrier].name!r}, {inner}) if {tag} == {carrier} else pick({bare}, {tag}))"
         )
 
-    def _case_reader(
-        self, type_: VariantType | OptionType | ResultType, *, flat: bool
-    ) -> str:
+    def _case_reader(self, type_: VariantType | OptionType | ResultType, *, flat: bool) -> str:
         def write(name: str) -> list[str]:
             lines = [f"def {name}(m, f, tag, raw):"]
             for index, case in enumerate(alternatives(type_)):
@@ -245,4 +242,3 @@ class Decoder:
 
 
 _NUMBERS = frozenset(SCALAR_CODES) - {Primitive.BOOL, Primitive.CHAR}
-

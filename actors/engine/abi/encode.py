@@ -5,6 +5,11 @@ Generated code sees `m` and `f` as in `actors.engine.abi.decode`.
 
 from typing import assert_never
 
+from actors.engine.abi.layout import Layout, has_raw_payload
+from actors.engine.abi.runtime import flags_writer
+from actors.engine.abi.signature import CODE_BYTES, SCALAR_CODES, alternatives, size_of
+from actors.engine.abi.source import Source
+from actors.engine.plan.model import ResourceId
 from wit.binary.definitions import StringEncoding
 from wit.types import (
     Borrow,
@@ -25,12 +30,6 @@ from wit.types import (
     Type,
     VariantType,
 )
-
-from actors.engine.abi.layout import Layout, has_raw_payload
-from actors.engine.abi.runtime import flags_writer
-from actors.engine.abi.signature import CODE_BYTES, SCALAR_CODES, alternatives, size_of
-from actors.engine.abi.source import Source
-from actors.engine.plan.model import ResourceId
 
 __all__ = ["Encoder"]
 
@@ -105,9 +104,7 @@ class Encoder:
             return f"m.give_own({resource}, {value})"
         return f"m.give_borrow({resource}, {value}, f)"
 
-    def _case_writer(
-        self, type_: VariantType | OptionType | ResultType, *, flat: bool
-    ) -> str:
+    def _case_writer(self, type_: VariantType | OptionType | ResultType, *, flat: bool) -> str:
         def write(name: str) -> list[str]:
             is_option = isinstance(type_, OptionType)
             lines = [f"def {name}(m, f, value):"]

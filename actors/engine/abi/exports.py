@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from wit.binary.definitions import StringEncoding
-from wit.types import Borrow, FunctionType, TupleType
-
 from actors.engine.abi.decode import Decoder
 from actors.engine.abi.encode import Encoder
 from actors.engine.abi.layout import Layout
 from actors.engine.abi.runtime import NAMESPACE
 from actors.engine.abi.signature import contains, is_indirect, is_spilled, size_of
 from actors.engine.abi.source import Source, unpacking
+from wit.binary.definitions import StringEncoding
+from wit.types import Borrow, FunctionType, TupleType
 
 __all__ = ["ExportAdapter", "generate_export"]
 

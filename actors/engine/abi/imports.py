@@ -13,9 +13,6 @@ instead of its data), `fail(environment, error)`,
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from wit.binary.definitions import StringEncoding
-from wit.types import Borrow, FunctionType, Own, TupleType
-
 from actors.engine.abi.decode import Decoder
 from actors.engine.abi.encode import Encoder
 from actors.engine.abi.layout import SLOT_BYTES, Layout
@@ -29,6 +26,8 @@ from actors.engine.abi.signature import (
     size_of,
 )
 from actors.engine.abi.source import Source, unpacking
+from wit.binary.definitions import StringEncoding
+from wit.types import Borrow, FunctionType, Own, TupleType
 
 __all__ = ["BlockingAdapter", "generate_blocking", "generate_import"]
 
@@ -156,7 +155,8 @@ def generate_import(
         lines.append("        m.give_back(f)")
     lines += writer.store_result(pointer, at=0)
     lines += writer.tail()
-    return writer.source.build(lines, "lower", title=title)[0]
+    callback: Callable[..., Any] = writer.source.build(lines, "lower", title=title)[0]
+    return callback
 
 
 def generate_blocking(

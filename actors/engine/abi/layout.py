@@ -9,23 +9,6 @@ cases, and lists of fixed length, are one leaf of raw bytes that is unpacked whe
 import struct
 from typing import Final, NamedTuple
 
-from wit.types import (
-    EnumType,
-    FixedListType,
-    FlagsType,
-    ListType,
-    MapType,
-    OptionType,
-    Own,
-    Borrow,
-    Primitive,
-    RecordType,
-    ResultType,
-    TupleType,
-    Type,
-    VariantType,
-)
-
 from actors.engine.abi.signature import (
     CODE_BYTES,
     align,
@@ -37,6 +20,22 @@ from actors.engine.abi.signature import (
     payload_size,
     scalar_code,
     size_of,
+)
+from wit.types import (
+    Borrow,
+    EnumType,
+    FixedListType,
+    FlagsType,
+    ListType,
+    MapType,
+    OptionType,
+    Own,
+    Primitive,
+    RecordType,
+    ResultType,
+    TupleType,
+    Type,
+    VariantType,
 )
 
 __all__ = ["SLOT_BYTES", "Layout", "Leaf", "has_raw_payload"]
@@ -106,9 +105,7 @@ class Layout:
     def leaf(self, code: str, size: int, alignment: int) -> None:
         """Add one scalar, or raw bytes."""
         if self._flat:
-            self.leaves.append(
-                Leaf(self.bytes, _WIDENED.get(code, code) if self._widen else code)
-            )
+            self.leaves.append(Leaf(self.bytes, _WIDENED.get(code, code) if self._widen else code))
             self.bytes += max(SLOT_BYTES, size)
         else:
             self.bytes = align(self.bytes, alignment)

@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import Final, NamedTuple, assert_never
 
+from actors.engine.core.module import FunctionSignature
+from actors.engine.limits import FLAT_PARAMETERS_MAX, FLAT_RESULTS_MAX
 from wit.types import (
     Borrow,
     EnumType,
@@ -23,9 +25,6 @@ from wit.types import (
     Type,
     VariantType,
 )
-
-from actors.engine.core.module import FunctionSignature
-from actors.engine.limits import FLAT_PARAMETERS_MAX, FLAT_RESULTS_MAX
 
 __all__ = [
     "Alternative",

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from wit.types import Type
-
 from actors.engine.abi.layout import Layout
+from wit.types import Type
 
 __all__ = ["Source"]
 

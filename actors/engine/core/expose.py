@@ -30,7 +30,7 @@ class Exposed(Struct, frozen=True):
 
 
 def expose(data: bytes, start: int, end: int, module: CoreModule) -> Exposed:
-    """Export all defined memories, tables and mutable globals of the module in `data[start:end]`."""
+    """Export the memories, tables and mutable globals that `data[start:end]` defines."""
     taken = {export.name for export in module.exports}
     known = {(export.kind, export.index): export.name for export in module.exports}
     state: list[StateExport] = []

@@ -4,9 +4,6 @@ Sections with code are skipped: wasmtime validates the module when it compiles i
 facts are read that linking and snapshots need.
 """
 
-from wit.binary.cursor import Budget, Cursor
-from wit.errors import BinaryError
-
 from actors.engine.core.module import (
     CoreModule,
     ExternKind,
@@ -18,6 +15,8 @@ from actors.engine.core.module import (
     Section,
 )
 from actors.engine.core.skip import read_limits, skip_constant_expression, skip_reference_type
+from wit.binary.cursor import Budget, Cursor
+from wit.errors import BinaryError
 
 __all__ = ["read_core_module"]
 

@@ -1,8 +1,7 @@
-"""Parts of core modules whose length must be known but whose content must not: limits, constants."""
-
-from wit.binary.cursor import Cursor
+"""Parts of core modules of which only the length matters: limits and constants."""
 
 from actors.engine.core.module import MemoryType
+from wit.binary.cursor import Cursor
 
 __all__ = ["read_limits", "skip_constant_expression", "skip_reference_type"]
 

@@ -1,10 +1,5 @@
 """Collects canonical definitions: lifted and lowered functions, and resource built-ins."""
 
-from wit.binary import definitions as defs
-from wit.binary.sorts import Sort
-from wit.errors import BinaryError
-from wit.types import FunctionType
-
 from actors.engine.abi.signature import core_signature, needs_memory, refusal
 from actors.engine.core.module import FunctionSignature
 from actors.engine.plan.core import CoreSpace
@@ -21,6 +16,10 @@ from actors.engine.plan.model import (
     ResourceId,
 )
 from actors.engine.plan.scope import Scope
+from wit.binary import definitions as defs
+from wit.binary.sorts import Sort
+from wit.errors import BinaryError
+from wit.types import FunctionType
 
 __all__ = ["CanonicalPlanner"]
 
@@ -83,9 +82,7 @@ class CanonicalPlanner:
         offset = definition.offset
         target = scope.get(Sort.FUNCTION, definition.function, offset)
         assert isinstance(target, HostFunction | LiftedFunction)
-        type_ = (
-            target.type if isinstance(target, HostFunction) else self.lifts[target.index].type
-        )
+        type_ = target.type if isinstance(target, HostFunction) else self.lifts[target.index].type
         if definition.options.post_return is not None:
             raise BinaryError("a lowered function takes no post-return", offset=offset)
         context = _context(scope, definition.options, type_, core, offset, lowered=True)
@@ -111,9 +108,7 @@ class CanonicalPlanner:
                 f"resource.{operation} on a resource that another component implements",
                 offset=offset,
             )
-        self.resource_functions.append(
-            ResourceFunctionPlan(operation, scope.instance, resource)
-        )
+        self.resource_functions.append(ResourceFunctionPlan(operation, scope.instance, resource))
         return FromResource(len(self.resource_functions) - 1)
 
 

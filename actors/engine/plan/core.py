@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
-from wit.binary import definitions as defs
-from wit.binary.sorts import Sort
-from wit.errors import BinaryError
-
-from actors.engine.core.module import ExternKind, FunctionSignature, MemoryType, ModuleExport
+from actors.engine.core.module import (
+    CoreModule,
+    ExternKind,
+    FunctionSignature,
+    MemoryType,
+    ModuleExport,
+)
 from actors.engine.core.reader import read_core_module
 from actors.engine.limits import CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX
 from actors.engine.plan.model import (
@@ -18,6 +20,9 @@ from actors.engine.plan.model import (
     ModulePlan,
 )
 from actors.engine.plan.scope import CoreInstanceValue, Entity, ModuleIndex, Scope
+from wit.binary import definitions as defs
+from wit.binary.sorts import Sort
+from wit.errors import BinaryError
 
 __all__ = ["CoreSpace"]
 
@@ -42,6 +47,7 @@ class CoreSpace:
         made_signature: Callable[[FromLowering | FromResource], FunctionSignature],
     ) -> None:
         self.modules: list[ModulePlan] = []
+        self.cores: list[CoreModule] = []
         self.steps: list[CoreStep] = []
         self._data = data
         self._made_signature = made_signature
@@ -60,7 +66,9 @@ class CoreSpace:
             exports = {export.name: export for export in core.exports}
             if len(exports) != len(core.exports):
                 raise BinaryError("core module exports a name twice", offset=definition.offset)
-            self.modules.append(ModulePlan(*key, core))
+            names = tuple((each.module.encode(), each.name.encode()) for each in core.imports)
+            self.modules.append(ModulePlan(*key, core.has_start, names if core.has_start else ()))
+            self.cores.append(core)
             self._exports.append(exports)
         return ModuleIndex(index)
 
@@ -88,14 +96,14 @@ class CoreSpace:
         return CoreInstanceValue(
             {
                 export.name: FromInstance(slot, export.name, export.kind)
-                for export in self.modules[module.index].core.exports
+                for export in self.cores[module.index].exports
             }
         )
 
     def _sources(
         self, module: int, given: dict[str, CoreInstanceValue], offset: int
     ) -> tuple[CoreSource, ...]:
-        core = self.modules[module].core
+        core = self.cores[module]
         sources: list[CoreSource] = []
         for wanted in core.imports:
             place = f"import {wanted.module!r} {wanted.name!r} of core module {module}"
@@ -115,7 +123,7 @@ class CoreSpace:
         return tuple(sources)
 
     def _count(self, module: int, offset: int) -> None:
-        core = self.modules[module].core
+        core = self.cores[module]
         self._memories += len(core.memories) - core.imported_memories
         self._tables += core.tables - core.imported_tables
         for count, limit, what in (
@@ -166,7 +174,7 @@ class CoreSpace:
             return self._made_signature(source)
         module = self.steps[source.slot].module
         export = self._exports[module][source.name]
-        return self.modules[module].core.function_signature(export.index)
+        return self.cores[module].function_signature(export.index)
 
     def check(
         self, source: CoreSource, expected: FunctionSignature, what: str, offset: int
@@ -194,7 +202,7 @@ class CoreSpace:
         assert isinstance(source, FromInstance)
         module = self.steps[source.slot].module
         export = self._exports[module][source.name]
-        memories: tuple[MemoryType, ...] = self.modules[module].core.memories
+        memories: tuple[MemoryType, ...] = self.cores[module].memories
         if export.index >= len(memories):
             raise BinaryError(f"memory {source.name!r} does not exist", offset=offset)
         if memories[export.index].is_64 or memories[export.index].is_shared:

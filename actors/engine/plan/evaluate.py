@@ -2,12 +2,7 @@
 
 from typing import assert_never
 
-from wit.binary import definitions as defs
-from wit.binary import types as spelled
-from wit.binary.limits import EVALUATIONS_MAX
-from wit.binary.sorts import Sort
-from wit.errors import BinaryError
-
+from actors.engine.core.module import CoreModule
 from actors.engine.limits import (
     COMPONENT_INSTANCES_MAX,
     INSTANTIATION_DEPTH_MAX,
@@ -22,6 +17,7 @@ from actors.engine.plan.model import (
     Plan,
     ResourceId,
 )
+from actors.engine.plan.resources import ResourceTable
 from actors.engine.plan.scope import (
     ComponentClosure,
     Entity,
@@ -29,21 +25,25 @@ from actors.engine.plan.scope import (
     Scope,
     TypeClosure,
 )
-from actors.engine.plan.resources import ResourceTable
 from actors.engine.plan.types import TypeEvaluator
+from wit.binary import definitions as defs
+from wit.binary import types as spelled
+from wit.binary.limits import EVALUATIONS_MAX
+from wit.binary.sorts import Sort
+from wit.errors import BinaryError
 
 __all__ = ["make_plan"]
 
 
-def make_plan(data: bytes, component: defs.Component) -> Plan:
-    """Evaluate a component.
+def make_plan(data: bytes, component: defs.Component) -> tuple[Plan, tuple[CoreModule, ...]]:
+    """Evaluate a component. Also returns its core modules, as `Plan.modules` lists them.
 
     Raises:
         BinaryError: the component is malformed or uses what the engine refuses, with the offset.
     """
     evaluator = _Evaluator(data)
     exports = evaluator.component(component, None, None, depth=0)
-    return evaluator.plan(exports)
+    return evaluator.plan(exports), tuple(evaluator.core.cores)
 
 
 class _Evaluator:
@@ -180,9 +180,7 @@ class _Evaluator:
             case defined:
                 return self.types.defined(scope, defined, offset)
 
-    def _instantiate(
-        self, scope: Scope, definition: defs.Instantiate, depth: int
-    ) -> InstanceValue:
+    def _instantiate(self, scope: Scope, definition: defs.Instantiate, depth: int) -> InstanceValue:
         offset = definition.offset
         closure = scope.get(Sort.COMPONENT, definition.component, offset)
         if not isinstance(closure, ComponentClosure):
@@ -200,9 +198,7 @@ class _Evaluator:
     ) -> None:
         entity = scope.find(definition.target, definition.offset)
         if definition.name in exports:
-            raise BinaryError(
-                f"{definition.name!r} is exported twice", offset=definition.offset
-            )
+            raise BinaryError(f"{definition.name!r} is exported twice", offset=definition.offset)
         if isinstance(entity, ResourceId):
             self.resources.name_exported(entity, definition.name)
         scope.add(definition.target.sort, entity)

@@ -2,17 +2,16 @@
 
 import re
 
+from actors.engine.plan.model import HostFunction
+from actors.engine.plan.resources import ResourceTable
+from actors.engine.plan.scope import Entity, InstanceValue, Scope, TypeClosure
+from actors.engine.plan.types import TypeEvaluator
 from wit.binary import definitions as defs
 from wit.binary import types as spelled
 from wit.binary.limits import TYPE_DECLARATION_NESTING_MAX
 from wit.binary.sorts import Sort
 from wit.errors import BinaryError
 from wit.types import FunctionType
-
-from actors.engine.plan.model import HostFunction
-from actors.engine.plan.resources import ResourceTable
-from actors.engine.plan.scope import Entity, InstanceValue, Scope, TypeClosure
-from actors.engine.plan.types import TypeEvaluator
 
 __all__ = ["ImportEvaluator", "alias_export"]
 
@@ -93,9 +92,7 @@ class ImportEvaluator:
                     scope.add(Sort.CORE_TYPE, declarator.type)
                 case defs.AliasOuter():
                     outer = scope.outer(declarator.count, offset)
-                    scope.add(
-                        declarator.sort, outer.get(declarator.sort, declarator.index, offset)
-                    )
+                    scope.add(declarator.sort, outer.get(declarator.sort, declarator.index, offset))
                 case defs.AliasExport():
                     scope.add(declarator.sort, alias_export(scope, declarator))
                 case defs.ExportDeclaration():

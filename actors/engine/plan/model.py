@@ -3,10 +3,10 @@
 from typing import TypeAlias
 
 from msgspec import Struct
+
+from actors.engine.core.module import ExternKind
 from wit.binary.definitions import StringEncoding
 from wit.types import FunctionType, ResourceName
-
-from actors.engine.core.module import CoreModule, ExternKind
 
 __all__ = [
     "CanonicalContext",
@@ -123,11 +123,16 @@ class ResourcePlan(Struct, frozen=True):
 
 
 class ModulePlan(Struct, frozen=True):
-    """A core module in bytes `start` to `end` of the component."""
+    """A core module in bytes `start` to `end` of the component.
+
+    `import_names`, module and name of each import in order, are kept for a module with a start
+    function only: making its instances needs them.
+    """
 
     start: int
     end: int
-    core: CoreModule
+    has_start: bool
+    import_names: tuple[tuple[bytes, bytes], ...]
 
 
 class CoreStep(Struct, frozen=True):

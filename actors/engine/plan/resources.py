@@ -1,15 +1,15 @@
 """Collects resource types and gives each its identity."""
 
 from msgspec import structs
-from wit.binary.sorts import Sort
-from wit.binary.types import ResourceDefinition
-from wit.errors import BinaryError
-from wit.types import ResourceName
 
 from actors.engine.core.module import FunctionSignature
 from actors.engine.plan.core import CoreSpace
 from actors.engine.plan.model import ResourceId, ResourcePlan
 from actors.engine.plan.scope import Scope
+from wit.binary.sorts import Sort
+from wit.binary.types import ResourceDefinition
+from wit.errors import BinaryError
+from wit.types import ResourceName
 
 __all__ = ["ResourceTable"]
 
@@ -41,9 +41,7 @@ class ResourceTable:
             raise BinaryError("resources must be represented by i32", offset=offset)
         destructor = None
         if definition.destructor is not None:
-            destructor = self._core.function(
-                scope, definition.destructor, "destructor", offset
-            )
+            destructor = self._core.function(scope, definition.destructor, "destructor", offset)
             self._core.check(destructor, _DESTRUCTOR, "destructor", offset)
         id_ = ResourceId("resource", None, index=len(self.plans), owner=scope.instance)
         self.plans.append(ResourcePlan(id_, ResourceName("resource"), destructor))

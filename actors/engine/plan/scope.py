@@ -3,18 +3,17 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from wit.binary.definitions import Component, ComponentType, CoreModuleType, InstanceType
-from wit.binary.sorts import Sort, SortIndex
-from wit.binary.types import CoreFunctionType
-from wit.errors import BinaryError
-from wit.types import FunctionType, Type
-
 from actors.engine.plan.model import (
     CoreSource,
     HostFunction,
     LiftedFunction,
     ResourceId,
 )
+from wit.binary.definitions import Component, ComponentType, CoreModuleType, InstanceType
+from wit.binary.sorts import Sort, SortIndex
+from wit.binary.types import CoreFunctionType
+from wit.errors import BinaryError
+from wit.types import FunctionType, Type
 
 __all__ = [
     "ComponentClosure",
@@ -121,5 +120,7 @@ class Scope:
         for _ in range(count):
             scope = scope.parent if scope is not None else None
         if scope is None:
-            raise BinaryError(f"outer alias into scope {count}, which does not exist", offset=offset)
+            raise BinaryError(
+                f"outer alias into scope {count}, which does not exist", offset=offset
+            )
         return scope

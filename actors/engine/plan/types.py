@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+from actors.engine.plan.model import ResourceId
+from actors.engine.plan.scope import Scope
 from wit.binary import types as spelled
 from wit.binary.limits import TYPE_DEPTH_MAX, TYPE_SIZE_MAX
 from wit.binary.sorts import Sort
@@ -29,9 +31,6 @@ from wit.types import (
     Type,
     VariantType,
 )
-
-from actors.engine.plan.model import ResourceId
-from actors.engine.plan.scope import Scope
 
 __all__ = ["TypeEvaluator"]
 

@@ -1,4 +1,7 @@
-"""The one way in which an operation on files fails."""
+"""The one way in which an operation on files fails.
+
+FileError    an answer to the guest, never tried again by the host: terminal
+"""
 
 __all__ = ["FileError"]
 

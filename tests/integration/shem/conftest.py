@@ -1,5 +1,7 @@
 """A whole system as processes, with Python guests, and the command line against it."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from shem.cli.app import main
 
 ROOT = Path(__file__).parents[3]
 READY_TIMEOUT_S = 60
@@ -45,7 +49,13 @@ class System:
                 stderr=log,
                 stdout=log,
             )
-        self.wait_for(lambda state: len(state["pids"]["executors"]) == executors)
+        pid = self.process.pid
+        # The file of a killed predecessor is there until we are up.
+        self.wait_for(
+            lambda state: (
+                state["pids"]["supervisor"] == pid and len(state["pids"]["executors"]) == executors
+            )
+        )
         return self
 
     def state(self) -> dict[str, Any] | None:
@@ -79,13 +89,33 @@ class System:
                 self.process.kill()
                 self.process.wait()
 
-    def run(
-        self, *arguments: str, input_: bytes | None = None, **variables: str
-    ) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command inside this process: most of a command's time is the start of Python."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.directory)
+            patch.setenv("COLUMNS", "80")
+            for name in [name for name in os.environ if name.startswith("SHEM_")]:
+                patch.delenv(name)
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["shem", *arguments])
+            with (
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+                pytest.raises(SystemExit) as left,
+            ):
+                main()
+        return subprocess.CompletedProcess(
+            arguments, int(left.value.code or 0), out.getvalue(), err.getvalue()
+        )
+
+    def run_process(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command as a process of its own."""
         return subprocess.run(
             [sys.executable, "-m", "shem", *arguments],
             cwd=self.directory,
-            env=environment(**variables),
+            env=environment(),
             capture_output=True,
             text=True,
             timeout=90,

@@ -49,7 +49,7 @@ def test_without_waiting_the_key_is_told_and_gets_the_result_later(system):
         (["counter/x", 'add("five")'], "bad-parameters", "u64"),
         (["counter/x", "add(5"], "bad-message", "column"),
         (["counter/x", "add", "--params", '["five"]'], "bad-parameters", "value"),
-        (["counter/x", "leave(3)"], "exited", "3"),
+        (["counter/leaver", "leave(3)"], "exited", "3"),
     ],
 )
 def test_what_the_worker_refuses_is_status_1_with_kind_and_message(system, arguments, kind, words):
@@ -170,7 +170,24 @@ def test_pipes_get_no_colours_and_whole_lines(system):
     assert all(line.lstrip()[0].isdigit() for line in done.stdout.splitlines())
 
 
-def test_without_a_broker_the_message_says_what_to_do(tmp_path, system):
+def test_the_command_as_a_process_of_its_own_behaves_the_same(system):
+    done = system.run_process("worker", "invoke", "counter/process", "add(5)", "-o", "json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, '{"result":5}\n', "")
+    done = system.run_process("worker", "invoke", "nobody/process", "add(5)")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_the_shell_completes_names_of_components_and_workers(system):
+    system.run("worker", "invoke", "counter/alice", "add(1)")
+    asked = {"_SHEM_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
+    done = system.run(**asked, COMP_WORDS="shem worker get coun")
+    assert done.stdout.split() == ["counter/"]
+    done = system.run(**asked, COMP_WORDS="shem worker get counter/ali")
+    assert done.stdout.split() == ["counter/alice"]
+
+
+def test_without_a_broker_the_message_says_what_to_do(system):
     done = system.run("worker", "list", "counter", "-o", "json", SHEM_NATS_URL="127.0.0.1:1")
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"]["kind"] == "unavailable"

@@ -1,20 +1,25 @@
 """The process tree: ready file, crashes of each process, the way down."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import shem
+
+COUNTER = b"scripted counter"
 
 
 def is_alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
         return False
-    return True
+    # A zombie only waits for a parent that may never look.
+    return state not in {"Z", "X"}
 
 
 def wait_until_gone(pids: list[int]) -> None:
@@ -71,7 +76,7 @@ def test_no_process_outlives_a_killed_supervisor(fresh_system):
 
 def test_a_data_directory_has_one_owner(fresh_system):
     system = fresh_system.start()
-    second = system.run("up", "--data", str(system.directory / "data"), "--nats-port", "0")
+    second = system.run_process("up", "--data", str(system.directory / "data"), "--nats-port", "0")
     assert second.returncode == 1
     assert "in use" in second.stderr
     assert "Traceback" not in second.stderr
@@ -91,7 +96,7 @@ def test_an_external_broker_is_used_as_it_is_and_left_running(fresh_system, nats
 
 
 def test_an_unreachable_broker_is_told_and_nothing_is_started(fresh_system):
-    done = fresh_system.run("up", "--nats", "nats://127.0.0.1:1")
+    done = fresh_system.run_process("up", "--nats", "nats://127.0.0.1:1")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "127.0.0.1:1" in done.stderr
@@ -121,11 +126,11 @@ def test_a_second_interrupt_does_not_wait(fresh_system):
 
 
 async def test_the_client_finds_the_system_of_its_directory(fresh_system, monkeypatch):
-    system = fresh_system.start()
-    system.add_counter()
+    system = await asyncio.to_thread(fresh_system.start)
     monkeypatch.chdir(system.directory)
     monkeypatch.delenv("SHEM_NATS_URL", raising=False)
     async with await shem.Client.connect() as client:
+        await client.components.add("counter", COUNTER)
         alice = client.worker("counter", "alice")
         async with alice.results() as results:
             assert await alice.invoke("add", 5) == 5
@@ -148,7 +153,8 @@ async def main():
     results = await client.subscribe("shem.result.counter.bare")
     await client.jetstream().publish("shem.invoke.counter.bare", b"add(5)")
     first = json.loads((await results.next_msg(timeout=30)).data)
-    second = json.loads((await client.request("shem.call.counter.bare", b"add(2)", timeout=30)).data)
+    answer = await client.request("shem.call.counter.bare", b"add(2)", timeout=30)
+    second = json.loads(answer.data)
     listed = await client.request("shem.api.worker.list", b'{"component": "counter"}', timeout=30)
     print(json.dumps([first["wave"], second["result"], json.loads(listed.data)["ok"]["workers"]]))
     await client.close()

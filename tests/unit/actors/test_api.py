@@ -67,7 +67,6 @@ class Scene:
             self.broker.signals,
             check=lambda _: None,
             users_of=self.statuses.users_of,
-            signature=lambda function: f"{function.interface}.{{{function.name}}}()",
         )
         routes = {
             **component.routes(),

@@ -243,6 +243,11 @@ def reject(world: World) -> None:
     world.hear(key, error={"kind": "unavailable", "message": "?"})
 
 
+def fail_and_try_again(world: World) -> None:
+    world.entries.append({"type": "error", "error": {"kind": "internal", "message": "?"}})
+    world.invoke("add", 5, result=5)
+
+
 def leave_a_hole(world: World) -> None:
     world.invoke("add", 5, result=5)
     world.commit()
@@ -307,6 +312,7 @@ def write_rubbish(world: World) -> None:
         (come_from_nowhere, {"from nowhere"}),
         (garble, {"garbled", "told otherwise"}),
         (reject, {"rejected", "lost", "told otherwise"}),
+        (fail_and_try_again, {"failed"}),
         (leave_a_hole, {"chain"}),
         (break_the_chain, {"chain"}),
         (flip_a_bit, {"chain"}),

@@ -3,14 +3,20 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from actors.host.context import OutputStream
+from actors.host.context import LogLevel, OutputStream
 from actors.host.interface import Kind
 from actors.host.table import TABLE
-from wit.types import Type
+from wit.checking import check
+from wit.json_values import codec_for
+from wit.text.parser import parse
+from wit.text.resolver import ALL_FEATURES, resolve
+from wit.types import FunctionType, Type
 from wit.values import Value
 
 
@@ -44,6 +50,9 @@ class VirtualContext:
         self.clock = VirtualClock()
         self.state: dict[object, Any] = {}
         self.output: list[tuple[OutputStream, bytes]] = []
+        self.lines: list[tuple[LogLevel, str, str]] = []
+        self.commits = 0
+        self.closing: list[Callable[[], None]] = []
         self.log = list(log)
         self.slept: list[int] = []
         self.recorded_wall_ns = self.clock.now_ns
@@ -59,11 +68,24 @@ class VirtualContext:
     def write_output(self, stream: OutputStream, data: bytes) -> None:
         self.output.append((stream, data))
 
+    def write_log(self, level: LogLevel, context: str, message: str) -> None:
+        self.lines.append((level, context, message))
+
+    async def committed(self) -> None:
+        self.commits += 1
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        self.closing.append(callback)
+
+    def close(self) -> None:
+        while self.closing:
+            self.closing.pop()()
+
     def record(self, name: str, kind: Kind, type_: Type, live: Callable[[], Value]) -> Value:
         if self._to_replay:
             return self._replay(name, kind)
         value = live()
-        self.log.append((name, kind, value))
+        self.log.append((name, kind, _through_json(type_, value)))
         return value
 
     async def record_wait(
@@ -72,7 +94,7 @@ class VirtualContext:
         if self._to_replay:
             return self._replay(name, kind)
         value = await live()
-        self.log.append((name, kind, value))
+        self.log.append((name, kind, _through_json(type_, value)))
         return value
 
     async def sleep_until(self, monotonic_ns: int) -> None:
@@ -83,6 +105,15 @@ class VirtualContext:
         recorded_name, recorded_kind, value = self._to_replay.pop(0)
         assert (recorded_name, recorded_kind) == (name, kind)
         return value
+
+
+def _through_json(type_: Type | None, value: Value) -> Value:
+    """Return what a log would give back; None as the type stands for no value."""
+    if type_ is None:
+        return value
+    codec = codec_for(type_)
+    text = msgspec.json.encode(codec.to_json(value))
+    return codec.from_json(msgspec.json.decode(text))
 
 
 @pytest.fixture
@@ -96,13 +127,37 @@ def new_context() -> type[VirtualContext]:
 
 
 @pytest.fixture(scope="session")
-def call() -> Callable[..., Any]:
-    """Call a host function by its full name; blocking ones are awaited to the end."""
+def declared() -> dict[str, dict[str, FunctionType]]:
+    """The functions of each WIT interface that the project declares, without versions."""
+    folder = Path(__file__).parents[3] / "wit" / "packages"
+    files = [[parse(file.read_text(), file.name)] for file in sorted(folder.glob("*/*.wit"))]
+    return {
+        interface.name.partition("@")[0]: {one.name: one.type for one in interface.functions}
+        for package in resolve(files, features=ALL_FEATURES).packages.values()
+        for interface in package.interfaces.values()
+    }
+
+
+@pytest.fixture(scope="session")
+def call(declared) -> Callable[..., Any]:
+    """Call a host function by its full name; blocking ones are awaited to the end.
+
+    Arguments and result are held to the types that WIT declares.
+    """
 
     def run(context: VirtualContext, name: str, *arguments: Value) -> Value:
         interface, _, function = name.partition("#")
         found = TABLE[interface].functions[function]
+        type_ = declared[interface][function]
+        for argument, parameter in zip(arguments, type_.parameters, strict=True):
+            check(argument, parameter.type, root=parameter.name)
         result = found.run(context, *arguments)
-        return asyncio.run(result) if found.blocking else result
+        if found.blocking:
+            result = asyncio.run(result)
+        if type_.result is None:
+            assert result is None
+        else:
+            check(result, type_.result, root=name)
+        return result
 
     return run

@@ -4,6 +4,7 @@ import pytest
 
 from actors.host.streams import IoError
 from actors.host.table import TABLE
+from wit.types import Primitive
 from wit.values import err, some
 
 BY_RESULT = [
@@ -14,9 +15,28 @@ BY_RESULT = [
 ]
 
 
+ADDRESS = ("ipv4", {"port": 80, "address": (127, 0, 0, 1)})
+EXAMPLES = {
+    "address-family": "ipv4",
+    "datagrams": [],
+    "local-address": ADDRESS,
+    "max-results": 1,
+    "name": "localhost",
+    "remote-address": ADDRESS,
+    "shutdown-type": "both",
+}
+
+
 @pytest.mark.parametrize("name", BY_RESULT)
-def test_what_has_a_result_is_denied(context, call, name):
-    assert call(context, f"wasi:sockets/{name}", object()) == err("access-denied")
+def test_what_has_a_result_is_denied(context, call, declared, name):
+    interface, _, function = name.partition("#")
+    arguments = [
+        some(ADDRESS)
+        if function.endswith(".stream") and parameter.name == "remote-address"
+        else EXAMPLES.get(parameter.name, True if parameter.type is Primitive.BOOL else 1)
+        for parameter in declared[f"wasi:sockets/{interface}"][function].parameters
+    ]
+    assert call(context, f"wasi:sockets/{name}", *arguments) == err("access-denied")
 
 
 @pytest.mark.parametrize(

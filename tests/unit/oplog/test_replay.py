@@ -86,8 +86,10 @@ def test_the_log_may_end_in_the_middle_of_an_invocation(make):
     assert replay.answer("now") == Raw(b"17")
     assert replay.at_end
     assert replay.answer("now") is None
-    assert replay.completed(result=Raw(b"1")) is None
     assert replay.current == make.invoked()
+    assert replay.completed(result=Raw(b"1")) is None
+    assert replay.current is None
+    assert replay.next_invocation() is None
 
 
 def test_host_calls_of_the_instantiation_come_before_the_first_invocation(make):

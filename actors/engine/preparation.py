@@ -1,0 +1,92 @@
+"""What loading a component finds out before compiling, kept on disk by the component's digest.
+
+Reading and planning a Python guest takes a hundred times longer than reading the outcome back. Like
+compiled code, the directory must be as trusted as the program itself: its files are pickles.
+"""
+
+import contextlib
+import hashlib
+import pickle
+from functools import cache
+from pathlib import Path
+from typing import final
+
+from msgspec import Struct
+
+from actors.engine.configuration import CODE_KEY
+from actors.engine.core.expose import StateExport
+from actors.engine.files import write_whole
+from actors.engine.plan.model import Plan
+from wit.world import World
+
+__all__ = ["PreparationCache", "Prepared", "PreparedModule"]
+
+_SUFFIX = ".plan"
+
+
+class PreparedModule(Struct, frozen=True):
+    """A core module in bytes `start` to `end` of the component.
+
+    `key` is the SHA-256 of the module with its state exposed, which is what gets compiled.
+    """
+
+    key: str
+    start: int
+    end: int
+    state: tuple[StateExport, ...]
+
+
+class Prepared(Struct, frozen=True):
+    """All that is known of a component without compiling it."""
+
+    world: World
+    plan: Plan
+    modules: tuple[PreparedModule, ...]
+
+
+@final
+class PreparationCache:
+    """Without a directory it remembers nothing."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+
+    def _path(self, digest: str) -> Path | None:
+        if self._directory is None:
+            return None
+        return self._directory / f"{digest}-{CODE_KEY}-{_planner_key()}{_SUFFIX}"
+
+    def read(self, digest: str) -> Prepared | None:
+        """Return what was written for that component by the same planner, if it is intact."""
+        path = self._path(digest)
+        if path is None or not path.exists():
+            return None
+        try:
+            content = path.read_bytes()
+            checksum, body = content[:32], content[32:]
+            if hashlib.sha256(body).digest() != checksum:
+                return None
+            prepared = pickle.loads(body)  # noqa: S301 - the directory is trusted, see above
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, planning again repairs it
+            return None
+        return prepared if isinstance(prepared, Prepared) else None
+
+    def write(self, digest: str, prepared: Prepared) -> None:
+        """Keep it. A full disk costs the next load some time, nothing else."""
+        path = self._path(digest)
+        if path is not None:
+            body = pickle.dumps(prepared, pickle.HIGHEST_PROTOCOL)
+            with contextlib.suppress(OSError):
+                write_whole(path, hashlib.sha256(body).digest() + body)
+
+
+@cache
+def _planner_key() -> str:
+    """Return what a plan depends on besides the component: the code that reads and plans it."""
+    engine = Path(__file__).parent
+    wit = engine.parent.parent / "wit"
+    digest = hashlib.sha256()
+    for directory in (engine / "plan", engine / "core", engine / "abi", wit / "binary", wit):
+        for path in sorted(directory.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

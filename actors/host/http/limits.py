@@ -1,0 +1,28 @@
+"""Bounds of HTTP exchanges."""
+
+from typing import Final
+
+__all__ = [
+    "BETWEEN_BYTES_TIMEOUT_S",
+    "CONNECT_TIMEOUT_S",
+    "FIELDS_BYTES_MAX",
+    "FIRST_BYTE_TIMEOUT_S",
+    "OUTGOING_BODY_BYTES_MAX",
+    "PIECE_BYTES",
+    "RECEIVE_BUFFER_BYTES_MAX",
+    "TARGET_BYTES_MAX",
+]
+
+# Names and values of one header or trailer section together.
+FIELDS_BYTES_MAX: Final = 128 * 1024
+TARGET_BYTES_MAX: Final = 16 * 1024
+# Kept until the response is complete, since a crash in between sends it again.
+OUTGOING_BODY_BYTES_MAX: Final = 64 << 20
+# Received and not yet read by the guest; beyond it the connection is not read.
+RECEIVE_BUFFER_BYTES_MAX: Final = 1 << 20
+PIECE_BYTES: Final = 64 * 1024
+
+# Where the guest sets none.
+CONNECT_TIMEOUT_S: Final = 30.0
+FIRST_BYTE_TIMEOUT_S: Final = 600.0
+BETWEEN_BYTES_TIMEOUT_S: Final = 600.0

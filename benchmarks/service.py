@@ -1,0 +1,299 @@
+"""The whole system under load, against the budgets.
+
+Starts its own `shem up` on a free port in a temporary directory, with the load guest, and stops it.
+Machines are noisy: read the ratios to what the same broker does in the same run.
+
+    python -m benchmarks.service [--fsync interval|always] [--seconds 3]
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from broker.jetstream.connect import connect
+from broker.jetstream.options import ConnectOptions
+from broker.ports import Broker, Note
+from shem import Client
+from tests.guests.build import build
+
+WORKERS = 1_000
+_key = msgspec.json.Decoder(msgspec.defstruct("K", [("key", str)])).decode
+
+
+class Row(msgspec.Struct):
+    what: str
+    measured: str
+    budget: str
+    met: bool | None
+
+
+class Load:
+    """Closed-loop clients on one connection: each waits for its result before it goes on."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._count = itertools.count()
+        self._run = os.urandom(4).hex()
+
+    async def start(self) -> None:
+        await self._broker.signals.subscribe("shem.result.>", self._heard)
+
+    def _heard(self, note: Note) -> None:
+        waiting = self._waiting.pop(_key(note.data).key, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    async def invoke(self, worker: str, call: bytes) -> None:
+        key = f"{self._run}-{next(self._count)}"
+        done = asyncio.get_running_loop().create_future()
+        self._waiting[key] = done
+        await self._broker.journal.publish(
+            f"shem.invoke.load.{worker}",
+            call,
+            message_id=f"load/{worker}:{key}",
+            headers={"Shem-Key": key},
+        )
+        await done
+
+    async def throughput(self, clients: int, seconds: float, workers: int) -> tuple[float, float]:
+        """Return invocations per second and the median latency in milliseconds."""
+        end = time.monotonic() + seconds
+        latencies: list[float] = []
+        names = itertools.cycle(range(workers))
+
+        async def client() -> None:
+            while time.monotonic() < end:
+                begun = time.monotonic()
+                await self.invoke(f"w{next(names)}", b"add(1)")
+                latencies.append(time.monotonic() - begun)
+
+        begun = time.monotonic()
+        await asyncio.gather(*(client() for _ in range(clients)))
+        return len(latencies) / (time.monotonic() - begun), statistics.median(latencies) * 1e3
+
+    async def each(self, clients: int, workers: int) -> None:
+        """Invoke every worker once."""
+        free = asyncio.Semaphore(clients)
+
+        async def once(worker: str) -> None:
+            async with free:
+                await self.invoke(worker, b"add(1)")
+
+        await asyncio.gather(*(once(f"w{number}") for number in range(workers)))
+
+
+async def floor(broker: Broker, clients: int, seconds: float) -> tuple[float, float]:
+    """Return publishes per second and the median of one, on a subject that wakes nobody."""
+    end = time.monotonic() + seconds
+    latencies: list[float] = []
+    count = itertools.count()
+    run = os.urandom(4).hex()
+
+    async def client() -> None:
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            number = next(count)
+            await broker.journal.publish(
+                f"shem.oplog.0.floor.w{number % 1_000}.snap",
+                b"x" * 256,
+                message_id=f"{run}{number}",
+            )
+            latencies.append(time.monotonic() - begun)
+
+    begun = time.monotonic()
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return len(latencies) / (time.monotonic() - begun), statistics.median(latencies) * 1e3
+
+
+def pss_bytes(pid: int) -> int:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return (
+        next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) * 1024
+    )
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class System:
+    """A running `shem up`."""
+
+    def __init__(self, fsync: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="shem-bench-")
+        self.folder = Path(self._folder.name)
+        self._fsync = fsync
+
+    def __enter__(self) -> Self:
+        ready = self.folder / "ready.json"
+        self._log = (self.folder / "up.log").open("w")
+        command = [
+            sys.executable, "-m", "shem", "up", "--data", str(self.folder / "data"),
+            "--nats-port", "0", "--ready-file", str(ready), "--fsync", self._fsync,
+        ]  # fmt: skip
+        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+        begun = time.monotonic()
+        while not ready.exists():
+            assert self._process.poll() is None, (self.folder / "up.log").read_text()
+            assert time.monotonic() - begun < 60, "not ready after a minute"
+            time.sleep(0.05)
+        self.about = json.loads(ready.read_text())
+        return self
+
+    @property
+    def url(self) -> str:
+        return self.about["nats_url"]
+
+    @property
+    def executor(self) -> int:
+        return self.about["pids"]["executors"][0]
+
+    def kill_executor(self) -> None:
+        os.kill(self.executor, signal.SIGKILL)
+
+    def __exit__(self, *error: object) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+        self._folder.cleanup()
+
+
+async def measure(system: System, fsync: str, seconds: float) -> list[Row]:
+    rows: list[Row] = []
+    lazy = fsync == "interval"
+
+    def row(what: str, measured: str, budget: str, met: bool | None) -> None:  # noqa: FBT001 - a cell of the table
+        rows.append(Row(what, measured, budget, met))
+        print(f"{what}: {measured} (budget {budget})", file=sys.stderr)
+
+    idle_bytes = pss_bytes(system.executor)
+    row("idle executor", f"{idle_bytes / 1e6:.0f} MB", "≤ 200 MB", idle_bytes <= 200e6)
+    async with await Client.connect(system.url) as client:
+        await client.components.add("load", build("load").read_bytes())
+    broker = await connect(ConnectOptions(servers=(system.url,)))
+    load = Load(broker)
+    await load.start()
+    await load.invoke("w0", b"add(1)")
+
+    _, one_ms = await floor(broker, 1, seconds / 2)
+    _, latency_ms = await load.throughput(1, seconds, 1)
+    limit_ms = 1.5 if lazy else 4.0
+    row(
+        "latency, 1 client, 1 worker",
+        f"p50 {latency_ms:.2f} ms = {latency_ms / (2 * one_ms):.2f} x two publishes",
+        f"≤ {limit_ms} ms and ≤ 3 x",
+        latency_ms <= limit_ms and latency_ms <= 6 * one_ms,
+    )
+    begun = time.monotonic()
+    await load.each(64, WORKERS)
+    per_s = WORKERS / (time.monotonic() - begun)
+    row(f"creation of {WORKERS} workers, 64 clients", f"{per_s:,.0f}/s", "-", None)
+    for clients in (1, 16, 64):
+        cpu = cpu_s(system.executor)
+        broker_cpu = cpu_s(system.about["pids"]["broker"])
+        per_s, p50 = await load.throughput(clients, seconds, WORKERS)
+        spent = (cpu_s(system.executor) - cpu) / (per_s * seconds) * 1e6
+        spent_broker = (
+            (cpu_s(system.about["pids"]["broker"]) - broker_cpu) / (per_s * seconds) * 1e6
+        )
+        publishes, _ = await floor(broker, clients, seconds / 2)
+        ratio = per_s / (publishes / 2)
+        budget, met = "-", None
+        if clients == 64:
+            budget = "≥ 8,000/s" if lazy else "≥ 60% of half the broker's publishes"
+            met = per_s >= 8_000 if lazy else ratio >= 0.6
+        row(
+            f"throughput, {clients} clients, {WORKERS} workers",
+            f"{per_s:,.0f}/s p50 {p50:.1f} ms, {ratio:.0%} of half of {publishes:,.0f} publishes, "
+            f"CPU µs: executor {spent:.0f}, broker {spent_broker:.0f}",
+            budget,
+            met,
+        )
+    return rows
+
+
+async def replay_and_memory(system: System) -> list[Row]:
+    rows: list[Row] = []
+    broker = await connect(ConnectOptions(servers=(system.url,)))
+    load = Load(broker)
+    await load.start()
+    entries = 2 * 10_000
+    await asyncio.gather(*(load.invoke("long", b"roll()") for _ in range(10_000)))
+    resident = pss_bytes(system.executor)
+    small = 3_000
+    await asyncio.gather(*(load.invoke(f"m{n}", b"add(1)") for n in range(small)))
+    grown = (pss_bytes(system.executor) - resident) / small
+    rows.append(
+        Row("memory per resident small guest", f"{grown / 1e3:.0f} KB", "≤ 100 KB", grown <= 100e3)
+    )
+    system.kill_executor()
+    begun = time.monotonic()
+    await load.invoke("m1", b"get()")
+    served_s = time.monotonic() - begun
+    rows.append(
+        Row("first answer after kill -9 and restart", f"{served_s:.2f} s", "≤ 3 s", served_s <= 3)
+    )
+    begun = time.monotonic()
+    await load.invoke("long", b"get()")
+    took_s = time.monotonic() - begun
+    entries += 10_000
+    per_s = entries / took_s
+    rows.append(
+        Row(
+            "replay of 30,000 entries with a guest",
+            f"{took_s:.2f} s = {per_s:,.0f} entries/s",
+            "≥ 20,000/s",
+            per_s >= 20_000,
+        )
+    )
+    begun = time.monotonic()
+    await load.invoke("m2", b"get()")
+    cold_ms = (time.monotonic() - begun) * 1e3
+    rows.append(
+        Row("cold start of a small guest, short log", f"{cold_ms:.1f} ms", "≤ 20 ms", cold_ms <= 20)
+    )
+    return rows
+
+
+def show(title: str, rows: list[Row]) -> None:
+    table = Table(title=title)
+    for heading in ("what", "measured", "budget", ""):
+        table.add_column(heading)
+    for each in rows:
+        mark = "" if each.met is None else ("met" if each.met else "[red]missed[/red]")
+        table.add_row(each.what, each.measured, each.budget, mark)
+    Console().print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fsync", choices=["interval", "always", "both"], default="both")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    options = parser.parse_args()
+    for fsync in ("interval", "always") if options.fsync == "both" else (options.fsync,):
+        with System(fsync) as system, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            rows = runner.run(measure(system, fsync, options.seconds))
+            if fsync == "interval":
+                rows += runner.run(replay_and_memory(system))
+        show(f"fsync {fsync}", rows)
+
+
+if __name__ == "__main__":
+    main()

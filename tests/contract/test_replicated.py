@@ -1,0 +1,86 @@
+"""Three servers: the same promises while leaders change."""
+
+import asyncio
+import time
+
+import pytest
+
+from broker import subjects
+from broker.errors import FencedError
+from broker.jetstream.connect import ConnectOptions, connect
+
+N = 4
+
+
+@pytest.fixture
+def replicated(runner, nats_cluster):
+    options = ConnectOptions(
+        servers=nats_cluster.urls, partitions=N, replicas=3, connect_timeout_s=30
+    )
+    broker = runner.run(connect(options))
+    yield broker
+    runner.run(broker.close())
+
+
+async def test_fences_and_deduplication_hold(replicated):
+    journal = replicated.journal
+    worker = f"w{time.monotonic_ns()}"
+    log = subjects.log("r3", worker, N)
+    first = await journal.append(log, b"1", message_id=f"{worker}-1", expected_sequence=0)
+    with pytest.raises(FencedError):
+        await journal.append(log, b"2", message_id=f"{worker}-2", expected_sequence=0)
+    invoke = subjects.invoke("r3", worker)
+    stored = await journal.publish(invoke, b"x", message_id=f"{worker}-m")
+    assert (await journal.publish(invoke, b"x", message_id=f"{worker}-m")).duplicate
+    assert stored.sequence > first
+    assert (await journal.last(log, leader=True)).sequence == first
+
+
+async def test_racing_appends_have_one_winner(replicated):
+    worker = f"w{time.monotonic_ns()}"
+    log = subjects.log("r3", worker, N)
+    outcomes = await asyncio.gather(
+        *(
+            replicated.journal.append(
+                log, b"%d" % racer, message_id=f"{worker}-{racer}", expected_sequence=0
+            )
+            for racer in range(10)
+        ),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(outcome, int) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, FencedError) for outcome in outcomes) == 9
+
+
+async def test_killed_leaders_lose_nothing_and_repeat_nothing(replicated, nats_cluster, until):
+    workers = [f"k{time.monotonic_ns()}-{number}" for number in range(6)]
+    stored: list[int] = []
+
+    async def append_all(worker):
+        log = subjects.log("r3", worker, N)
+        last = 0
+        for number in range(20):
+            last = await replicated.journal.append(
+                log, b"%d" % number, message_id=f"{worker}-{number}", expected_sequence=last
+            )
+            stored.append(last)
+
+    async with asyncio.TaskGroup() as group:
+        for worker in workers:
+            group.create_task(append_all(worker))
+        await until(lambda: len(stored) >= 40)
+        leader = await leader_of(replicated)
+        victim = next(server for server in nats_cluster.servers if server.name == leader)
+        victim.kill()
+    victim.start()
+    for worker in workers:
+        log = subjects.log("r3", worker, N)
+        data = [int(message.data) async for message in replicated.journal.read(log)]
+        assert data == list(range(20))
+
+
+async def leader_of(broker):
+    import msgspec
+
+    answer = await broker._wire.request(f"$JS.API.STREAM.INFO.{subjects.STREAM}", b"", timeout_s=5)
+    return msgspec.json.decode(answer.data)["cluster"]["leader"]

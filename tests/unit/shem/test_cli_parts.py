@@ -1,0 +1,138 @@
+"""The parts of the command line that need no system."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+import typer
+
+from shem.cli.arguments import WorkerId, parse_moment, parse_pairs, parse_worker_id
+from shem.cli.component import _size
+from shem.cli.output import Format, Output
+from shem.cli.suggest import _functions, did_you_mean
+from shem.connection import VARIABLES, Connection
+from shem.errors import ShemError
+from shem.location import DEFAULT_URL, STATE_FILE, find_url
+
+
+def test_a_worker_is_named_by_component_and_name_which_may_have_slashes():
+    assert parse_worker_id("counter/a/b") == WorkerId("counter", "a/b")
+    for wrong in ("counter", "/a", "counter/", ""):
+        with pytest.raises(typer.BadParameter, match="counter/alice"):
+            parse_worker_id(wrong)
+
+
+def test_pairs_are_split_at_the_first_equals_sign():
+    assert parse_pairs("--env", ["A=1=2", "B="]) == {"A": "1=2", "B": ""}
+    with pytest.raises(typer.BadParameter, match="--env 'A'"):
+        parse_pairs("--env", ["A"])
+
+
+def test_moments_need_a_time_zone():
+    assert parse_moment("2030-01-31T12:00:00Z") == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    with pytest.raises(typer.BadParameter, match="time zone"):
+        parse_moment("2030-01-31T12:00:00")
+    with pytest.raises(typer.BadParameter, match="2030-01-31T12:00:00Z"):
+        parse_moment("soon")
+
+
+def test_near_misses_are_found_and_far_ones_are_not():
+    assert did_you_mean("contuer", ["counter", "web"]) == "did you mean counter?"
+    assert did_you_mean("xyz", ["counter"]) is None
+    shown = _functions("ad(5)", ["demo:counter/api.{add}(value: u64) -> u64", "run()"])
+    assert shown.splitlines() == [
+        "did you mean add?",
+        "  demo:counter/api.{add}(value: u64) -> u64",
+        "  run()",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (18 << 20, "18.0 MiB")]
+)
+def test_sizes_are_readable(count: int, text: str):
+    assert _size(count) == text
+
+
+def test_an_error_is_a_document_for_programs_and_a_line_for_people(capsys):
+    Output(Format.JSON).fail(ShemError("no [bold] luck", kind="trap"), "try [red]again")
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"error": {"kind": "trap", "message": "no [bold] luck"}}
+    assert err == "error (trap): no [bold] luck\nhint: try [red]again\n"
+    Output(Format.TEXT).fail(ShemError("no luck", kind="trap"))
+    assert capsys.readouterr() == ("", "error (trap): no luck\n")
+
+
+def test_streams_are_one_json_document_per_line_or_yaml_documents(capsys):
+    for format_, expected in (
+        (Format.JSON, '{"a":1}\n{"a":2}\n'),
+        (Format.YAML, "---\na: 1\n---\na: 2\n"),
+        (Format.TEXT, "one\none\n"),
+    ):
+        output = Output(format_)
+        output.item({"a": 1}, "one")
+        output.item({"a": 2}, "one")
+        assert capsys.readouterr().out == expected
+
+
+def test_a_list_is_one_document_and_none_after_an_error(capsys):
+    output = Output(Format.JSON)
+    with output.items() as show:
+        show(1, "")
+        show(2, "")
+    assert capsys.readouterr().out == "[1,2]\n"
+    failing = output.items()
+    failing.__enter__()(1, "")
+    error = ShemError("no")
+    assert not failing.__exit__(type(error), error, None)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_broker_is_found_by_environment_then_by_this_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert find_url() == DEFAULT_URL
+    STATE_FILE.parent.mkdir()
+    STATE_FILE.write_text('{"nats_url": "nats://127.0.0.1:5000", "pids": {"supervisor": 1}}')
+    assert find_url() == "nats://127.0.0.1:5000"
+    STATE_FILE.write_text("{")
+    assert find_url() == DEFAULT_URL
+    monkeypatch.setenv("SHEM_NATS_URL", "nats://other:1")
+    assert find_url() == "nats://other:1"
+
+
+def test_a_connection_survives_the_way_through_the_environment(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    connection = Connection(url="nats://a:1, nats://b:2", user="u", password="p", tls_ca="/ca.pem")
+    for name, value in connection.to_environment().items():
+        monkeypatch.setenv(name, value)
+    assert Connection.from_environment() == connection
+    assert connection.options(name="n").servers == ("nats://a:1", "nats://b:2")
+
+
+def test_logs_are_json_lines_on_stderr_with_what_is_bound():
+    script = (
+        "import logging, structlog; from shem import logging as ours\n"
+        "ours.set_up('info', process='p')\n"
+        "with structlog.contextvars.bound_contextvars(worker='c/w', key='k'):\n"
+        "    structlog.get_logger().info('done', size=1)\n"
+        "    structlog.get_logger().debug('hidden')\n"
+        "logging.getLogger('lib').warning('old %s', 'style')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+        timeout=60,
+        check=True,
+    )
+    ours, library = (json.loads(line) for line in done.stderr.splitlines())
+    assert done.stdout == ""
+    assert (ours["event"], ours["worker"], ours["key"], ours["size"]) == ("done", "c/w", "k", 1)
+    assert (ours["level"], ours["process"]) == ("info", "p")
+    assert (library["event"], library["level"]) == ("old style", "warning")

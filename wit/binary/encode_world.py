@@ -1,0 +1,233 @@
+"""The component level of a world: imported instances, and types of imports and exports.
+
+Types keep their declared names: a type that one interface uses from another one is an alias of
+that interface's type, if the world imports or exports it before.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from wit.binary import encoding
+from wit.binary.builder import ComponentBuilder, alias_outer_type, extern_name, extern_type
+from wit.binary.encode_types import TypeEncoder
+from wit.binary.sorts import Sort, SortIndex
+from wit.errors import WitError
+from wit.type_walk import walk
+from wit.types import (
+    Borrow,
+    EnumType,
+    FlagsType,
+    Own,
+    RecordType,
+    ResourceName,
+    Type,
+    TypeName,
+    VariantType,
+)
+from wit.world import Function, Interface, NamedType
+
+__all__ = ["RootTypes", "declared_types", "exported_resources", "used_resources"]
+
+_NAMED = (RecordType, VariantType, EnumType, FlagsType)
+
+
+def _signature_types(functions: Iterable[Function]) -> Iterator[Type]:
+    for function in functions:
+        for parameter in function.type.parameters:
+            yield from walk(parameter.type)
+        if function.type.result is not None:
+            yield from walk(function.type.result)
+
+
+def declared_types(interface: Interface) -> tuple[NamedType, ...]:
+    """Return the types that an interface must export, in its order but inner ones first.
+
+    Those that it lists, and those that it mentions without listing them.
+    """
+    # Of several names for one type the first is the declaration, the others are aliases.
+    names = {each.type: each.name for each in reversed(interface.types)}
+    found: dict[str, Type] = {}
+
+    def declare(types: Iterable[Type]) -> None:
+        for type_ in types:
+            if isinstance(type_, _NAMED):
+                name = names.get(type_) or (type_.name.name if type_.name else None)
+                if name is None:
+                    raise WitError(
+                        f"interface {interface.name} uses a {type(type_).__name__} without a "
+                        "name; records, variants, enums and flags must be declared"
+                    )
+                found.setdefault(name, type_)
+
+    for each in interface.types:
+        declare(walk(each.type))
+        found.setdefault(each.name, each.type)
+    declare(_signature_types(interface.functions))
+    return tuple(NamedType(name, type_) for name, type_ in found.items())
+
+
+def used_resources(interface: Interface) -> dict[str, ResourceName]:
+    """Return the resources that an interface uses from others, by name."""
+    types = [inner for each in interface.types for inner in walk(each.type)]
+    return {
+        type_.resource.name: type_.resource
+        for type_ in (*types, *_signature_types(interface.functions))
+        if isinstance(type_, (Own, Borrow)) and type_.resource.interface != interface.name
+    }
+
+
+def exported_resources(interface: Interface) -> tuple[ResourceName, ...]:
+    """Return all resources that an interface declares or uses, by their origin."""
+    used = used_resources(interface)
+    names = dict.fromkeys((*interface.resources, *used))
+    return tuple(used.get(name, ResourceName(name, interface.name)) for name in names)
+
+
+class RootTypes:
+    """Types in the scope of the component itself, and where interfaces declare theirs."""
+
+    def __init__(self, builder: ComponentBuilder) -> None:
+        self.encoder = TypeEncoder(builder.type)
+        self._builder = builder
+        self._instances: dict[str, int] = {}
+        self._declared: dict[tuple[str, str], int | None] = {}
+
+    def add_instance(self, name: str, index: int, types: Iterable[str]) -> None:
+        """Let later interfaces use the types of an instance, which the component names so."""
+        self._instances[name] = index
+        for each in types:
+            self._declared[name, each] = None
+
+    def instance(self, name: str) -> int:
+        """Return the index of an instance that was added."""
+        return self._instances[name]
+
+    def find(self, name: TypeName | ResourceName | None) -> int | None:
+        """Return the index of a type or resource that an instance declares, or None."""
+        if name is None or name.interface is None:
+            return None
+        key = (name.interface, name.name)
+        if key not in self._declared:
+            return None
+        index = self._declared[key]
+        if index is None:
+            instance = self._instances[name.interface]
+            index = self._builder.alias(Sort.TYPE, instance, name.name)
+            self._declared[key] = index
+        return index
+
+    def _bind(self, encoder: TypeEncoder, types: Iterable[Type], own: str | None) -> None:
+        """Bind what instances before declare; `own` is an interface that is not meant by it."""
+        for type_ in types:
+            match type_:
+                case RecordType() | VariantType() | EnumType() | FlagsType():
+                    index = self.find(type_.name)
+                    if index is not None and type_.name and type_.name.interface != own:
+                        encoder.bind(type_, index)
+                case Own(resource) | Borrow(resource):
+                    index = self.find(resource)
+                    if index is not None and resource.interface != own:
+                        encoder.bind_resource(resource, index)
+                case _:
+                    pass
+
+    def import_interface(self, interface: Interface) -> None:
+        """Import an instance of the interface."""
+        body = _InstanceTypeWriter(self).written(interface)
+        index = self._builder.import_(interface.name, Sort.INSTANCE, self._builder.type(body))
+        names = [each.name for each in declared_types(interface)]
+        self.add_instance(interface.name, index, (*names, *interface.resources))
+
+    def world_function(self, function: Function, *, is_import: bool) -> int:
+        """Return the type of a function at world level, with its types declared there."""
+        types = list(_signature_types([function]))
+        self._bind(self.encoder, types, None)
+        for type_ in types:
+            if isinstance(type_, _NAMED) and not self.encoder.is_bound(type_):
+                if type_.name is None:
+                    raise WitError(
+                        f"function {function.name!r} uses a {type(type_).__name__} without a name"
+                    )
+                name, index = type_.name.name, self.encoder.index(type_)
+                if is_import:
+                    self.encoder.bind(type_, self._builder.import_(name, Sort.TYPE, index))
+                else:
+                    self.encoder.bind(type_, self._builder.export(name, Sort.TYPE, index))
+        return self.encoder.function(function.type)
+
+    def exported(
+        self, interface: Interface, resources: Mapping[ResourceName, int]
+    ) -> tuple[TypeEncoder, list[tuple[str, SortIndex]]]:
+        """Define the types of an exported interface.
+
+        `resources` are those that the interface declares itself. Returns the types for its
+        functions, and its exports of types: resources first.
+        """
+        # An interface may be imported as well; its types are others then.
+        encoder = TypeEncoder(self._builder.type)
+        for resource, index in resources.items():
+            encoder.bind_resource(resource, index)
+        declared = declared_types(interface)
+        inner = (each for named in declared for each in walk(named.type))
+        self._bind(encoder, inner, interface.name)
+        self._bind(encoder, _signature_types(interface.functions), interface.name)
+        exports = [
+            (each.name, SortIndex(Sort.TYPE, encoder.resource(each)))
+            for each in exported_resources(interface)
+        ]
+        exports += [(t.name, SortIndex(Sort.TYPE, encoder.index(t.type))) for t in declared]
+        return encoder, exports
+
+
+class _InstanceTypeWriter:
+    """The declarators of one instance type."""
+
+    def __init__(self, root: RootTypes) -> None:
+        self._root = root
+        self._items: list[bytes] = []
+        self._count = 0
+        self._encoder = TypeEncoder(lambda body: self._type(b"\x01" + body))
+
+    def _type(self, item: bytes) -> int:
+        self._items.append(item)
+        self._count += 1
+        return self._count - 1
+
+    def _export_type(self, name: str, index: int | None) -> int:
+        return self._type(b"\x04" + extern_name(name) + extern_type(Sort.TYPE, index))
+
+    def written(self, interface: Interface) -> bytes:
+        for resource in exported_resources(interface):
+            self._resource(interface.name, resource)
+        for each in declared_types(interface):
+            self._declare(interface.name, each)
+        for function in interface.functions:
+            item = extern_type(Sort.FUNCTION, self._encoder.function(function.type))
+            self._items.append(b"\x04" + extern_name(function.name) + item)
+        return b"\x42" + encoding.vector(self._items)
+
+    def _resource(self, interface: str, resource: ResourceName) -> None:
+        name = resource.name
+        if resource.interface == interface:
+            self._encoder.bind_resource(resource, self._export_type(name, None))
+            return
+        outer = self._root.find(resource)
+        if outer is None:
+            raise WitError(
+                f"interface {interface} uses resource {name!r} of {resource.interface}, which "
+                "the world has to import before"
+            )
+        alias = self._type(b"\x02" + alias_outer_type(outer))
+        self._encoder.bind_resource(resource, self._export_type(name, alias))
+
+    def _declare(self, interface: str, declared: NamedType) -> None:
+        type_ = declared.type
+        outer: int | None = None
+        if isinstance(type_, _NAMED) and type_.name != TypeName(declared.name, interface):
+            outer = self._root.find(type_.name)
+        if outer is None:
+            index = self._encoder.index(type_)
+        else:
+            index = self._type(b"\x02" + alias_outer_type(outer))
+        exported = self._export_type(declared.name, index)
+        if isinstance(type_, _NAMED):
+            self._encoder.bind(type_, exported)

@@ -1,0 +1,97 @@
+"""WIT folders on disk: the files of a package, and under `deps/` the packages that it needs.
+
+The one place of this package that reads files.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from wit.errors import WitError
+from wit.limits import WIT_FILES_MAX
+from wit.text.model import Packages
+from wit.text.nodes import FileNode
+from wit.text.parser import parse
+from wit.text.resolver import resolve
+
+__all__ = ["load", "read_folder"]
+
+
+def load(path: Path, *, features: Collection[str] = (), unify: bool = True) -> Packages:
+    """Return the packages of a WIT file, or of a folder with everything in its `deps/`.
+
+    Each folder in `deps/` is one package, each file there too; folders may have a `deps/` of their
+    own. A package that occurs several times with the same version is read once, the outermost one.
+
+    Raises:
+        ParseError: with the file relative to `path`; see `wit.text.resolver.resolve`.
+        WitError: nothing to read, or more than `WIT_FILES_MAX` files.
+        OSError: a file that cannot be read.
+    """
+    return resolve(read_folder(path), features=features, unify=unify)
+
+
+def read_folder(path: Path) -> list[list[FileNode]]:
+    """Return the files of each package, dependencies first, the main package last.
+
+    Raises:
+        ParseError: with the file relative to `path`.
+        WitError: nothing to read, or more than `WIT_FILES_MAX` files.
+        OSError: a file that cannot be read.
+    """
+    if path.is_file():
+        return [[_read(path, path.parent)]]
+    reader = _Reader(path)
+    main = reader.package(path)
+    if not main:
+        raise WitError(f"{path}: expected .wit files in the folder")
+    reader.add_dependencies(path / "deps")
+    return [*reader.packages, main]
+
+
+def _read(file: Path, root: Path) -> FileNode:
+    name = file.relative_to(root).as_posix()
+    try:
+        return parse(file.read_text(encoding="utf-8"), name)
+    except UnicodeDecodeError as error:
+        raise WitError(f"{name}: no UTF-8 text at byte {error.start}") from error
+
+
+class _Reader:
+    """Reads each package once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._files = 0
+        self._known: set[str] = set()
+        self.packages: list[list[FileNode]] = []
+
+    def package(self, folder: Path) -> list[FileNode]:
+        found = [self._file(file) for file in sorted(folder.glob("*.wit")) if file.is_file()]
+        self._known.update(file.package.text for file in found if file.package is not None)
+        return found
+
+    def add_dependencies(self, deps: Path) -> None:
+        if not deps.is_dir():
+            return
+        for entry in sorted(deps.iterdir()):
+            known = set(self._known)
+            if entry.is_dir():
+                files = self.package(entry)
+                nested = entry / "deps"
+            elif entry.suffix == ".wit":
+                files = [self._file(entry)]
+                nested = None
+            else:
+                continue
+            names = {file.package.text for file in files if file.package is not None}
+            if files and not names & known:
+                self._known |= names
+                self.packages.append(files)
+            if nested is not None:
+                self.add_dependencies(nested)
+
+    def _file(self, file: Path) -> FileNode:
+        self._files += 1
+        if self._files > WIT_FILES_MAX:
+            raise WitError(f"{self._root}: more than {WIT_FILES_MAX} WIT files")
+        return _read(file, self._root)
