@@ -10,6 +10,7 @@ from actors.limits import PARAMETERS_BYTES_MAX, RESULT_BYTES_MAX
 from actors.message import JsonCall
 from oplog.entries import Failure
 from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
+from wit.json_readers import INTEGER_RANGES
 from wit.json_values import JsonCodec, codec_for
 from wit.names import full_name, resolve
 from wit.signatures import signature
@@ -36,6 +37,8 @@ class BoundFunction:
         self.type: FunctionType = function.type
         self._parameters = [(p.name, codec_for(p.type)) for p in function.type.parameters]
         self._result = None if function.type.result is None else codec_for(function.type.result)
+        # JSON and WAVE write them alike.
+        self._is_integer = function.type.result in INTEGER_RANGES
 
     def decode_parameters(self, raw: Raw) -> list[Value]:
         """Return the values in a JSON array, or an object by parameter name.
@@ -69,6 +72,8 @@ class BoundFunction:
         """Return a recorded result as WAVE."""
         if self.type.result is None:
             return None
+        if self._is_integer:
+            return bytes(raw).decode()
         return format_value(self.decode_result(raw), self.type.result)
 
     def _by_position(self, text: bytes) -> list[Raw]:
