@@ -1,7 +1,6 @@
 """Reading a stream: Direct Get for speed, the leader where staleness would matter."""
 
 import asyncio
-import itertools
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -14,7 +13,12 @@ from broker.errors import InternalError, NotFoundError, UnavailableError
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.headers import user_headers
 from broker.jetstream.limits import API_TIMEOUT_S, READ_BATCH, READ_BATCH_BYTES, READ_TIMEOUT_S
-from broker.jetstream.wire import WireMessage, WireSubscription, parse_header_block
+from broker.jetstream.wire import (
+    PendingRequests,
+    WireMessage,
+    WireSubscription,
+    parse_header_block,
+)
 from broker.ports import Message
 
 __all__ = ["StoredMessage", "StreamReader", "parse_time"]
@@ -57,23 +61,6 @@ class _LeaderAnswer(Struct, frozen=True):
 
 
 @final
-class _Batch:
-    """Collects the answer to one batch request."""
-
-    __slots__ = ("end", "messages")
-
-    def __init__(self, end: asyncio.Future[WireMessage]) -> None:
-        self.messages: list[WireMessage] = []
-        self.end = end
-
-    def take(self, message: WireMessage) -> None:
-        if not message.status:
-            self.messages.append(message)
-        elif not self.end.done():
-            self.end.set_result(message)
-
-
-@final
 class StreamReader:
     """Reads one stream."""
 
@@ -85,8 +72,9 @@ class StreamReader:
         self._inbox = ""
         self._subscription: WireSubscription | None = None
         self._subscribing = asyncio.Lock()
-        self._numbers = itertools.count(1)
-        self._batches: dict[str, _Batch] = {}
+        self._pending = PendingRequests()
+        # What has come in of the batches that are not complete, by the numbers of their requests.
+        self._batches: dict[int, list[WireMessage]] = {}
 
     async def read(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[StoredMessage]:
         """Yield the messages of a subject or pattern in order up to now."""
@@ -139,9 +127,8 @@ class StreamReader:
         await self._ensure_inbox()
         if not self._wire.is_up:
             await self._wire.wait_until_up(READ_TIMEOUT_S)
-        token = str(next(self._numbers))
-        batch = _Batch(asyncio.get_running_loop().create_future())
-        self._batches[token] = batch
+        number, ended = self._pending.add(subject, READ_TIMEOUT_S)
+        messages = self._batches[number] = []
         request = {
             "seq": sequence,
             "next_by_subj": subject,
@@ -150,20 +137,17 @@ class StreamReader:
         }
         try:
             self._wire.publish(
-                self._direct, msgspec.json.encode(request), reply=f"{self._inbox}.{token}"
+                self._direct, msgspec.json.encode(request), reply=f"{self._inbox}.{number}"
             )
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                end = await batch.end
-        except TimeoutError:
-            raise UnavailableError(f"read of {subject!r} got no answer in time") from None
+            end = await ended
         finally:
-            del self._batches[token]
+            del self._batches[number]
         if end.status == _NOT_FOUND:
             return [], False
         if end.status != _END_OF_BATCH:
             raise UnavailableError(f"read of {subject!r}: {end.status} {end.description}")
-        more = end.headers.get("Nats-Num-Pending", "0") != "0" and bool(batch.messages)
-        return batch.messages, more
+        more = end.headers.get("Nats-Num-Pending", "0") != "0" and bool(messages)
+        return messages, more
 
     async def _ensure_inbox(self) -> None:
         if self._subscription is not None:
@@ -175,15 +159,16 @@ class StreamReader:
                 self._subscription = await self._wire.subscribe(f"{self._inbox}.*", self._take)
 
     def _take(self, message: WireMessage) -> None:
-        batch = self._batches.get(message.subject.rpartition(".")[2])
-        if batch is not None:
-            batch.take(message)
+        token = message.subject.rpartition(".")[2]
+        number = int(token) if token.isdecimal() else 0
+        if message.status:
+            self._pending.answer(number, message)
+        elif number in self._batches:
+            self._batches[number].append(message)
 
     def _fail_batches(self) -> None:
         # What was asked on the old connection is answered on none.
-        for batch in self._batches.values():
-            if not batch.end.done():
-                batch.end.set_exception(UnavailableError("the connection was lost while reading"))
+        self._pending.fail_all("the connection was lost while reading")
 
 
 def parse_time(text: str) -> int:
