@@ -1,6 +1,6 @@
 """From a typed tree to instructions. Trusts the types; decides nothing that can fail."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, assert_never, final
 
@@ -101,7 +101,7 @@ from rib.syntax import (
     Unary,
     Wildcard,
 )
-from rib.terms import FLOATS, RangeTerm, TupleTerm, resolve, to_wit
+from rib.terms import FLOATS, UNIT, RangeTerm, Term, TupleTerm, resolve, to_wit
 from rib.uses import (
     BuiltinUse,
     CaseUse,
@@ -155,9 +155,9 @@ class _Emitter:
 
     # Leaves
 
-    def present(self, term: object) -> Type:
+    def present(self, term: Term) -> Type:
         """Return the type of what has a value."""
-        type_ = to_wit(term)  # type: ignore[arg-type]
+        type_ = to_wit(term)
         assert type_ is not None
         return type_
 
@@ -207,7 +207,7 @@ class _Emitter:
         return self.slot_count - 1
 
     @contextmanager
-    def _at(self, node: Node) -> Iterator[None]:
+    def _at(self, node: Node) -> Generator[None]:
         outer, self._place = self._place, node.span
         yield
         self._place = outer
@@ -443,6 +443,10 @@ class _Emitter:
         turn = self._add(Next(slots[-1], _PLACEHOLDER))
         self._statements(node.statements)
         self.expression(node.result)
+        if resolve(self._inference.types[node.result]) is UNIT and isinstance(node, For):
+            # A list has values: where a call has none, the empty tuple stands for it.
+            self._add(Pop())
+            self._add(MakeTuple(0))
         self._add(Store(slots[0]) if isinstance(node, Reduce) else Append())
         self._add(Jump(turn))
         self._land(turn)

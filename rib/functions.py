@@ -9,12 +9,13 @@ from rib.arithmetic import convert, operation, read_number
 from rib.diagnostics import Code
 from rib.fault import Fault, check_members, check_text
 from wit.errors import ValueMismatchError, WitError
+from wit.json_readers import INTEGER_RANGES
 from wit.json_values import decode_json, encode_json
 from wit.types import EnumType, ListType, Primitive, ResultType, Type, VariantType
 from wit.values import Value
 from wit.wave import format_value
 
-__all__ = ["Function", "function", "render"]
+__all__ = ["Function", "function", "renderer"]
 
 Function: TypeAlias = Callable[[Sequence[Value]], Value]
 
@@ -26,17 +27,26 @@ class Types(Struct, frozen=True):
     result: Type | None
 
 
-def render(value: Value, type_: Type) -> str:
-    """Return the text that interpolation inserts: WAVE, but strings and bare cases as they are."""
+def renderer(type_: Type) -> Callable[[Value], str]:
+    """Return what gives a value the text that interpolation inserts.
+
+    The text is WAVE, but strings and bare cases stand as they are.
+    """
     match type_:
         case Primitive.STRING | EnumType():
-            return str(value)
-        case VariantType() if value[1] is None:
-            return str(value[0])
+            return str
+        case Primitive() if type_ in INTEGER_RANGES:
+            return str
+        case VariantType():
+            return lambda value: str(value[0]) if value[1] is None else _wave(value, type_)
         case _:
-            text = format_value(value, type_)
-            check_text(len(text))
-            return text
+            return lambda value: _wave(value, type_)
+
+
+def _wave(value: Value, type_: Type) -> str:
+    text = format_value(value, type_)
+    check_text(len(text))
+    return text
 
 
 def function(key: str, receiver: Type | None, result: Type | None) -> Function:
@@ -62,10 +72,6 @@ def _like(type_: Type | None, items: Sequence[Value]) -> Value:
     """Return elements as a list value: bytes for a list of u8."""
     is_bytes = isinstance(type_, ListType) and type_.element is Primitive.U8
     return bytes(items) if is_bytes else list(items)
-
-
-def _option(items: Sequence[Value]) -> Value:
-    return (items[0],) if items else None
 
 
 def _replace(text: str, old: str, new: str) -> str:
@@ -105,10 +111,70 @@ def _get(items: Sequence[Value], index: int) -> Value:
     return (items[index],) if index < len(items) else None
 
 
+def _contains(whole: Any, part: Value) -> bool:
+    return part in whole
+
+
+def _is_empty(items: Sequence[Value]) -> bool:
+    return not items
+
+
+def _first(items: Sequence[Value]) -> Value:
+    return (items[0],) if items else None
+
+
+def _last(items: Sequence[Value]) -> Value:
+    return (items[-1],) if items else None
+
+
+def _reverse(items: Sequence[Value]) -> Value:
+    return items[::-1]
+
+
+def _least(items: Sequence[Any]) -> Value:
+    return (min(items),) if items else None
+
+
+def _greatest(items: Sequence[Any]) -> Value:
+    return (max(items),) if items else None
+
+
+def _is_some(option: Value) -> bool:
+    return option is not None
+
+
+def _is_none(option: Value) -> bool:
+    return option is None
+
+
+def _option_or(option: Value, default: Value) -> Value:
+    return default if option is None else option[0]
+
+
+def _ok_or(option: Value, error: Value) -> Value:
+    return ("err", error) if option is None else ("ok", option[0])
+
+
+def _is_ok(result: Value) -> bool:
+    return bool(result[0] == "ok")
+
+
+def _is_err(result: Value) -> bool:
+    return bool(result[0] == "err")
+
+
+def _result_or(result: Value, default: Value) -> Value:
+    return result[1] if result[0] == "ok" else default
+
+
+def _to_option(result: Value) -> Value:
+    return (result[1],) if result[0] == "ok" else None
+
+
 _PLAIN: Final[dict[str, Callable[..., Value]]] = {
     "string.length": len,
-    "string.is-empty": lambda text: not text,
-    "string.contains": lambda text, part: part in text,
+    "string.is-empty": _is_empty,
+    "string.contains": _contains,
     "string.starts-with": str.startswith,
     "string.ends-with": str.endswith,
     "string.trim": str.strip,
@@ -120,23 +186,23 @@ _PLAIN: Final[dict[str, Callable[..., Value]]] = {
     "string.slice": _slice_text,
     "string.chars": _chars,
     "list.length": len,
-    "list.is-empty": lambda items: not items,
-    "list.contains": lambda items, item: item in items,
-    "list.first": lambda items: _option(items[:1]),
-    "list.last": lambda items: _option(items[-1:]),
+    "list.is-empty": _is_empty,
+    "list.contains": _contains,
+    "list.first": _first,
+    "list.last": _last,
     "list.get": _get,
-    "list.reverse": lambda items: items[::-1],
-    "list.min": lambda items: (min(items),) if items else None,
-    "list.max": lambda items: (max(items),) if items else None,
+    "list.reverse": _reverse,
+    "list.min": _least,
+    "list.max": _greatest,
     "list.join": _join,
-    "option.is-some": lambda option: option is not None,
-    "option.is-none": lambda option: option is None,
-    "option.unwrap-or": lambda option, default: default if option is None else option[0],
-    "option.ok-or": lambda option, error: ("err", error) if option is None else ("ok", option[0]),
-    "result.is-ok": lambda result: result[0] == "ok",
-    "result.is-err": lambda result: result[0] == "err",
-    "result.unwrap-or": lambda result, default: result[1] if result[0] == "ok" else default,
-    "result.to-option": lambda result: (result[1],) if result[0] == "ok" else None,
+    "option.is-some": _is_some,
+    "option.is-none": _is_none,
+    "option.unwrap-or": _option_or,
+    "option.ok-or": _ok_or,
+    "result.is-ok": _is_ok,
+    "result.is-err": _is_err,
+    "result.unwrap-or": _result_or,
+    "result.to-option": _to_option,
     "N.min": min,
     "N.max": max,
 }
@@ -176,7 +242,7 @@ def _abs(types: Types, number: float) -> Value:
 
 def _to_string(types: Types, value: Value) -> Value:
     assert types.receiver is not None
-    return render(value, types.receiver)
+    return renderer(types.receiver)(value)
 
 
 def _to_json(types: Types, value: Value) -> Value:
@@ -213,9 +279,17 @@ _TYPED: Final[dict[str, Callable[..., Value]]] = {
 
 def _reading(name: str) -> Callable[..., Value]:
     target = Primitive(name)
-    return lambda _, text: read_number(text, target)
+
+    def read(_: Types, text: str) -> Value:
+        return read_number(text, target)
+
+    return read
 
 
 def _conversion(name: str) -> Callable[..., Value]:
     target = Primitive(name)
-    return lambda types, number: convert(number, types.receiver, target)
+
+    def apply(types: Types, number: float) -> Value:
+        return convert(number, cast("Primitive", types.receiver), target)
+
+    return apply

@@ -58,7 +58,7 @@ def infer_instance(inference: Inference, node: Instance) -> Term:
     if len(node.arguments) > 1:
         cause = "invalid function call `instance`"
         details = (f"expected at most 1 argument, found {len(node.arguments)}",)
-        inference.report(node, Code.ARGUMENT_COUNT, cause, details)
+        return inference.fault(node, Code.ARGUMENT_COUNT, cause, details)
     known = inference.catalog.interfaces
     if node.parameter is not None and not any(
         interface_fits(each, node.parameter) for each in known
@@ -314,7 +314,8 @@ def _builtin(
 ) -> Term:
     target = inference.types[receiver]
     known = signatures().get(name, ())
-    if isinstance(resolve(target), Variable) and not resolve(target).allowed:  # type: ignore[union-attr]
+    unknown = resolve(target)
+    if isinstance(unknown, Variable) and not unknown.allowed:
         return _builtin_later(inference, node, receiver, name, arguments)
     found = next((each for each in known if _fits(each.receiver, target)), None)
     if found is None:

@@ -35,7 +35,7 @@ from rib.terms import (
 )
 from rib.unify import unify
 from rib.uses import CaseUse
-from wit.types import EnumType, VariantType
+from wit.types import Case, EnumType, VariantType
 
 __all__ = ["infer_pattern"]
 
@@ -88,12 +88,8 @@ def _binding(inference: Inference, pattern: Binding, name: str, term: Term) -> N
     if type_ is None:
         inference.slots[pattern] = (inference.define(name, term),)
         return
+    # A bare name of a case with a payload ignores the payload.
     inference.uses[pattern] = CaseUse(name)
-    if isinstance(type_, VariantType):
-        payload = next(case.type for case in type_.cases if case.name == name)
-        if payload is not None:
-            # A bare name of a case with payload ignores the payload.
-            return
 
 
 def _cases_of(inference: Inference, name: str, term: Term) -> VariantType | EnumType | None:
@@ -158,9 +154,12 @@ def _case(inference: Inference, pattern: Constructor, name: str, term: Term) -> 
     _payload(inference, pattern, from_wit(payload))
 
 
-def _variant_cases(term: Term) -> tuple:  # type: ignore[type-arg]
-    is_variant = isinstance(term, Nominal) and isinstance(term.type, VariantType)
-    return term.type.cases if is_variant else ()  # type: ignore[union-attr]
+def _variant_cases(term: Term) -> tuple[Case, ...]:
+    match term:
+        case Nominal(VariantType(cases)):
+            return cases
+        case _:
+            return ()
 
 
 def _payload(inference: Inference, pattern: Constructor, term: Term) -> None:

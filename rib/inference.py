@@ -5,7 +5,7 @@ leaves the rest as pending; pending things are attempted until nothing moves, th
 taken one kind after the other, and what moves by that is attempted again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Final, TypeAlias, final
 
@@ -16,7 +16,7 @@ from rib.diagnostics import Code, Diagnostic, diagnostic
 from rib.globals import Globals
 from rib.limits import DIAGNOSTICS_MAX, SUGGESTIONS_MAX
 from rib.syntax import Expression, Node, Span, walk
-from rib.terms import POISON, Term, Variable, resolve, show
+from rib.terms import POISON, Term, show
 from rib.unify import Conflict, unify
 from rib.uses import InputUse, Use
 from wit.misfit import near_matches
@@ -98,7 +98,7 @@ class Inference:
     # Scopes
 
     @contextmanager
-    def scope(self) -> Iterator[None]:
+    def scope(self) -> Generator[None]:
         """Open a scope for variables."""
         self._scopes.append({})
         try:
@@ -244,8 +244,3 @@ class Inference:
             parent = self._parents.get(parent)
         # The whole program says nothing about the place.
         return None if parent is None or parent is self.root else parent.span
-
-
-def known(term: Term) -> bool:
-    """Return whether the outermost part of a type is known."""
-    return not isinstance(resolve(term), Variable)

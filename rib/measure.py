@@ -1,10 +1,17 @@
 """How large a value is, without building anything of its size."""
 
+from typing import Final
+
 from rib.diagnostics import Code
 from rib.fault import Fault
 from wit.values import Value
 
 __all__ = ["measure"]
+
+# Asking for the exact type is several times faster than `isinstance` with a union.
+_SCALARS: Final[frozenset[type]] = frozenset({bool, int, float, type(None)})
+_TEXTS: Final[frozenset[type]] = frozenset({str, bytes})
+_CONTAINERS: Final[frozenset[type]] = frozenset({list, tuple, frozenset})
 
 
 def measure(value: Value, most: int) -> int:
@@ -13,22 +20,23 @@ def measure(value: Value, most: int) -> int:
     Raises:
         Fault: it is more than `most`; the walk stops there.
     """
-    if isinstance(value, bool | int | float | None):
+    kind: type[object] = type(value)
+    if kind in _SCALARS:
         return 1
+    if kind in _TEXTS and len(value) < most:
+        return len(value) + 1
     units = 0
     waiting: list[Value] = [value]
     while waiting:
         current = waiting.pop()
         units += 1
-        match current:
-            case str() | bytes():
-                units += len(current)
-            case dict():
-                waiting.extend(current.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] - any record
-            case list() | tuple() | frozenset():
-                waiting.extend(current)  # pyright: ignore[reportUnknownArgumentType] - any members
-            case _:
-                pass
+        kind = type(current)
+        if kind in _TEXTS:
+            units += len(current)
+        elif kind is dict:
+            waiting.extend(current.values())
+        elif kind in _CONTAINERS:
+            waiting.extend(current)
         if units + len(waiting) > most:
             raise Fault(Code.LIMIT, f"a value of more than {most} members and characters")
     return units

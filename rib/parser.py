@@ -201,6 +201,12 @@ class _Parser(PatternParser):
             return self._suffixed()
         self.enter()
         operator = self.take()
+        if operator.text == "-" and self.token.kind == "number":
+            # The sign belongs to the number: `-128: s8` is one literal.
+            number = self.number()
+            span = self._to_here(operator.start)
+            self.leave()
+            return self._suffixes(Unary("-", number, span=span))
         operand = self._unary()
         self.leave()
         return Unary(operator.text, operand, span=self._to_here(operator.start))
@@ -208,7 +214,9 @@ class _Parser(PatternParser):
     # Suffixes
 
     def _suffixed(self) -> Expression:
-        found = self._primary()
+        return self._suffixes(self._primary())
+
+    def _suffixes(self, found: Expression) -> Expression:
         start = found.span.start
         while True:
             if self.at("."):

@@ -129,7 +129,11 @@ def _text(expression: Expression) -> str:
             end = "" if last is None else _at(_RANGE + 1, last)
             return f"{_at(_RANGE + 1, first)}{'..=' if inclusive else '..'}{end}"
         case Unary(operator, operand):
-            return f"{operator}{_at(_UNARY, operand)}"
+            text = _at(_UNARY, operand)
+            # A sign right before digits would become part of the number.
+            is_number = isinstance(operand, Number)
+            joins = operator == "-" and text[0].isdigit() and not is_number
+            return f"-({text})" if joins else f"{operator}{text}"
         case Binary(operator, left, right):
             level = _LEVELS[operator]
             # Comparisons do not chain, so neither side may be one.

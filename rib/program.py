@@ -11,6 +11,7 @@ from rib.code import (
     Compiled,
     Drop,
     Input,
+    LoadInput,
     decode,
     encode,
 )
@@ -25,7 +26,7 @@ from rib.steps import link, pop_many
 from rib.syntax import Span
 from wit.checking import check
 from wit.errors import ValueMismatchError
-from wit.types import Type
+from wit.types import Primitive, Type
 from wit.values import Value
 
 __all__ = ["Program"]
@@ -130,39 +131,46 @@ class Program:
 
     def _bound(self, given: Mapping[str, Value]) -> list[Value]:
         values: list[Value] = []
-        for each in self._code.inputs:
+        for index, each in enumerate(self._code.inputs):
             if each.name not in given:
                 fault = Fault(Code.INPUT_MISSING, f"input not found: {each.name}")
-                raise self._failed(fault, 0)
+                raise self._failed(fault, self._first_use(index))
             value = given[each.name]
+            if each.type is Primitive.STRING and type(value) is str:
+                values.append(value)
+                continue
             try:
                 check(value, each.type, root=each.name)
             except ValueMismatchError as error:
-                raise self._failed(Fault(Code.INPUT_INVALID, str(error)), 0) from error
+                fault = Fault(Code.INPUT_INVALID, str(error))
+                raise self._failed(fault, self._first_use(index)) from error
             values.append(value)
         return values
 
+    def _first_use(self, index: int) -> int:
+        """Return the instruction that reads an input first."""
+        wanted = LoadInput(index)
+        return next(i for i, each in enumerate(self._code.instructions) if each == wanted)
+
     async def _effect(self, index: int, stack: list[Value], frame: Frame, port: Port) -> None:
         instruction = self._code.instructions[index]
-        name = ""
+        effect: WorkerCall | ResourceDrop
         try:
             match instruction:
+                case CallWorker() | CallResource() | CallHandle():
+                    effect = self._call(instruction, stack, frame)
+                    stack.append(await port.call(effect))
                 case Drop():
                     target = stack.pop()
                     resource = target if isinstance(target, Resource) else None
                     handle = None if resource is not None else target
-                    drop = ResourceDrop(frame.next_position(), resource, handle)
-                    name = drop.name()
-                    await port.drop(drop)
+                    effect = ResourceDrop(frame.next_position(), resource, handle)
+                    await port.drop(effect)
                     stack.append(None)
-                case CallWorker() | CallResource() | CallHandle():
-                    call = self._call(instruction, stack, frame)
-                    name = call.function.name
-                    stack.append(await port.call(call))
                 case other:
                     raise AssertionError(f"{other} has no effect")
         except CallError as error:
-            cause = f"failed to invoke function {name}: {error}"
+            cause = f"failed to invoke function {effect.name()}: {error}"
             raise Fault(Code.CALL_FAILED, cause) from error
 
     def _call(

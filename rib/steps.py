@@ -62,7 +62,7 @@ from rib.code import (
 from rib.diagnostics import Code
 from rib.fault import Fault, check_members, check_text
 from rib.frame import Frame
-from rib.functions import function, render
+from rib.functions import function, renderer
 from rib.measure import measure
 from rib.port import Resource, Worker
 from wit.types import Primitive
@@ -173,9 +173,10 @@ def _making(
                 stack.append(tuple(pop_many(stack, count)))
 
         case MakeRecord(names):
+            width = len(names)
 
             def step(stack: list[Value], _: Frame, /) -> None:
-                stack.append(dict(zip(names, pop_many(stack, len(names)), strict=True)))
+                stack[-width:] = [dict(zip(names, stack[-width:], strict=True))]
 
         case MakeFlags(labels):
             flags = frozenset(labels)
@@ -386,10 +387,11 @@ def _writing(instruction: Join | Render, code: Compiled) -> Step:
         case Render(index):
             type_ = code.types[index]
             assert type_ is not None
+            render = renderer(type_)
 
             def step(stack: list[Value], frame: Frame, /) -> None:
                 frame.allocate(measure(stack[-1], frame.units))
-                stack[-1] = render(stack[-1], type_)
+                stack[-1] = render(stack[-1])
 
     return step
 

@@ -48,6 +48,7 @@ from rib.syntax import (
     Call,
     Character,
     DirectCall,
+    Entry,
     Err,
     Expression,
     FieldAccess,
@@ -74,6 +75,7 @@ from rib.syntax import (
     TupleLiteral,
     Typed,
     Unary,
+    children,
     walk,
 )
 from rib.terms import (
@@ -264,6 +266,11 @@ def _check_node(inference: Inference, node: Node, *, is_negative: bool) -> None:
             if _has_handles(inference.types[left]) or resolve(inference.types[left]) is UNIT:
                 shown = show(inference.types[left])
                 inference.report(node, Code.MISMATCH, f"{shown} cannot be compared")
+        case Some() | Ok() | Err() | ListLiteral() | TupleLiteral() | Entry():
+            for child in children(node):
+                term = inference.types.get(child)
+                if term is not None and resolve(term) is UNIT:
+                    _report_no_value(inference, child)
         case Match():
             _check_arms(inference, node)
         case _:
@@ -290,10 +297,14 @@ def _check_number(inference: Inference, node: Number, *, is_negative: bool) -> N
 def _check_has_text(inference: Inference, part: Expression) -> None:
     term = inference.types[part]
     if resolve(term) is UNIT:
-        inference.report(part, Code.MISMATCH, "type mismatch. expected a value, found no value")
+        _report_no_value(inference, part)
     elif _has_handles(term):
         cause = f"{show(term)} has no text"
         inference.report(part, Code.MISMATCH, cause, (), ("interpolate what its methods return",))
+
+
+def _report_no_value(inference: Inference, node: Node) -> None:
+    inference.report(node, Code.MISMATCH, "type mismatch. expected a value, found no value")
 
 
 def _has_handles(term: Term) -> bool:

@@ -137,11 +137,9 @@ def _bind(variable: Variable, term: Term, conflict: Conflict, conflicts: list[Co
     if variable.allowed is not None and term not in variable.allowed:
         conflicts.append(conflict)
         return
-    if variable.labels is not None:
-        fits = isinstance(term, Nominal) and isinstance(term.type, FlagsType)
-        if not fits or not set(variable.labels) <= set(_labels(term)):
-            conflicts.append(conflict)
-            return
+    if variable.labels is not None and not set(variable.labels) <= set(_labels(term)):
+        conflicts.append(conflict)
+        return
     if variable.fields is not None:
         members = _members(term)
         if members is None or not variable.fields.keys() <= members.keys():
@@ -156,8 +154,11 @@ def _bind(variable: Variable, term: Term, conflict: Conflict, conflicts: list[Co
 
 
 def _labels(term: Term) -> tuple[str, ...]:
-    is_flags = isinstance(term, Nominal) and isinstance(term.type, FlagsType)
-    return term.type.labels if is_flags else ()  # type: ignore[union-attr]
+    match term:
+        case Nominal(FlagsType(labels)):
+            return labels
+        case _:
+            return ()
 
 
 def _members(term: Term) -> dict[str, Term] | None:

@@ -40,9 +40,9 @@ class _Info(Struct, frozen=True):
 class JetStreamJournal:
     """Reads and writes the oplog stream."""
 
-    def __init__(self, api: JetStreamApi) -> None:
+    def __init__(self, api: JetStreamApi, *, replicated: bool) -> None:
         self._api = api
-        self._reader = StreamReader(api, STREAM)
+        self._reader = StreamReader(api, STREAM, replicated=replicated)
         self._publisher = Publisher(api.wire, self._reader)
 
     async def append(

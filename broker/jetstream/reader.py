@@ -13,7 +13,15 @@ from msgspec import Struct
 from broker.errors import InternalError, NotFoundError, UnavailableError
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.headers import user_headers
-from broker.jetstream.limits import API_TIMEOUT_S, READ_BATCH, READ_BATCH_BYTES, READ_TIMEOUT_S
+from broker.jetstream.limits import (
+    API_TIMEOUT_S,
+    READ_ATTEMPTS_MAX,
+    READ_BATCH,
+    READ_BATCH_BYTES,
+    READ_SILENCE_MAX_S,
+    READ_TIMEOUT_S,
+)
+from broker.jetstream.retry import Backoff
 from broker.jetstream.wire import WireMessage, WireSubscription, parse_header_block
 from broker.ports import Message
 
@@ -75,10 +83,11 @@ class _Batch:
 
 @final
 class StreamReader:
-    """Reads one stream."""
+    """Reads one stream. `replicated`: any of several servers may answer, and lag behind."""
 
-    def __init__(self, api: JetStreamApi, stream: str) -> None:
+    def __init__(self, api: JetStreamApi, stream: str, *, replicated: bool = False) -> None:
         self._api = api
+        self._replicated = replicated
         self._wire = api.wire
         self._stream = stream
         self._direct = f"{api.prefix}DIRECT.GET.{stream}"
@@ -89,16 +98,34 @@ class StreamReader:
         self._batches: dict[str, _Batch] = {}
 
     async def read(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[StoredMessage]:
-        """Yield the messages of a subject or pattern in order up to now."""
+        """Yield the messages of a subject or pattern in order up to now.
+
+        "Now" is the leader's: a message that a lagging replica does not have yet would be taken for
+        one that was never stored.
+
+        Raises:
+            UnavailableError: no answer, or all replicas that answer lag for long.
+        """
         sequence = max(1, from_sequence)
+        backoff = Backoff()
         while True:
             batch, more = await self._read_batch(subject, sequence)
             for message in batch:
                 stored = _from_direct(message)
                 sequence = stored.sequence + 1
                 yield stored
-            if not more:
+            if more:
+                continue
+            if not self._replicated:
                 return
+            newest = await self.last_from_leader(subject)
+            if newest is None or newest.sequence < sequence:
+                return
+            if not batch and backoff.attempts >= READ_ATTEMPTS_MAX:
+                raise UnavailableError(
+                    f"read of {subject!r}: the replicas that answer lack sequence {newest.sequence}"
+                )
+            await backoff.wait()
 
     async def last(self, subject: str) -> StoredMessage | None:
         """Return the newest message of a subject, perhaps from a replica that lags."""
@@ -136,6 +163,22 @@ class StreamReader:
 
     async def _read_batch(self, subject: str, sequence: int) -> tuple[list[WireMessage], bool]:
         """Return the next messages and whether there are more."""
+        for _ in range(READ_ATTEMPTS_MAX):
+            batch = await self._ask_batch(subject, sequence)
+            if batch.end.done():
+                break
+        else:
+            raise UnavailableError(f"read of {subject!r} got no answer in time")
+        end = batch.end.result()
+        if end.status == _NOT_FOUND:
+            return [], False
+        if end.status != _END_OF_BATCH:
+            raise UnavailableError(f"read of {subject!r}: {end.status} {end.description}")
+        more = end.headers.get("Nats-Num-Pending", "0") != "0" and bool(batch.messages)
+        return batch.messages, more
+
+    async def _ask_batch(self, subject: str, sequence: int) -> _Batch:
+        """Return the answer to one request; without an end if the server fell silent."""
         await self._ensure_inbox()
         if not self._wire.is_up:
             await self._wire.wait_until_up(READ_TIMEOUT_S)
@@ -152,18 +195,13 @@ class StreamReader:
             self._wire.publish(
                 self._direct, msgspec.json.encode(request), reply=f"{self._inbox}.{token}"
             )
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                end = await batch.end
-        except TimeoutError:
-            raise UnavailableError(f"read of {subject!r} got no answer in time") from None
+            received = -1
+            while not batch.end.done() and received < len(batch.messages):
+                received = len(batch.messages)
+                await asyncio.wait([batch.end], timeout=READ_SILENCE_MAX_S)
         finally:
             del self._batches[token]
-        if end.status == _NOT_FOUND:
-            return [], False
-        if end.status != _END_OF_BATCH:
-            raise UnavailableError(f"read of {subject!r}: {end.status} {end.description}")
-        more = end.headers.get("Nats-Num-Pending", "0") != "0" and bool(batch.messages)
-        return batch.messages, more
+        return batch
 
     async def _ensure_inbox(self) -> None:
         if self._subscription is not None:

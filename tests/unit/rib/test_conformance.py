@@ -157,8 +157,8 @@ ERRORS = [
         "27 dead",
         'match some(1u8) { _ => "x", none => "y" }',
         (
-            "dead code detected, pattern `none` is unreachable due to the existence of the pattern `_`"
-            " prior to it"
+            "dead code detected, pattern `none` is unreachable due to the existence of the"
+            " pattern `_` prior to it"
         ),
     ),
     (
@@ -176,8 +176,8 @@ ERRORS = [
         "36 ambiguous interface",
         W + 'w.ping("x")',
         (
-            "multiple interfaces contain function 'ping'. specify an interface name as type parameter"
-            " from: admin, orders"
+            "multiple interfaces contain function 'ping'. specify an interface name as type"
+            " parameter from: admin, orders"
         ),
     ),
     (
