@@ -19,7 +19,7 @@ from opentelemetry.trace import ProxyTracerProvider, Span, SpanKind, StatusCode
 from actors.identity import WorkerId
 from oplog.entries import ExportedFunctionInvoked, Failure
 
-__all__ = ["InvocationTrace", "Tracing"]
+__all__ = ["InvocationTrace", "Tracing", "trace_id_of"]
 
 _WORKER: Final = "shem.worker"
 _COMPONENT: Final = "shem.component"
@@ -102,6 +102,12 @@ class Tracing:
             },
         )
         return InvocationTrace(self._tracer, span)
+
+
+def trace_id_of(traceparent: str) -> str | None:
+    """Return the trace id in a W3C `traceparent`, None if it is malformed."""
+    parts = traceparent.split("-")
+    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None
 
 
 def _context(traceparent: str | None, tracestate: str | None) -> Context | None:
