@@ -133,7 +133,7 @@ class Session:
             # Nothing that the guest did, a broker that is away included: the worker is loaded
             # again, here or elsewhere, and this counts as no attempt.
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged, and told to the caller
             self._log().exception("a host function failed")
             return self._failed(
                 Failure(kind="internal", message=f"{type(error).__name__}: {error}")
