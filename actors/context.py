@@ -58,6 +58,11 @@ class WorkerContext:
         """Return when everything recorded so far is committed."""
         await self.journal.committed()
 
+    async def pace(self) -> None:
+        """Let others run; a guest far ahead of its commits waits for the broker."""
+        await asyncio.sleep(0)
+        await self.journal.throttle()
+
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call `callback` when the instance ends, however it ends."""
         self._closing.append(callback)

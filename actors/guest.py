@@ -66,7 +66,7 @@ class Guest:
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
         try:
-            instance = await prepared.program.instantiate(context, limits)
+            instance = await prepared.program.instantiate(context, limits, pace=context.pace)
         except BaseException:
             context.close()
             raise

@@ -6,6 +6,7 @@ from typing import final
 from msgspec import Raw, UnsetType
 
 from actors.ledger import Ledger
+from actors.limits import UNCOMMITTED_ENTRIES_MAX
 from oplog import payloads
 from oplog.entries import ImportedFunctionInvoked, Log
 from oplog.replay import Cursor
@@ -63,6 +64,12 @@ class WorkerJournal:
     async def committed(self) -> None:
         """Return when everything recorded so far is committed."""
         await self._writer.flush()
+
+    async def throttle(self) -> None:
+        """Wait while far more is recorded than committed."""
+        writer = self._writer
+        if writer.last_index - writer.committed_index > UNCOMMITTED_ENTRIES_MAX:
+            await writer.wait_committed(writer.last_index - UNCOMMITTED_ENTRIES_MAX // 2)
 
     def output(self, level: str, message: str, *, context: str = "") -> None:
         """Record what the guest prints, unless the log shows that it was printed before."""

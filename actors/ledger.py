@@ -13,7 +13,7 @@ from actors.clock import WorkerClock
 from actors.components import ComponentRecord
 from actors.identity import Address, WorkerId
 from actors.keys import Decided, Keys
-from actors.limits import WAKE_AT_MS_MAX
+from actors.limits import OUTCOME_OVERHEAD_BYTES, RESULT_BYTES_MAX, WAKE_AT_MS_MAX
 from actors.message import Envelope
 from actors.outbox import Outbox
 from actors.outcome import Outcome
@@ -95,6 +95,12 @@ class Ledger:
     def is_quiet(self) -> bool:
         """Whether everything recorded is committed, and everything it causes has left."""
         return not self.writer.busy and self.outbox.is_empty
+
+    @property
+    def result_bytes_max(self) -> int:
+        """The largest result, as JSON, that an outcome message can carry."""
+        room = self._services.broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES
+        return min(RESULT_BYTES_MAX, room)
 
     def horizon_ms(self) -> int:
         """Return the Unix time from which on a wait is long enough to leave memory for it."""

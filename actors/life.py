@@ -203,7 +203,7 @@ class Life:
         if self._recovering and self._past.unsent:
             await self._learn_calls()
             for index, entry in self._past.unsent:
-                self.ledger.outbox.emit(index, entry)
+                self.ledger.outbox.emit(index, await self._loaded.internalise(entry))
         ended = await self._act()
         if self._commands.burial is not None:
             await self._bury(self._commands.burial)

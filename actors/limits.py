@@ -15,6 +15,7 @@ __all__ = [
     "MAILBOX_PURGE_MIN",
     "MEMBER_TTL_S",
     "MESSAGE_BYTES_MAX",
+    "OUTCOME_OVERHEAD_BYTES",
     "PARAMETERS_BYTES_MAX",
     "PAST_ENTRIES_PER_TURN_MAX",
     "QUEUE_MESSAGES_MAX",
@@ -33,6 +34,8 @@ RESULT_TO_BYTES_MAX: Final = 256
 MESSAGE_BYTES_MAX: Final = 1 << 20
 PARAMETERS_BYTES_MAX: Final = 1 << 20
 RESULT_BYTES_MAX: Final = 16 << 20
+# Room in an outcome message for everything but the result: headers, key, function name.
+OUTCOME_OVERHEAD_BYTES: Final = 16 << 10
 LOG_MESSAGE_BYTES_MAX: Final = 64 << 10
 
 # A guest that runs ahead of its commits by more than this waits for the broker.

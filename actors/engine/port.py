@@ -5,8 +5,8 @@ arguments. Exceptions raised by host functions, `BaseException` included, end th
 come out of `Instance.call` as the same object; the instance is poisoned then, only good to close.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -21,9 +21,13 @@ __all__ = [
     "HostResolver",
     "Instance",
     "Limits",
+    "Pace",
     "Program",
     "Progress",
 ]
+
+
+Pace: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class HostCall(Struct, frozen=True):
@@ -93,8 +97,13 @@ class Instance(Protocol):
 class Program(Protocol):
     """A component linked with host functions, ready to be instantiated many times."""
 
-    async def instantiate(self, data: object, limits: Limits) -> Instance:
+    async def instantiate(
+        self, data: object, limits: Limits, *, pace: Pace | None = None
+    ) -> Instance:
         """Make an instance; `data` is handed to host functions.
+
+        `pace` is awaited whenever a slice of running time is over, by default to let others run: a
+        guest that produces faster than its output can be stored is held back there.
 
         Raises:
             GuestTrap: a start function trapped, or the limits are too small.

@@ -28,8 +28,9 @@ from actors.engine.plan.model import (
     LiftedFunction,
     LowerPlan,
 )
-from actors.engine.port import HostCall, HostResolver, Limits
+from actors.engine.port import HostCall, HostResolver, Limits, Pace
 from actors.engine.preparation import Prepared
+from actors.engine.store import give_way
 from actors.engine.templates import Template
 from actors.engine.trampolines import finish_signature, start_signature, trampoline_module
 
@@ -202,14 +203,18 @@ class LinkedProgram:
             )
         return adapter
 
-    async def instantiate(self, data: object, limits: Limits) -> GuestInstance:
+    async def instantiate(
+        self, data: object, limits: Limits, *, pace: Pace | None = None
+    ) -> GuestInstance:
         """Make an instance; `data` is handed to host functions.
+
+        `pace` is awaited whenever a slice of running time is over, by default to let others run.
 
         Raises:
             GuestTrap: a start function trapped, or the limits are too small.
             CapacityError: the process holds as many instances as the machine allows.
         """
-        instance = GuestInstance(self, data, limits)
+        instance = GuestInstance(self, data, limits, pace or give_way)
         try:
             await instance.start()
         except BaseException:

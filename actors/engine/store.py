@@ -19,6 +19,7 @@ from actors.engine.bindings import Address
 from actors.engine.errors import GuestTrap, InstanceStateError
 from actors.engine.handles import HandleTable
 from actors.engine.limits import FLAT_PARAMETERS_MAX, NESTED_TICKS_MAX
+from actors.engine.port import Pace
 from actors.engine.suspension import Pending
 from actors.engine.traps import guest_trap
 
@@ -48,6 +49,8 @@ class Store:
         self.lowerings: list[Any] = [None] * lowerings
         self.exports: list[Any] = [None] * exports
         self.contexts: Contexts = _Closed()
+        # Awaited when a slice of running time is over.
+        self.pace: Pace = give_way
         self.failure: BaseException | None = None
         # Whether guest code runs that must not call imports: allocation and post-return.
         self.may_not_leave = False
@@ -159,7 +162,7 @@ class Store:
             while not self._poll():
                 pending = self.pending
                 if pending is None:
-                    await asyncio.sleep(0)
+                    await self.pace()
                 else:
                     self._result = await pending
                     self.pending = None
@@ -213,6 +216,11 @@ class Store:
         stores.pop(self.id, None)
         _by_context.pop(self.context, None)
         bindings.store_delete(store)
+
+
+async def give_way() -> None:
+    """Let other tasks run."""
+    await asyncio.sleep(0)
 
 
 class Contexts(Protocol):

@@ -15,7 +15,7 @@ from broker.jetstream.consumer import JetStreamConsumer
 from broker.jetstream.durability import Durability, probe_durability, warn_if_lazy
 from broker.jetstream.journal import JetStreamJournal
 from broker.jetstream.options import ClientKind, ConnectOptions, with_url_credentials
-from broker.jetstream.setup import Setup
+from broker.jetstream.setup import Setup, Shape
 from broker.jetstream.signals import JetStreamSignals
 from broker.jetstream.wire import Wire
 from broker.jetstream.wire_lean import LeanWire
@@ -39,26 +39,26 @@ async def connect(options: ConnectOptions) -> "JetStreamBroker":
     wire = await _connect_wire(options)
     try:
         api = JetStreamApi(wire, options.api_prefix)
-        partitions = await Setup(api, options).run()
+        shape = await Setup(api, options).run()
         durability = await probe_durability(options)
     except BaseException:
         await wire.close()
         raise
     warn_if_lazy(durability, options)
-    return JetStreamBroker(api, partitions, durability)
+    return JetStreamBroker(api, shape, durability)
 
 
 @final
 class JetStreamBroker:
     """One connection to NATS. Make it with `connect`."""
 
-    def __init__(self, api: JetStreamApi, partitions: int, durability: Durability) -> None:
+    def __init__(self, api: JetStreamApi, shape: Shape, durability: Durability) -> None:
         self._api = api
         self._wire: Wire = api.wire
-        self._partitions = partitions
+        self._partitions = shape.partitions
         self._durability = durability
         self._tasks: set[asyncio.Task[None]] = set()
-        self._journal = JetStreamJournal(api)
+        self._journal = JetStreamJournal(api, replicated=shape.clustered)
         self._signals = JetStreamSignals(api.wire)
         self._members = JetStreamBucket(api, subjects.MEMBERS_BUCKET, self._spawn)
         self._components = JetStreamBucket(api, subjects.COMPONENTS_BUCKET, self._spawn)

@@ -1,6 +1,7 @@
 """One TCP connection of the lean client, from INFO to its loss."""
 
 import asyncio
+import contextlib
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from broker.jetstream.wire import ServerInfo
 __all__ = ["LeanConnection"]
 
 _CLIENT_VERSION: Final = "1"
+_RELEASE_TIMEOUT_S: Final = 0.25
 _INFO: Final = msgspec.json.Decoder(ServerInfo)
 
 log = structlog.get_logger(__name__)
@@ -117,18 +119,27 @@ class LeanConnection(asyncio.Protocol):
         """Wait until the connection is gone and return why."""
         return await asyncio.shield(self._lost)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Disconnect after writing what is pending."""
         self._stop_pinging()
         if self._transport is not None:
             self._flush_out()
             self._transport.close()
+            await self._wait_until_released()
 
-    def abort(self) -> None:
+    async def abort(self) -> None:
         """Disconnect at once."""
         self._stop_pinging()
         if self._transport is not None:
             self._transport.abort()
+            await self._wait_until_released()
+
+    async def _wait_until_released(self) -> None:
+        # The socket is released by the event loop a few turns later; a failed TLS handshake does
+        # not tell when.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RELEASE_TIMEOUT_S):
+                await self.wait_until_lost()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the socket."""
@@ -165,7 +176,11 @@ class LeanConnection(asyncio.Protocol):
             self._parser.feed(data)
         except ProtocolError as error:
             self.last_error = str(error)
-            self.abort()
+            self._break()
+
+    def _break(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     async def _upgrade(self, address: ServerAddress) -> None:
         assert self._transport is not None
@@ -232,7 +247,7 @@ class LeanConnection(asyncio.Protocol):
     def _ping_on(self) -> None:
         if len(self._pongs) >= PINGS_UNANSWERED_MAX:
             self.last_error = "the server answers no ping"
-            self.abort()
+            self._break()
             return
         self._ping(None)
         self._ping_later()

@@ -4,6 +4,7 @@ from typing import Final
 
 __all__ = [
     "ACK_WAIT_S",
+    "API_RETRIED_TIMEOUT_S",
     "API_TIMEOUT_S",
     "BACKOFF_MAX_S",
     "BACKOFF_MIN_S",
@@ -21,8 +22,10 @@ __all__ = [
     "PULL_BATCH",
     "PULL_EXPIRES_S",
     "PULL_SILENCE_MAX_S",
+    "READ_ATTEMPTS_MAX",
     "READ_BATCH",
     "READ_BATCH_BYTES",
+    "READ_SILENCE_MAX_S",
     "READ_TIMEOUT_S",
     "RECONNECT_MAX_S",
     "RECONNECT_MIN_S",
@@ -33,7 +36,12 @@ __all__ = [
 
 PUBLISH_TIMEOUT_S: Final = 2.0
 API_TIMEOUT_S: Final = 5.0
+# What may be asked again without harm is: a leader that died with the request answers nothing.
+API_RETRIED_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 5.0
+# A replica that died or was stopped with our request answers nothing: another one is asked.
+READ_SILENCE_MAX_S: Final = 1.0
+READ_ATTEMPTS_MAX: Final = 5
 
 BACKOFF_MIN_S: Final = 0.02
 BACKOFF_MAX_S: Final = 0.5

@@ -86,6 +86,8 @@ class Parser:
                 self._on_control(data[position:line_end])
                 position = start
                 continue
+            if len(words) < plain:
+                raise ProtocolError(f"a message line lacks words: {data[position:line_end]!r}")
             total = _number(words[-1:])
             body_end = start + total
             if body_end + 2 > size:

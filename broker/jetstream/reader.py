@@ -1,6 +1,7 @@
 """Reading a stream: Direct Get for speed, the leader where staleness would matter."""
 
 import asyncio
+import itertools
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -12,13 +13,15 @@ from msgspec import Struct
 from broker.errors import InternalError, NotFoundError, UnavailableError
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.headers import user_headers
-from broker.jetstream.limits import API_TIMEOUT_S, READ_BATCH, READ_BATCH_BYTES, READ_TIMEOUT_S
-from broker.jetstream.wire import (
-    PendingRequests,
-    WireMessage,
-    WireSubscription,
-    parse_header_block,
+from broker.jetstream.limits import (
+    READ_ATTEMPTS_MAX,
+    READ_BATCH,
+    READ_BATCH_BYTES,
+    READ_SILENCE_MAX_S,
+    READ_TIMEOUT_S,
 )
+from broker.jetstream.retry import Backoff
+from broker.jetstream.wire import WireMessage, WireSubscription, parse_header_block
 from broker.ports import Message
 
 __all__ = ["StoredMessage", "StreamReader", "parse_time"]
@@ -61,32 +64,67 @@ class _LeaderAnswer(Struct, frozen=True):
 
 
 @final
-class StreamReader:
-    """Reads one stream."""
+class _Batch:
+    """Collects the answer to one batch request."""
 
-    def __init__(self, api: JetStreamApi, stream: str) -> None:
+    __slots__ = ("end", "messages")
+
+    def __init__(self, end: asyncio.Future[WireMessage]) -> None:
+        self.messages: list[WireMessage] = []
+        self.end = end
+
+    def take(self, message: WireMessage) -> None:
+        if not message.status:
+            self.messages.append(message)
+        elif not self.end.done():
+            self.end.set_result(message)
+
+
+@final
+class StreamReader:
+    """Reads one stream. `replicated`: any of several servers may answer, and lag behind."""
+
+    def __init__(self, api: JetStreamApi, stream: str, *, replicated: bool = False) -> None:
         self._api = api
+        self._replicated = replicated
         self._wire = api.wire
         self._stream = stream
         self._direct = f"{api.prefix}DIRECT.GET.{stream}"
         self._inbox = ""
         self._subscription: WireSubscription | None = None
         self._subscribing = asyncio.Lock()
-        self._pending = PendingRequests()
-        # What has come in of the batches that are not complete, by the numbers of their requests.
-        self._batches: dict[int, list[WireMessage]] = {}
+        self._numbers = itertools.count(1)
+        self._batches: dict[str, _Batch] = {}
 
     async def read(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[StoredMessage]:
-        """Yield the messages of a subject or pattern in order up to now."""
+        """Yield the messages of a subject or pattern in order up to now.
+
+        "Now" is the leader's: a message that a lagging replica does not have yet would be taken for
+        one that was never stored.
+
+        Raises:
+            UnavailableError: no answer, or all replicas that answer lag for long.
+        """
         sequence = max(1, from_sequence)
+        backoff = Backoff()
         while True:
             batch, more = await self._read_batch(subject, sequence)
             for message in batch:
                 stored = _from_direct(message)
                 sequence = stored.sequence + 1
                 yield stored
-            if not more:
+            if more:
+                continue
+            if not self._replicated:
                 return
+            newest = await self.last_from_leader(subject)
+            if newest is None or newest.sequence < sequence:
+                return
+            if not batch and backoff.attempts >= READ_ATTEMPTS_MAX:
+                raise UnavailableError(
+                    f"read of {subject!r}: the replicas that answer lack sequence {newest.sequence}"
+                )
+            await backoff.wait()
 
     async def last(self, subject: str) -> StoredMessage | None:
         """Return the newest message of a subject, perhaps from a replica that lags."""
@@ -101,7 +139,11 @@ class StreamReader:
         """Return the newest message of a subject as the stream's leader has it."""
         try:
             answer = await self._api.call(
-                f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject}, _LeaderAnswer
+                f"STREAM.MSG.GET.{self._stream}",
+                {"last_by_subj": subject},
+                _LeaderAnswer,
+                timeout_s=READ_SILENCE_MAX_S,
+                retries=READ_ATTEMPTS_MAX - 1,
             )
         except NotFoundError:
             return None
@@ -115,20 +157,47 @@ class StreamReader:
         )
 
     async def _direct_one(self, body: bytes) -> StoredMessage | None:
-        message = await self._wire.request(self._direct, body, timeout_s=API_TIMEOUT_S)
+        message = await self._ask_once_more(body)
         if message.status == _NOT_FOUND:
             return None
         if message.status:
             raise UnavailableError(f"read of {self._stream}: {message.description}")
         return _from_direct(message)
 
+    async def _ask_once_more(self, body: bytes) -> WireMessage:
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._wire.request(self._direct, body, timeout_s=READ_SILENCE_MAX_S)
+            except UnavailableError:
+                if backoff.attempts >= READ_ATTEMPTS_MAX - 1:
+                    raise
+            await backoff.wait()
+
     async def _read_batch(self, subject: str, sequence: int) -> tuple[list[WireMessage], bool]:
         """Return the next messages and whether there are more."""
+        for _ in range(READ_ATTEMPTS_MAX):
+            batch = await self._ask_batch(subject, sequence)
+            if batch.end.done():
+                break
+        else:
+            raise UnavailableError(f"read of {subject!r} got no answer in time")
+        end = batch.end.result()
+        if end.status == _NOT_FOUND:
+            return [], False
+        if end.status != _END_OF_BATCH:
+            raise UnavailableError(f"read of {subject!r}: {end.status} {end.description}")
+        more = end.headers.get("Nats-Num-Pending", "0") != "0" and bool(batch.messages)
+        return batch.messages, more
+
+    async def _ask_batch(self, subject: str, sequence: int) -> _Batch:
+        """Return the answer to one request; without an end if the server fell silent."""
         await self._ensure_inbox()
         if not self._wire.is_up:
             await self._wire.wait_until_up(READ_TIMEOUT_S)
-        number, ended = self._pending.add(subject, READ_TIMEOUT_S)
-        messages = self._batches[number] = []
+        token = str(next(self._numbers))
+        batch = _Batch(asyncio.get_running_loop().create_future())
+        self._batches[token] = batch
         request = {
             "seq": sequence,
             "next_by_subj": subject,
@@ -137,17 +206,15 @@ class StreamReader:
         }
         try:
             self._wire.publish(
-                self._direct, msgspec.json.encode(request), reply=f"{self._inbox}.{number}"
+                self._direct, msgspec.json.encode(request), reply=f"{self._inbox}.{token}"
             )
-            end = await ended
+            received = -1
+            while not batch.end.done() and received < len(batch.messages):
+                received = len(batch.messages)
+                await asyncio.wait([batch.end], timeout=READ_SILENCE_MAX_S)
         finally:
-            del self._batches[number]
-        if end.status == _NOT_FOUND:
-            return [], False
-        if end.status != _END_OF_BATCH:
-            raise UnavailableError(f"read of {subject!r}: {end.status} {end.description}")
-        more = end.headers.get("Nats-Num-Pending", "0") != "0" and bool(messages)
-        return messages, more
+            del self._batches[token]
+        return batch
 
     async def _ensure_inbox(self) -> None:
         if self._subscription is not None:
@@ -159,16 +226,15 @@ class StreamReader:
                 self._subscription = await self._wire.subscribe(f"{self._inbox}.*", self._take)
 
     def _take(self, message: WireMessage) -> None:
-        token = message.subject.rpartition(".")[2]
-        number = int(token) if token.isdecimal() else 0
-        if message.status:
-            self._pending.answer(number, message)
-        elif number in self._batches:
-            self._batches[number].append(message)
+        batch = self._batches.get(message.subject.rpartition(".")[2])
+        if batch is not None:
+            batch.take(message)
 
     def _fail_batches(self) -> None:
         # What was asked on the old connection is answered on none.
-        self._pending.fail_all("the connection was lost while reading")
+        for batch in self._batches.values():
+            if not batch.end.done():
+                batch.end.set_exception(UnavailableError("the connection was lost while reading"))
 
 
 def parse_time(text: str) -> int:

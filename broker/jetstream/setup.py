@@ -27,10 +27,10 @@ from broker.subjects import (
     STREAM,
     WORKERS_BUCKET,
 )
+from broker.versions import SERVER_VERSION_MIN, missing_features, parse_version
 
-__all__ = ["SERVER_VERSION_MIN", "Setup", "parse_version"]
+__all__ = ["Setup", "Shape"]
 
-SERVER_VERSION_MIN: Final = (2, 12, 3)
 _NS_PER_S: Final = 1_000_000_000
 _SETUP_RETRIES: Final = 40
 
@@ -71,8 +71,20 @@ class _Config(Struct, frozen=True):
     metadata: dict[str, str] | None = None
 
 
+class _Cluster(Struct, frozen=True):
+    name: str = ""
+
+
 class _StreamInfo(Struct, frozen=True):
     config: _Config
+    cluster: _Cluster = _Cluster()
+
+
+class Shape(Struct, frozen=True):
+    """What was found. `clustered`: the stream has replicas, or may be given some at any time."""
+
+    partitions: int
+    clustered: bool
 
 
 @final
@@ -83,33 +95,35 @@ class Setup:
         self._api = api
         self._options = options
 
-    async def run(self) -> int:
-        """Create what is missing, check what is there; return the number of partitions.
+    async def run(self) -> Shape:
+        """Create what is missing, check what is there; return the shape of the stream.
 
         Raises:
             SetupError: server too old, JetStream off, or a stream with other settings.
         """
         self._check_version()
-        partitions = await self._oplog_stream()
+        shape = await self._oplog_stream()
         replicas = self._options.replicas or 1
         for bucket in (MEMBERS_BUCKET, COMPONENTS_BUCKET, WORKERS_BUCKET):
             await self._ensure(f"KV_{bucket}", _bucket_config(bucket, replicas))
         await self._ensure(f"OBJ_{BLOBS_BUCKET}", _blobs_config(BLOBS_BUCKET, replicas))
-        return partitions
+        return shape
 
     def _check_version(self) -> None:
         version = self._api.wire.server.version
-        if parse_version(version) < SERVER_VERSION_MIN:
+        missing = missing_features(parse_version(version))
+        if missing:
             wanted = ".".join(map(str, SERVER_VERSION_MIN))
             raise SetupError(
-                f"nats-server {version or 'of unknown version'} is too old: {wanted} or newer is "
-                "needed (message schedules, per-message TTL, pinned consumers, consumer reset); "
-                "upgrade it or use `shem up` with its embedded server"
+                f"nats-server {version or 'of unknown version'} is too old, it lacks: "
+                f"{', '.join(missing)}. Upgrade it to {wanted} or newer, or use `shem up` with its "
+                "embedded server"
             )
 
-    async def _oplog_stream(self) -> int:
+    async def _oplog_stream(self) -> Shape:
         wanted = self._options.partitions or PARTITIONS_DEFAULT
-        config = await self._ensure(STREAM, _oplog_config(wanted, self._options.replicas or 1))
+        info = await self._ensure(STREAM, _oplog_config(wanted, self._options.replicas or 1))
+        config = info.config
         partitions = _partitions_of(config)
         missing = [
             f"{name} is {getattr(config, name)!r} instead of {value!r}"
@@ -131,7 +145,7 @@ class Setup:
                 "A feature that stays off after creation is not supported by the server: upgrade it"
             )
         self._check_choices(config, partitions)
-        return partitions
+        return Shape(partitions, clustered=bool(info.cluster.name))
 
     def _check_choices(self, config: _Config, partitions: int) -> None:
         if self._options.partitions not in {None, partitions}:
@@ -147,8 +161,8 @@ class Setup:
                 "or leave the option out"
             )
 
-    async def _ensure(self, name: str, config: dict[str, Any]) -> _Config:
-        """Return the configuration of a stream, created if it was missing."""
+    async def _ensure(self, name: str, config: dict[str, Any]) -> _StreamInfo:
+        """Return what is to know of a stream, created if it was missing."""
         try:
             info = await self._call(f"STREAM.INFO.{name}", None)
         except SetupError as error:
@@ -163,7 +177,7 @@ class Setup:
                     f"{config['num_replicas']} replicas asked for and that the account may use "
                     "JetStream"
                 ) from failure
-        return info.config
+        return info
 
     async def _call(self, operation: str, body: object) -> _StreamInfo:
         try:
@@ -175,13 +189,6 @@ class Setup:
                 f"JetStream does not answer ({error}): enable it on the server (`jetstream {{}}` "
                 "in its configuration) and for this account, or wait for a cluster leader"
             ) from error
-
-
-def parse_version(text: str) -> tuple[int, int, int]:
-    """Return the three numbers of a server version, zeros for what is no number."""
-    numbers = text.partition("-")[0].split(".")
-    padded = [int(number) if number.isdecimal() else 0 for number in numbers[:3]] + [0, 0, 0]
-    return padded[0], padded[1], padded[2]
 
 
 def _is_missing(error: SetupError) -> bool:

@@ -288,10 +288,10 @@ class LeanWire:
                     )
                 await connection.flush()
         except TimeoutError:
-            connection.abort()
+            await connection.abort()
             raise UnavailableError(f"{address.host}:{address.port} does not answer") from None
         except BaseException as error:
-            connection.abort()
+            await connection.abort()
             if isinstance(error, UnavailableError) and _REFUSED.search(connection.last_error):
                 raise PermissionDeniedError(
                     f"the NATS server at {address.host}:{address.port} refuses our credentials: "
@@ -300,7 +300,7 @@ class LeanWire:
             raise
         denied = self._denied.pop(f"{self._reply_prefix}*", None)
         if denied is not None:
-            connection.abort()
+            await connection.abort()
             raise PermissionDeniedError(
                 f"this identity may not subscribe under {self._options.inbox_prefix!r}, where "
                 "answers arrive: set inbox_prefix to what it may"
@@ -326,7 +326,7 @@ class LeanWire:
                     hook()
         finally:
             self._connection = None
-            connection.close()
+            await connection.close()
 
     async def _reconnect(self) -> LeanConnection:
         backoff = Backoff(first_s=RECONNECT_MIN_S, max_s=RECONNECT_MAX_S)

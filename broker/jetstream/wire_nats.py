@@ -31,6 +31,7 @@ __all__ = ["NatsPyWire"]
 _DENIED: Final = re.compile(r"permissions violation for (\w+) to \"([^\"]+)\"", re.IGNORECASE)
 _REFUSED: Final = re.compile(r"authoriz|authentic", re.IGNORECASE)
 _PING_INTERVAL_S: Final = 10
+_ATTEMPT_TIMEOUT_S: Final = 2
 
 log = structlog.get_logger(__name__)
 
@@ -177,6 +178,8 @@ class NatsPyWire:
         )
         if self.is_up:
             try:
+                # The library may send the first ping ahead of the subscription.
+                await self._client.flush()
                 await self._client.flush()
             except (NatsError, OSError) as error:
                 raise UnavailableError(f"subscription to {subject!r}: {error}") from error
@@ -264,7 +267,7 @@ class NatsPyWire:
             "disconnected_cb": self._on_down,
             "reconnected_cb": self._on_up,
             "closed_cb": self._on_down,
-            "connect_timeout": int(options.connect_timeout_s) or 1,
+            "connect_timeout": _ATTEMPT_TIMEOUT_S,
             "reconnect_time_wait": RECONNECT_MIN_S,
             "max_reconnect_attempts": -1,
             "ping_interval": _PING_INTERVAL_S,

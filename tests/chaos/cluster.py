@@ -19,6 +19,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 _END_TIMEOUT_S: Final = 15.0
 _LISTEN_TIMEOUT_S: Final = 20.0
+_READY_TIMEOUT_S: Final = 60.0
+_READY_LINE: Final = b"ready\n"
 _POLL_S: Final = 0.05
 _MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 _LAST_WORDS_CHARACTERS: Final = 800
@@ -40,6 +42,12 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """The process id; it must have been started."""
+        assert self._process is not None, f"{self.name} has not been started"
+        return self._process.pid
+
+    @property
     def exit_status(self) -> int | None:
         """How it ended; None while it lives."""
         return None if self._process is None else self._process.poll()
@@ -48,6 +56,7 @@ class Process:
         """Start it; it must not be running."""
         assert not self.is_running, f"{self.name} is running already"
         self.starts += 1
+        self._close_stdin()
         with self.log_file.open("ab") as output:
             self._process = subprocess.Popen(
                 self.command(),
@@ -101,19 +110,31 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdin is not None:
+        self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
 
 
 class Server(Process):
-    """A nats-server that syncs always, alone or as one of a cluster."""
+    """A nats-server, alone or as one of a cluster. `sync`: its `sync_interval`."""
 
-    def __init__(self, index: int, folder: Path, ports: list[int], routes: list[int]) -> None:
+    def __init__(
+        self,
+        index: int,
+        folder: Path,
+        ports: list[int],
+        routes: list[int],
+        *,
+        sync: str = "always",
+    ) -> None:
         super().__init__(f"n{index}", folder)
         self._index = index
         self._folder = folder
         self._port = ports[index]
+        self._sync = sync
         self._config = folder / f"{self.name}.conf"
         self._config.write_text(self._text(ports, routes))
 
@@ -149,7 +170,7 @@ class Server(Process):
         text = (
             f"server_name: {self.name}\nlisten: {_HOST}:{self._port}\n"
             f"max_payload: {_MAX_PAYLOAD_BYTES}\n"
-            f"jetstream {{ store_dir: {store}, sync_interval: always }}\n"
+            f"jetstream {{ store_dir: {store}, sync_interval: {self._sync} }}\n"
         )
         if len(ports) > 1:
             peers = ", ".join(f"nats://{_HOST}:{port}" for port in routes)
@@ -164,12 +185,40 @@ class Executor(Process):
     def __init__(self, index: int, folder: Path, urls: list[str]) -> None:
         super().__init__(f"e{index}", folder)
         self._cache = folder / "modules"
+        self._ready_before = 0
         self._urls = [*urls[index % len(urls) :], *urls[: index % len(urls)]]
 
+    def wait_until_ready(self) -> None:
+        """Return when the newest start has said that it holds its partitions.
+
+        Raises:
+            RuntimeError: it ended before.
+            TimeoutError: it takes too long.
+        """
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        while self.log_file.read_bytes().count(_READY_LINE) <= self._ready_before:
+            if not self.is_running:
+                raise RuntimeError(
+                    f"{self.name} ended with {self.exit_status}: {self.last_words()}"
+                )
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} does not become ready: {self.last_words()}")
+            time.sleep(_POLL_S)
+
+    def start(self) -> None:
+        """Start it; it must not be running."""
+        log = self.log_file
+        self._ready_before = log.read_bytes().count(_READY_LINE) if log.exists() else 0
+        super().start()
+
     def command(self) -> list[str]:
+        return [sys.executable, "-m", "shem.executor", self.settings()]
+
+    def settings(self) -> str:
+        """Return what the executor is told on its command line."""
         label = f"{self.name}-{self.starts}"
         settings = {"label": label, "cache_dir": str(self._cache), "assume_durable": True}
-        return [sys.executable, "-m", "shem.executor", json.dumps(settings)]
+        return json.dumps(settings)
 
     def environment(self) -> dict[str, str]:
         return {"SHEM_NATS_URL": ",".join(self._urls)}

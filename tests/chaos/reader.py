@@ -20,13 +20,13 @@ _FETCH_TIMEOUT_S: Final = 5.0
 _TRIES: Final = 10
 
 
-async def messages(connection: Connection) -> list[Message]:
-    """Return all commits of all workers in stream order."""
+async def messages(connection: Connection, filter_subject: str = _FILTER) -> list[Message]:
+    """Return all commits of all workers of the load guest, or of those named, in stream order."""
     stream = connection.jetstream()
     config = ConsumerConfig(
-        ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.ALL, filter_subject=_FILTER
+        ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.ALL, filter_subject=filter_subject
     )
-    subscription = await stream.pull_subscribe(_FILTER, stream=_STREAM, config=config)
+    subscription = await stream.pull_subscribe(filter_subject, stream=_STREAM, config=config)
     found: list[Message] = []
     failures = 0
     while True:

@@ -208,6 +208,14 @@ def real_world(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterat
     runner.run(made.close())
 
 
+@pytest.fixture
+def lean_world(nats_server, runner: asyncio.Runner) -> Iterator[NatsWorld]:
+    """Connections through proxies that can be frozen."""
+    made = NatsWorld(nats_server, ClientKind.LEAN)
+    yield made
+    runner.run(made.close())
+
+
 async def _memory_world() -> MemoryWorld:
     return MemoryWorld()
 

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import pytest
+
 from broker import subjects
 
 N = 8
@@ -235,3 +237,31 @@ async def test_acquiring_can_be_given_up(world, inbox):
     with contextlib.suppress(asyncio.CancelledError):
         await waiting
     assert waiting.cancelled()
+
+
+@pytest.mark.parametrize("had_messages", [True, False])
+async def test_a_frozen_owner_is_replaced_and_wakes_up_to_nothing(
+    lean_world, inbox, until, had_messages
+):
+    first, second = await lean_world.connect(), await lean_world.connect()
+    old, new = inbox(), inbox()
+    await consumer_of(first, old).acquire(owner_is_dead=False)
+    if had_messages:
+        await publish(first, b"a")
+        await until(lambda: old.deliveries)
+    known = list(old.deliveries)
+    lean_world.proxy(first).passing.clear()
+    # Longer than a pull lasts, as an owner has to be silent before others call it dead.
+    await asyncio.sleep(2.2)
+    await consumer_of(second, new).acquire(owner_is_dead=True)
+    await publish(second, b"b")
+    await until(lambda: b"b" in new.data)
+    lean_world.proxy(first).passing.set()
+    for number in range(20):
+        await publish(second, b"more %d" % number)
+        await asyncio.sleep(0.02)
+    await until(lambda: b"more 19" in new.data)
+    assert new.data == [b"a"] * had_messages + [b"b", *(b"more %d" % n for n in range(20))]
+    assert old.deliveries == known
+    await publish(second, b"last")
+    await until(lambda: old.losses == had_messages)

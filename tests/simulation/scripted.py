@@ -1,7 +1,7 @@
 """An engine whose guests are Python: lets the executor be driven through every crash, fast.
 
 It keeps the engine's contract (`actors.engine.port`): guests reach the world only through the
-resolved host functions, and an instance is of no use after any failure. It does not test the engine.
+resolved host functions, and an instance is of no use after any failure. The engine is not tested.
 """
 
 import hashlib
@@ -76,6 +76,9 @@ class Counter:
         self.steps[client] = number
         return int(late)
 
+    async def text(self, size: int) -> str:
+        return "x" * size
+
     async def trap(self) -> int:
         await self.host.call("random")
         raise GuestTrap("wasm `unreachable` instruction executed", kind="unreachable")
@@ -91,6 +94,7 @@ _TYPES = {
     "nap": FunctionType((Parameter("ms", U64),), U64),
     "step": FunctionType((Parameter("client", U64), Parameter("number", U64)), U64),
     "trap": FunctionType((), U64),
+    "text": FunctionType((Parameter("size", U64),), Primitive.STRING),
     "leave": FunctionType((Parameter("code", Primitive.U8),)),
 }
 WORLD = World(
@@ -139,7 +143,7 @@ class Program:
     def __init__(self, calls: dict[str, HostCall]) -> None:
         self._calls = calls
 
-    async def instantiate(self, data: object, limits: Limits) -> Instance:
+    async def instantiate(self, data: object, limits: Limits, *, pace: Any = None) -> Instance:
         return Instance(Counter(Host(self._calls, data)))
 
 

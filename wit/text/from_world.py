@@ -4,7 +4,7 @@ Types keep the names under which they were declared; where an interface speaks o
 one, it gets a `use`. Documentation is not in a world, so there is none in the text.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias, assert_never, final
 
 from wit.errors import WitError
@@ -74,7 +74,7 @@ from wit.types import (
 )
 from wit.world import Interface, World
 
-__all__ = ["interface_path", "world_file", "world_text"]
+__all__ = ["interface_items", "interface_path", "world_file", "world_text"]
 
 _Declared: TypeAlias = RecordType | VariantType | EnumType | FlagsType
 _Origin: TypeAlias = TypeName | ResourceName
@@ -120,7 +120,7 @@ def _interface_extern(direction: Literal["import", "export"], interface: Interfa
     path = interface_path(interface.name)
     if path.package is not None:
         return ExternNode(direction, None, path)
-    inline = InlineInterface(tuple(_interface_items(interface)))
+    inline = InlineInterface(tuple(interface_items(interface)))
     return ExternNode(direction, Name(interface.name), inline)
 
 
@@ -155,7 +155,7 @@ def _package_node(interfaces: dict[str, Interface]) -> PackageNode:
     for name, interface in interfaces.items():
         path = interface_path(name)
         package = path.package
-        nodes.append(InterfaceNode(path.name, tuple(_interface_items(interface))))
+        nodes.append(InterfaceNode(path.name, tuple(interface_items(interface))))
     assert package is not None, "only full names come here"
     return PackageNode(package, tuple(nodes))
 
@@ -167,8 +167,19 @@ def _united(left: Interface, right: Interface) -> Interface:
     return Interface(left.name, tuple(functions.values()), tuple(types.values()), tuple(resources))
 
 
-def _interface_items(interface: Interface) -> list[InterfaceItem]:
-    return _Scope(interface.name, interface).items()
+def interface_items(
+    interface: Interface, aliases: Mapping[TypeName | ResourceName, str] | None = None
+) -> list[InterfaceItem]:
+    """Return the items of an interface: uses, definitions, functions.
+
+    Args:
+        interface: Functions of resources stand under their raw names.
+        aliases: What types of other interfaces shall be called here.
+
+    Raises:
+        WitError: a type that was never declared under a name.
+    """
+    return _Scope(interface.name, interface, aliases).items()
 
 
 def _types_of(interface: Interface) -> Iterator[Type]:
@@ -185,8 +196,14 @@ def _types_of(interface: Interface) -> Iterator[Type]:
 class _Scope:
     """The items of one interface, or of a world without a name of its own."""
 
-    def __init__(self, owner: str | None, interface: Interface) -> None:
+    def __init__(
+        self,
+        owner: str | None,
+        interface: Interface,
+        aliases: Mapping[_Origin, str] | None = None,
+    ) -> None:
         self._owner = owner
+        self._aliases = aliases or {}
         self._interface = interface
         self._names: dict[_Origin, str] = {}
         self._own: dict[str, _Declared | None] = {}
@@ -308,8 +325,12 @@ class _Scope:
     def _reference(self, origin: _Origin, type_: _Declared | None, taken: set[str]) -> None:
         if origin in self._names:
             return
-        name = origin.name
-        if origin.interface != self._owner and name in taken - set(self._interface.resources):
+        name = self._aliases.get(origin, origin.name)
+        if (
+            name == origin.name
+            and origin.interface != self._owner
+            and name in taken - set(self._interface.resources)
+        ):
             place = interface_path(origin.interface or "world").name.text
             name = f"{place}-{name}"
         self._add(origin, type_, name)

@@ -1,4 +1,7 @@
-"""Why an exchange failed, as the `error-code` of `wasi:http/types`."""
+"""Why an exchange failed, as the `error-code` of `wasi:http/types`.
+
+HttpError    an answer to the guest, whose business another attempt is: terminal for the host
+"""
 
 import errno
 import socket

@@ -207,6 +207,24 @@ def test_misfits_say_where_and_what_was_expected(type_, json, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("element", "good", "bad", "index"),
+    [
+        (U8, [0, 255], [0, 255, 256], 2),
+        (U32, [0, 2**32 - 1], [0, True, 1], 1),
+        (S8, [-128, 127], [-129], 0),
+        (F64, [1.5, 2.5], [1.5, "x"], 1),
+        (STRING, ["a", "é"], ["a", 1], 1),
+        (STRING, ["a", "b"], ["é", "\ud800"], 1),
+    ],
+)
+def test_long_lists_are_checked_element_by_element(element, good, bad, index):
+    assert list(from_json(good, ListType(element))) == good
+    with pytest.raises(ValueMismatchError) as caught:
+        from_json(bad, ListType(element))
+    assert caught.value.path == f"[{index}]"
+
+
 def test_the_path_leads_through_all_containers():
     order = RecordType((Field("lines", ListType(TupleType((U8, OptionType(ITEM))))),))
     function = FunctionType((Parameter("order", order),))

@@ -1,0 +1,50 @@
+"""What one run of a program owns: variables, inputs, and what it may still spend."""
+
+from collections.abc import Sequence
+from typing import final
+
+from rib.diagnostics import Code
+from rib.fault import Fault
+from rib.limits import STEPS_MAX, VALUE_UNITS_MAX
+from wit.values import Value
+
+__all__ = ["Frame"]
+
+
+@final
+class Frame:
+    """The state beside the stack. `units` is what values may still take."""
+
+    __slots__ = ("_ordinal", "_position", "_steps", "inputs", "slots", "units")
+
+    def __init__(self, slot_count: int, inputs: Sequence[Value], *, steps: int, units: int) -> None:
+        self.slots: list[Value] = [None] * slot_count
+        self.inputs = inputs
+        self.units = min(units, VALUE_UNITS_MAX)
+        self._steps = min(steps, STEPS_MAX)
+        self._ordinal = 0
+        self._position = 0
+
+    def spend(self, steps: int) -> None:
+        """Count instructions of a loop; code without loops ends by itself."""
+        self._steps -= steps
+        if self._steps < 0:
+            cause = "the program takes too many steps"
+            raise Fault(Code.LIMIT, cause, f"the limit is {STEPS_MAX} instructions")
+
+    def allocate(self, units: int) -> None:
+        """Count members and characters of values that come into being."""
+        self.units -= units
+        if self.units < 0:
+            cause = "the values of the program grow too large"
+            raise Fault(Code.LIMIT, cause, f"the limit is {VALUE_UNITS_MAX} units in a run")
+
+    def next_ordinal(self) -> int:
+        """Return the number of the next instance without a name."""
+        self._ordinal += 1
+        return self._ordinal - 1
+
+    def next_position(self) -> int:
+        """Return the position of the next call."""
+        self._position += 1
+        return self._position - 1

@@ -1,0 +1,105 @@
+"""Reading while replicas lag or fall silent. The servers are played: real ones lag at will."""
+
+import asyncio
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from broker.errors import UnavailableError
+from broker.jetstream import reader as module
+from broker.jetstream.api import JetStreamApi
+from broker.jetstream.reader import StreamReader
+from broker.jetstream.wire import WireMessage
+
+SUBJECT = "shem.oplog.1.c.w.in.invoke"
+
+
+class Servers:
+    """A wire to a leader and replicas: each read is answered by the next of `answers`.
+
+    An answer is how many of the stored messages that replica has; None: it never answers.
+    """
+
+    is_up = True
+
+    def __init__(self, stored: int, answers: list[int | None]) -> None:
+        self.stored = stored
+        self.answers = answers
+        self.reads = 0
+        self._take: Callable[[WireMessage], None] = lambda _: None
+
+    def new_inbox(self) -> str:
+        return "inbox"
+
+    def on_up(self, callback: Callable[[], None]) -> None:
+        pass
+
+    async def subscribe(self, subject: str, callback: Callable[[WireMessage], None]) -> None:
+        self._take = callback
+
+    def publish(self, subject: str, data: bytes, headers: Any = None, reply: str = "") -> None:
+        asyncio.get_running_loop().call_soon(self._answer, msgspec.json.decode(data)["seq"], reply)
+
+    def _answer(self, first: int, reply: str) -> None:
+        has = self.answers[min(self.reads, len(self.answers) - 1)]
+        self.reads += 1
+        if has is None:
+            return
+        for sequence in range(first, has + 1):
+            headers = {
+                "Nats-Subject": SUBJECT,
+                "Nats-Sequence": str(sequence),
+                "Nats-Time-Stamp": "2026-01-01T00:00:00Z",
+            }
+            self._take(WireMessage(reply, "", b"%d" % sequence, headers=headers))
+        end = 204 if first <= has else 404
+        self._take(WireMessage(reply, "", b"", headers={}, status=end))
+
+    async def request(
+        self, subject: str, data: bytes, headers: Mapping[str, str] = {}, *, timeout_s: float
+    ) -> WireMessage:
+        message = {
+            "subject": SUBJECT,
+            "seq": self.stored,
+            "time": "2026-01-01T00:00:00Z",
+            "data": base64.b64encode(b"%d" % self.stored).decode(),
+        }
+        return WireMessage(subject, "", msgspec.json.encode({"message": message}), headers={})
+
+
+async def read(servers: Servers, *, replicated: bool = True) -> list[int]:
+    reader = StreamReader(JetStreamApi(servers, "$JS.API."), "S", replicated=replicated)
+    return [message.sequence async for message in reader.read(SUBJECT)]
+
+
+async def test_what_a_lagging_replica_lacks_is_read_from_another():
+    assert await read(Servers(5, [3, 3, 5])) == [1, 2, 3, 4, 5]
+
+
+async def test_a_replica_that_has_nothing_yet_does_not_make_the_stream_empty():
+    assert await read(Servers(2, [0, 2])) == [1, 2]
+
+
+async def test_replicas_that_never_catch_up_are_unavailable_and_not_believed():
+    with pytest.raises(UnavailableError, match="lack sequence 5"):
+        await read(Servers(5, [3]))
+
+
+async def test_a_single_server_is_asked_once():
+    servers = Servers(3, [3])
+    assert await read(servers, replicated=False) == [1, 2, 3]
+    assert servers.reads == 1
+
+
+async def test_a_replica_that_fell_silent_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(module, "READ_SILENCE_MAX_S", 0.01)
+    assert await read(Servers(2, [None, 2])) == [1, 2]
+
+
+async def test_servers_that_are_all_silent_are_unavailable(monkeypatch):
+    monkeypatch.setattr(module, "READ_SILENCE_MAX_S", 0.01)
+    with pytest.raises(UnavailableError, match="no answer in time"):
+        await read(Servers(2, [None]))
