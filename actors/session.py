@@ -173,6 +173,12 @@ class Session:
         except RejectedError as error:
             self._ledger.reject(envelope, error.failure, function=understood.call.function)
             return
+        except Exception as error:
+            # A bug of ours, and the guest has not run: one message must not fail its worker.
+            log.exception("cannot bind a call", function=understood.call.function)
+            failure = Failure(kind="internal", message=f"{type(error).__name__}: {error}")
+            self._ledger.reject(envelope, failure, function=understood.call.function)
+            return
         invoked = self._ledger.begin(envelope, bound.name, params)
         if self._tracing.enabled:
             self._tracing.queued(
