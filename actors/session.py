@@ -26,7 +26,7 @@ from actors.limits import INVOCATIONS_PER_TURN_MAX, UNCOMMITTED_ENTRIES_MAX
 from actors.mailbox import Mailbox
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
-from actors.tracing import InvocationTrace, Tracing, trace_id_of
+from actors.tracing import InvocationTrace, Tracing, cause_of, trace_id_of
 from broker.errors import FencedError, RetryableError
 from broker.ports import Message
 from oplog.entries import ExportedFunctionInvoked, Failure
@@ -103,10 +103,15 @@ class Session:
             while (invoked := self._cursor.next_invocation()) is not None:
                 bound, arguments = guest.recall(invoked)
                 if self._tracing.enabled and self._is_open(invoked):
+                    # The log may end anywhere inside of it: what it still replays counts as run.
+                    self._tracing.replayed(
+                        self._ledger.id, cause_of(invoked), since_ns=begun_ns, invocations=replayed
+                    )
                     self._trace = self._tracing.execute(self._ledger.id, invoked)
                 result = await self._execute(guest, bound, arguments)
                 if self._cursor.completed(result=result) is None:
                     self._complete(invoked, result)
+                    replayed = 0
                     break
                 replayed += 1
                 if replayed % INVOCATIONS_PER_TURN_MAX == 0:
@@ -133,11 +138,14 @@ class Session:
             # Nothing that the guest did, a broker that is away included: the worker is loaded
             # again, here or elsewhere, and this counts as no attempt.
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged, and told to the caller
             self._log().exception("a host function failed")
             return self._failed(
                 Failure(kind="internal", message=f"{type(error).__name__}: {error}")
             )
+        finally:
+            if self._trace is not None:
+                self._trace.left()
 
     async def _work(self, guest: Guest) -> Ended:
         turns = 0
@@ -181,9 +189,7 @@ class Session:
             return
         invoked = self._ledger.begin(envelope, bound.name, params)
         if self._tracing.enabled:
-            self._tracing.queued(
-                self._ledger.id, envelope.traceparent, envelope.tracestate, message.time_ns
-            )
+            self._tracing.queued(self._ledger.id, cause_of(envelope), since_ns=message.time_ns)
             self._trace = self._tracing.execute(self._ledger.id, invoked)
         self._complete(invoked, await self._execute(guest, bound, arguments))
 
@@ -226,7 +232,7 @@ class Session:
 
     def _trace_replay(self, begun_ns: int, invocations: int) -> None:
         waiting = self._mailbox.waiting()
-        cause = understand(waiting[0]).envelope.traceparent if waiting else None
+        cause = cause_of(understand(waiting[0]).envelope) if waiting else None
         self._tracing.replayed(self._ledger.id, cause, since_ns=begun_ns, invocations=invocations)
 
     def _exited(self, request: ExitRequest) -> Ended:
@@ -244,6 +250,8 @@ class Session:
             "guest failed", kind=failure.kind, attempt=attempt, retry_in_ms=delay_ms
         )
         self._ledger.fail(failure, attempt=attempt, retry_at_ms=retry_at_ms)
+        if self._trace is not None:
+            self._trace.failed(failure)
         if retry_at_ms is None:
             self._give_up(failure)
         return Ended.AGAIN

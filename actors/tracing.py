@@ -5,26 +5,40 @@ in the oplog, so that a worker that goes on after a crash goes on in the same tr
 
     enqueue (client) ─┬─ queue      from the broker's acknowledgement until the worker takes it
                       ├─ replay     bringing the guest back, if this invocation needed it
-                      └─ execute    running the guest; host calls that leave the worker lie inside
+                      └─ execute    running the guest; another one for each life that it goes on in
                            └─ commit   from the outcome until the broker has acknowledged it
+
+All but `commit`, which has them by its parent, name the worker and the idempotency key.
 """
 
 import time
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import ProxyTracerProvider, Span, SpanKind, StatusCode
 
 from actors.identity import WorkerId
+from actors.message import Envelope
 from oplog.entries import ExportedFunctionInvoked, Failure
 
-__all__ = ["InvocationTrace", "Tracing", "trace_id_of"]
+__all__ = ["Cause", "InvocationTrace", "Tracing", "cause_of", "trace_id_of"]
 
-_WORKER: Final = "shem.worker"
-_COMPONENT: Final = "shem.component"
-_KEY: Final = "shem.idempotency_key"
-_FUNCTION: Final = "rpc.method"
+_MESSAGE_CHARACTERS_MAX: Final = 200
+
+
+class Cause(NamedTuple):
+    """What a span belongs to: an invocation's key and the trace context that came with it."""
+
+    key: str
+    traceparent: str | None
+    tracestate: str | None
+
+
+def cause_of(origin: Envelope | ExportedFunctionInvoked) -> Cause:
+    """Return the cause that a message or the log names."""
+    key = origin.key if isinstance(origin, Envelope) else origin.idempotency_key
+    return Cause(key, origin.traceparent, origin.tracestate)
 
 
 @final
@@ -36,20 +50,21 @@ class InvocationTrace:
         self._span = span
         self._completed_ns = 0
 
-    @property
-    def traceparent(self) -> str | None:
-        """The context for whatever this invocation causes elsewhere."""
-        carrier: dict[str, str] = {}
-        propagate.inject(carrier, trace.set_span_in_context(self._span))
-        return carrier.get("traceparent")
-
     def completed(self, failure: Failure | None = None) -> None:
         """The guest has returned, or has failed for good."""
         if failure is not None:
-            self._span.set_status(StatusCode.ERROR, failure.message[:200])
-            self._span.set_attribute("error.type", failure.kind)
-        self._span.end()
+            self.failed(failure)
+        self.left()
         self._completed_ns = time.time_ns()
+
+    def failed(self, failure: Failure) -> None:
+        """This attempt has failed; there may be another one."""
+        self._span.set_status(StatusCode.ERROR, failure.message[:_MESSAGE_CHARACTERS_MAX])
+        self._span.set_attribute("error.type", failure.kind)
+
+    def left(self) -> None:
+        """The guest is gone, done or not: suspended, interrupted, to be tried again."""
+        self._span.end()
 
     def committed(self) -> None:
         """The outcome is durable."""
@@ -65,41 +80,36 @@ class Tracing:
         self.enabled = not isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
         self._tracer = trace.get_tracer("shem.actors")
 
-    def queued(
-        self, worker: WorkerId, traceparent: str | None, tracestate: str | None, since_ns: int
-    ) -> None:
+    def queued(self, worker: WorkerId, cause: Cause, *, since_ns: int) -> None:
         """Record the wait between the broker's acknowledgement and now."""
-        context = _context(traceparent, tracestate)
-        attributes = {_COMPONENT: worker.component, _WORKER: worker.worker}
         self._tracer.start_span(
-            "queue", context, kind=SpanKind.CONSUMER, start_time=since_ns, attributes=attributes
+            "queue",
+            _context(cause),
+            kind=SpanKind.CONSUMER,
+            # Clocks of two machines may disagree; a span must not end before it begins.
+            start_time=min(since_ns, time.time_ns()),
+            attributes=_attributes(worker, cause),
         ).end()
 
     def replayed(
-        self, worker: WorkerId, traceparent: str | None, *, since_ns: int, invocations: int
+        self, worker: WorkerId, cause: Cause | None, *, since_ns: int, invocations: int
     ) -> None:
-        """Record that a guest was brought back for an invocation."""
-        attributes: dict[str, str | int] = {
-            _COMPONENT: worker.component,
-            _WORKER: worker.worker,
-            "shem.replayed_invocations": invocations,
-        }
+        """Record that a guest was brought back, for `cause` if it is known."""
         self._tracer.start_span(
-            "replay", _context(traceparent, None), start_time=since_ns, attributes=attributes
+            "replay",
+            _context(cause),
+            start_time=since_ns,
+            attributes={**_attributes(worker, cause), "shem.replayed_invocations": invocations},
         ).end()
 
     def execute(self, worker: WorkerId, invoked: ExportedFunctionInvoked) -> InvocationTrace:
         """Start the span of a running invocation."""
+        cause = cause_of(invoked)
         span = self._tracer.start_span(
             f"execute {invoked.function}",
-            _context(invoked.traceparent, invoked.tracestate),
+            _context(cause),
             kind=SpanKind.SERVER,
-            attributes={
-                _COMPONENT: worker.component,
-                _WORKER: worker.worker,
-                _KEY: invoked.idempotency_key,
-                _FUNCTION: invoked.function,
-            },
+            attributes={**_attributes(worker, cause), "rpc.method": invoked.function},
         )
         return InvocationTrace(self._tracer, span)
 
@@ -110,10 +120,18 @@ def trace_id_of(traceparent: str) -> str | None:
     return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None
 
 
-def _context(traceparent: str | None, tracestate: str | None) -> Context | None:
-    if traceparent is None:
-        return None
-    carrier = {"traceparent": traceparent}
-    if tracestate is not None:
-        carrier["tracestate"] = tracestate
-    return propagate.extract(carrier)
+def _attributes(worker: WorkerId, cause: Cause | None) -> dict[str, str]:
+    attributes = {"shem.component": worker.component, "shem.worker": worker.worker}
+    if cause is not None:
+        attributes["shem.idempotency_key"] = cause.key
+    return attributes
+
+
+def _context(cause: Cause | None) -> Context:
+    # Never the current context of our task: a span without a cause begins a trace of its own.
+    if cause is None or cause.traceparent is None:
+        return Context()
+    carrier = {"traceparent": cause.traceparent}
+    if cause.tracestate is not None:
+        carrier["tracestate"] = cause.tracestate
+    return propagate.extract(carrier, Context())

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import nats
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tests.guests.build import build
@@ -114,7 +115,7 @@ class System:
 class BareClient:
     """A NATS client that knows nothing of Shem but its subjects."""
 
-    def __init__(self, connection: nats.NATS) -> None:
+    def __init__(self, connection: Client) -> None:
         self.connection = connection
         self.commits: asyncio.Queue[Msg] = asyncio.Queue()
 

@@ -4,12 +4,14 @@ Code asks `opentelemetry.trace` for its tracer as usual; without `set_up` all sp
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry import propagate, trace
+from opentelemetry.trace import ProxyTracerProvider, SpanKind
 
-__all__ = ["ENDPOINT_VARIABLES", "inject", "set_up"]
+__all__ = ["ENDPOINT_VARIABLES", "enqueue", "inject", "set_up"]
 
 ENDPOINT_VARIABLES: Final = (
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -46,6 +48,27 @@ def inject(headers: dict[str, str]) -> dict[str, str]:
     """Add the W3C trace context of the current span, if there is one, and return the headers."""
     propagate.inject(headers)
     return headers
+
+
+@contextmanager
+def enqueue(
+    component: str, worker: str, key: str, headers: Mapping[str, str]
+) -> Generator[dict[str, str]]:
+    """Span the publish of an invocation; yield its headers with the trace context in them.
+
+    While nobody exports there is no span, and the caller's own context is what travels.
+    """
+    if isinstance(trace.get_tracer_provider(), ProxyTracerProvider):
+        yield inject(dict(headers))
+        return
+    attributes = {
+        "shem.component": component,
+        "shem.worker": worker,
+        "shem.idempotency_key": key,
+    }
+    tracer = trace.get_tracer("shem.client")
+    with tracer.start_as_current_span("enqueue", kind=SpanKind.PRODUCER, attributes=attributes):
+        yield inject(dict(headers))
 
 
 def _nothing() -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from shem import logging
+from shem import logging, telemetry
 from shem.cli.output import Output
 from shem.cli.suggest import suggest
 from shem.client import Client
@@ -32,6 +32,7 @@ def run(
     The names are what the user typed: an error about one of them is told with what is like it.
     """
     logging.set_up("warning")
+    end_tracing = telemetry.set_up("shem-cli")
 
     async def session() -> None:
         async with await Client.connect(timeout_s=CONNECT_TIMEOUT_S) as client:
@@ -47,3 +48,5 @@ def run(
     except ShemError as error:
         output.fail(error)
         raise typer.Exit(FAILED) from error
+    finally:
+        end_tracing()

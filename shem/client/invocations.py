@@ -22,7 +22,7 @@ from shem.errors import (
     UnavailableError,
     from_kind,
 )
-from shem.telemetry import inject
+from shem.telemetry import enqueue
 
 __all__ = ["Failure", "Invocations", "Outcome", "broker_error", "decode_outcome"]
 
@@ -122,9 +122,8 @@ class Invocations:
         message_id = f"{component}/{worker}:{key}"
         try:
             async with asyncio.timeout(timeout_s):
-                await self._send(
-                    component, worker, payload, message_id, {**headers, "Shem-Key": key}
-                )
+                with enqueue(component, worker, key, {**headers, "Shem-Key": key}) as all_headers:
+                    await self._send(component, worker, payload, message_id, all_headers)
         except TimeoutError as error:
             raise _unacknowledged(timeout_s, key) from error
 
@@ -150,10 +149,9 @@ class Invocations:
         try:
             async with asyncio.timeout(timeout_s):
                 with self._mail.letter() as letter:
-                    all_headers = inject(
-                        {**headers, "Shem-Key": key, "Shem-Result-To": letter.reply_to}
-                    )
-                    known = await self._send(component, worker, payload, place, all_headers)
+                    ours = {**headers, "Shem-Key": key, "Shem-Result-To": letter.reply_to}
+                    with enqueue(component, worker, key, ours) as all_headers:
+                        known = await self._send(component, worker, payload, place, all_headers)
                     durable = True
                     # A duplicate of somebody else's message does not know our inbox.
                     note = None if known else await letter.wait(ASK_AGAIN_S)

@@ -18,7 +18,7 @@ from shem.client.requests import Requests, decode_answer
 from shem.client.values import encode_call
 from shem.errors import ResultTimeoutError
 from shem.records import OplogEntry, WorkerStatus
-from shem.telemetry import inject
+from shem.telemetry import enqueue
 
 __all__ = ["Worker", "decode_event", "decode_result"]
 
@@ -140,7 +140,7 @@ class Worker:
     ) -> str:
         """Send a WAVE call or a JSON invocation as it is, without waiting; return the key."""
         chosen = key or new_key()
-        headers = inject(_creation(env, args))
+        headers = _creation(env, args)
         await self._invocations.publish(
             self.component, self.name, payload, key=chosen, headers=headers, timeout_s=timeout_s
         )
@@ -157,14 +157,15 @@ class Worker:
         chosen = key or new_key()
         name = subjects.encode_token(f"key-{chosen}")
         try:
-            await self._broker.journal.schedule(
-                subjects.schedule(self.component, self.name, name),
-                payload,
-                target=subjects.invoke(self.component, self.name),
-                at_ns=int(at.timestamp() * 1_000_000_000),
-                message_id=f"{self.component}/{self.name}:{chosen}@{secrets.token_hex(6)}",
-                headers=inject({"Shem-Key": chosen}),
-            )
+            with enqueue(self.component, self.name, chosen, {"Shem-Key": chosen}) as headers:
+                await self._broker.journal.schedule(
+                    subjects.schedule(self.component, self.name, name),
+                    payload,
+                    target=subjects.invoke(self.component, self.name),
+                    at_ns=int(at.timestamp() * 1_000_000_000),
+                    message_id=f"{self.component}/{self.name}:{chosen}@{secrets.token_hex(6)}",
+                    headers=headers,
+                )
         except BrokerError as error:
             raise broker_error(error, key=chosen) from error
         return chosen

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, final
 
-__all__ = ["RunningSystem"]
+__all__ = ["ROOT", "RunningSystem"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 # Generous: other tests may have the processors.
