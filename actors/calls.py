@@ -10,8 +10,9 @@ from actors.limits import PARAMETERS_BYTES_MAX
 from actors.message import JsonCall
 from oplog.entries import Failure
 from oplog.replay import TOO_LARGE
-from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
-from wit.json_values import JsonCodec, codec_for
+from wit.errors import ParseError, UnknownFunctionError, WitError
+from wit.json_readers import INTEGER_RANGES
+from wit.json_values import codec_for, parameters_from_json, parameters_to_json
 from wit.names import full_name, resolve
 from wit.signatures import signature
 from wit.types import FunctionType
@@ -21,8 +22,6 @@ from wit.world import Function, World
 
 __all__ = ["BoundFunction", "CallTable"]
 
-_decode_list = msgspec.json.Decoder(list[Raw]).decode
-_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -35,28 +34,21 @@ class BoundFunction:
         self.function = function
         self.name = full_name(function)
         self.type: FunctionType = function.type
-        self._parameters = [(p.name, codec_for(p.type)) for p in function.type.parameters]
         self._result = None if function.type.result is None else codec_for(function.type.result)
+        # JSON and WAVE write them alike.
+        self._is_integer = function.type.result in INTEGER_RANGES
 
     def decode_parameters(self, raw: Raw) -> list[Value]:
-        """Return the values in a JSON array, or an object by parameter name.
+        """Return the values in a JSON array or an object by name; options may be left out.
 
         Raises:
             ValueMismatchError: wrong number, unknown name or wrong type, with the path.
         """
-        text = bytes(raw)
-        items = self._by_name(text) if text.lstrip()[:1] == b"{" else self._by_position(text)
-        return [
-            self._convert(name, codec, item)
-            for (name, codec), item in zip(self._parameters, items, strict=True)
-        ]
+        return parameters_from_json(_decode_any(raw), self.type)
 
     def encode_parameters(self, values: list[Value]) -> Raw:
         """Return the values as a JSON array."""
-        parts = [
-            codec.to_json(value) for (_, codec), value in zip(self._parameters, values, strict=True)
-        ]
-        return Raw(_encode(parts))
+        return Raw(_encode(parameters_to_json(values, self.type)))
 
     def encode_result(self, value: Value) -> Raw | UnsetType:
         """Return the result as JSON, unset for functions without one."""
@@ -70,35 +62,9 @@ class BoundFunction:
         """Return a recorded result as WAVE."""
         if self.type.result is None:
             return None
+        if self._is_integer:
+            return bytes(raw).decode()
         return format_value(self.decode_result(raw), self.type.result)
-
-    def _by_position(self, text: bytes) -> list[Raw]:
-        items = _decode_list(text)
-        if len(items) != len(self._parameters):
-            raise ValueMismatchError(
-                f"{signature(self.function)} takes {len(self._parameters)} parameters, "
-                f"got {len(items)}",
-                path="params",
-            )
-        return items
-
-    def _by_name(self, text: bytes) -> list[Raw]:
-        given = _decode_object(text)
-        names = [name for name, _ in self._parameters]
-        unknown = [name for name in given if name not in names]
-        missing = [name for name in names if name not in given]
-        if unknown or missing:
-            raise ValueMismatchError(
-                f"{signature(self.function)}: unknown parameters {unknown}, missing {missing}",
-                path="params",
-            )
-        return [given[name] for name in names]
-
-    def _convert(self, name: str, codec: JsonCodec, item: Raw) -> Value:
-        try:
-            return codec.from_json(_decode_any(item))
-        except ValueMismatchError as error:
-            raise ValueMismatchError(str(error), path=name) from error
 
 
 @final

@@ -22,7 +22,6 @@ class WorkerId(Struct, frozen=True):
 class Address(Struct, frozen=True):
     """The stored subjects of one worker."""
 
-    partition: int
     log: str
     mailbox: str
     mailbox_invoke: str
@@ -35,7 +34,6 @@ class Address(Struct, frozen=True):
         """Return the subjects of `worker` in a stream of `partitions`."""
         names = worker.component, worker.worker
         return Address(
-            partition=subjects.partition_of(*names, partitions),
             log=subjects.log(*names, partitions),
             mailbox=subjects.mailbox(*names, partitions),
             mailbox_invoke=subjects.mailbox(*names, partitions, "invoke"),

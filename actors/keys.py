@@ -1,21 +1,21 @@
 """The idempotency keys of a worker: which are done, and with what outcome.
 
 Part of the worker's state: rebuilt from the log at load, kept for ever. Only a reference to the
-outcome is kept in memory, the outcome itself is read back from the log; the newest ones are kept
-whole.
+outcome is kept in memory, the outcome itself is read back from the log; of the newest ones the
+entries are kept.
 """
 
 from collections import OrderedDict
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
-from msgspec import Struct
-
-from actors.outcome import Outcome
 from oplog.commit import Commit
 from oplog.entries import ExportedFunctionCompleted, InvocationRejected
 from oplog.replay import OutcomeRef
 
-__all__ = ["RECENT_OUTCOMES_MAX", "Keys", "made_up_key"]
+__all__ = ["RECENT_OUTCOMES_MAX", "Decided", "Keys", "made_up_key"]
+
+Decided: TypeAlias = ExportedFunctionCompleted | InvocationRejected
+"""An entry that decides what a key's outcome is."""
 
 RECENT_OUTCOMES_MAX: Final = 32
 _MADE_UP = "seq-"
@@ -31,11 +31,6 @@ def _sequence_of(key: str) -> int:
     return int(tail) if tail.isdecimal() else 0
 
 
-class _Recent(Struct):
-    outcome: Outcome
-    index: int
-
-
 @final
 class Keys:
     """Outcomes by key."""
@@ -47,14 +42,14 @@ class Keys:
             for key, ref in committed.items()
             if not key.startswith(_MADE_UP) or _sequence_of(key) > invoked
         }
-        self._recent: OrderedDict[str, _Recent] = OrderedDict()
+        self._recent: OrderedDict[str, tuple[int, Decided]] = OrderedDict()
 
     def __contains__(self, key: str) -> bool:
         return key in self._refs or key in self._recent
 
-    def decided(self, index: int, outcome: Outcome) -> None:
+    def decided(self, index: int, entry: Decided) -> None:
         """Remember the outcome recorded at `index`, committed or not."""
-        self._recent[outcome.key] = _Recent(outcome, index)
+        self._recent[entry.idempotency_key] = index, entry
 
     def committed(self, commit: Commit, sequence: int) -> None:
         """Learn where the outcomes of a commit lie."""
@@ -67,15 +62,14 @@ class Keys:
                 case _:
                     pass
         while len(self._recent) > RECENT_OUTCOMES_MAX:
-            key, recent = next(iter(self._recent.items()))
-            if recent.index > commit.last:
+            key, (index, _) = next(iter(self._recent.items()))
+            if index > commit.last:
                 break
             del self._recent[key]
 
-    def recent(self, key: str) -> tuple[int, Outcome] | None:
-        """Return the index and the outcome, if it is one of the newest."""
-        recent = self._recent.get(key)
-        return None if recent is None else (recent.index, recent.outcome)
+    def recent(self, key: str) -> tuple[int, Decided] | None:
+        """Return the entry with the outcome and its index, if it is one of the newest."""
+        return self._recent.get(key)
 
     def where(self, key: str) -> OutcomeRef | None:
         """Return where in the log the outcome lies, if it is committed."""

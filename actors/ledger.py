@@ -12,7 +12,7 @@ from msgspec import Raw, UnsetType
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
 from actors.identity import Address, WorkerId
-from actors.keys import Keys
+from actors.keys import Decided, Keys
 from actors.limits import OUTCOME_OVERHEAD_BYTES, RESULT_BYTES_MAX, WAKE_AT_MS_MAX
 from actors.message import Envelope
 from actors.outbox import Outbox
@@ -156,10 +156,9 @@ class Ledger:
         error: Failure | None = None,
     ) -> int:
         """Record the outcome of the running invocation; return the entry's index."""
-        key = invoked.idempotency_key
         entry = ExportedFunctionCompleted(
             at_ms=self.clock.stamp_ms(),
-            idempotency_key=key,
+            idempotency_key=invoked.idempotency_key,
             function=invoked.function,
             result=result,
             error=error,
@@ -168,7 +167,7 @@ class Ledger:
         self.running = None
         self.recorded_ms = entry.at_ms
         index = self._add(entry)
-        self.keys.decided(index, self.outbox.outcome_of(key, invoked.function, result, error))
+        self.keys.decided(index, entry)
         return index
 
     def reject(
@@ -183,20 +182,17 @@ class Ledger:
 
         `consumed` False: the message stays in the queue, and its key makes it a duplicate there.
         """
-        index = self.writer.add(
-            InvocationRejected(
-                at_ms=self.clock.stamp_ms(),
-                idempotency_key=envelope.key,
-                sequence=envelope.sequence,
-                error=error,
-                result_to=envelope.result_to,
-                caller=envelope.caller,
-                function=function,
-            ),
-            invoked=envelope.sequence if consumed else None,
+        entry = InvocationRejected(
+            at_ms=self.clock.stamp_ms(),
+            idempotency_key=envelope.key,
+            sequence=envelope.sequence,
+            error=error,
+            result_to=envelope.result_to,
+            caller=envelope.caller,
+            function=function,
         )
-        outcome = Outcome(key=envelope.key, function=function, error=error)
-        self.keys.decided(index, outcome)
+        index = self.writer.add(entry, invoked=envelope.sequence if consumed else None)
+        self.keys.decided(index, entry)
 
     def fail(self, error: Failure, *, attempt: int, retry_at_ms: int | None) -> None:
         """Record that the guest failed, and when it is tried again; None gives up."""
@@ -227,8 +223,8 @@ class Ledger:
         self.writer.mark(invoked=envelope.sequence)
         recent = self.keys.recent(envelope.key)
         if recent is not None:
-            index, outcome = recent
-            self.writer.when_committed(index, lambda: self._answer(envelope, outcome))
+            index, entry = recent
+            self.writer.when_committed(index, lambda: self._repeat(envelope, entry))
         else:
             self._services.spawn(self._repeat_from_log(envelope))
 
@@ -241,6 +237,9 @@ class Ledger:
         except BrokerError:
             # The asker has a time-out and asks again; nothing depends on this answer.
             return
+        self._repeat(envelope, entry)
+
+    def _repeat(self, envelope: Envelope, entry: Decided | CancelPendingInvocation) -> None:
         match entry:
             case ExportedFunctionCompleted():
                 outcome = self.outbox.outcome_of(
@@ -251,9 +250,6 @@ class Ledger:
             case CancelPendingInvocation():
                 failure = Failure(kind="cancelled", message="cancelled before it began")
                 outcome = Outcome(key=envelope.key, error=failure)
-        self._answer(envelope, outcome)
-
-    def _answer(self, envelope: Envelope, outcome: Outcome) -> None:
         self.outbox.answer(outcome, result_to=envelope.result_to, traceparent=envelope.traceparent)
 
     def _add(self, entry: Entry) -> int:

@@ -26,8 +26,8 @@ from actors.limits import INVOCATIONS_PER_TURN_MAX, UNCOMMITTED_ENTRIES_MAX
 from actors.mailbox import Mailbox
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
-from actors.tracing import InvocationTrace, Tracing, cause_of
-from broker.errors import FencedError
+from actors.tracing import InvocationTrace, Tracing, cause_of, trace_id_of
+from broker.errors import FencedError, RetryableError
 from broker.ports import Message
 from oplog.entries import ExportedFunctionInvoked, Failure
 from oplog.errors import DivergenceError, WriterStoppedError
@@ -134,11 +134,12 @@ class Session:
         except RejectedError as error:
             # A recorded function or its parameters no longer fit the component.
             return self._failed(error.failure)
-        except (FencedError, WriterStoppedError, CapacityError):
-            # Nothing that the guest did: the worker is loaded again, here or elsewhere.
+        except (FencedError, RetryableError, WriterStoppedError, CapacityError):
+            # Nothing that the guest did, a broker that is away included: the worker is loaded
+            # again, here or elsewhere, and this counts as no attempt.
             raise
         except Exception as error:
-            log.exception("a host function failed")
+            self._log().exception("a host function failed")
             return self._failed(
                 Failure(kind="internal", message=f"{type(error).__name__}: {error}")
             )
@@ -239,13 +240,25 @@ class Session:
         attempt = 1 if progressed else self._attempts_before + 1
         delay_ms = self._options.retry.delay_ms(attempt, random=random.random())  # noqa: S311
         retry_at_ms = None if delay_ms is None else self._ledger.clock.stamp_ms() + delay_ms
-        log.warning("guest failed", kind=failure.kind, attempt=attempt, retry_in_ms=delay_ms)
+        self._log().warning(
+            "guest failed", kind=failure.kind, attempt=attempt, retry_in_ms=delay_ms
+        )
         self._ledger.fail(failure, attempt=attempt, retry_at_ms=retry_at_ms)
         if self._trace is not None:
             self._trace.failed(failure)
         if retry_at_ms is None:
             self._give_up(failure)
         return Ended.AGAIN
+
+    def _log(self) -> structlog.stdlib.BoundLogger:
+        """Return the logger that names what runs: bound when needed, since invocations are many."""
+        running = self._ledger.running
+        bound: structlog.stdlib.BoundLogger = log.bind()
+        if running is not None:
+            bound = bound.bind(key=running.idempotency_key, function=running.function)
+            if running.traceparent is not None:
+                bound = bound.bind(trace_id=trace_id_of(running.traceparent))
+        return bound
 
     def _give_up(self, failure: Failure) -> None:
         running = self._ledger.running

@@ -22,7 +22,7 @@ from actors.identity import WorkerId
 from actors.message import Envelope
 from oplog.entries import ExportedFunctionInvoked, Failure
 
-__all__ = ["Cause", "InvocationTrace", "Tracing", "cause_of"]
+__all__ = ["Cause", "InvocationTrace", "Tracing", "cause_of", "trace_id_of"]
 
 _MESSAGE_CHARACTERS_MAX: Final = 200
 
@@ -112,6 +112,12 @@ class Tracing:
             attributes={**_attributes(worker, cause), "rpc.method": invoked.function},
         )
         return InvocationTrace(self._tracer, span)
+
+
+def trace_id_of(traceparent: str) -> str | None:
+    """Return the trace id in a W3C `traceparent`, None if it is malformed."""
+    parts = traceparent.split("-")
+    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None
 
 
 def _attributes(worker: WorkerId, cause: Cause | None) -> dict[str, str]:

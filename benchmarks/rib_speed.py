@@ -61,7 +61,7 @@ class Shop:
 
 
 def best_s(task: Callable[[], object]) -> float:
-    """Return the shortest processor time of some repeats: neighbours on the machine do not count."""
+    """Return the shortest processor time of some repeats: what others do does not count."""
     times = []
     for _ in range(REPEATS):
         start = time.process_time()

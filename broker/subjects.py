@@ -5,6 +5,8 @@ percent-encoded. The partition of a worker is computed by the stream's subject t
 the same function, here.
 """
 
+import re
+from functools import lru_cache
 from typing import Final
 
 __all__ = [
@@ -38,12 +40,14 @@ WORKERS_BUCKET: Final = "SHEM_WORKERS"
 BLOBS_BUCKET: Final = "SHEM_BLOBS"
 API: Final = "shem.api"
 
-_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_:@-")
+_PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_:@-")
+_STEMS_MAX: Final = 256
+_is_plain: Final = re.compile(r"[A-Za-z0-9_:@-]+").fullmatch
 
 
 def encode_token(name: str) -> str:
     """Return `name` as one subject token: bytes outside `[A-Za-z0-9_:@-]` become `%XX`."""
-    if name and all(character in _PLAIN for character in name):
+    if _is_plain(name):
         return name
     return "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode())
 
@@ -114,9 +118,15 @@ def schedule(component: str, worker: str, name: str) -> str:
     return f"{_worker('shem.sched', component, worker)}.{name}"
 
 
-def _stored(component: str, worker: str, partitions: int, leaf: str) -> str:
+# The subjects of one worker are asked for together; the sum over its name is what they cost.
+@lru_cache(maxsize=_STEMS_MAX)
+def _stem(component: str, worker: str, partitions: int) -> str:
     partition = partition_of(component, worker, partitions)
-    return f"{_worker(f'shem.oplog.{partition}', component, worker)}.{leaf}"
+    return _worker(f"shem.oplog.{partition}", component, worker)
+
+
+def _stored(component: str, worker: str, partitions: int, leaf: str) -> str:
+    return f"{_stem(component, worker, partitions)}.{leaf}"
 
 
 def log(component: str, worker: str, partitions: int) -> str:

@@ -10,7 +10,7 @@ Nothing here is secret or signed: the chain notices damage, not malice.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import zstandard
@@ -74,15 +74,16 @@ _decompressor = zstandard.ZstdDecompressor()
 encode_entry = _encoder.encode
 
 
+# Every entry class is declared with a string as its tag.
+_NAME_OF: Final[dict[type, str]] = {
+    entry_type: str(entry_type.__struct_config__.tag) for entry_type in get_args(Entry)
+}
+TYPE_NAMES: Final = frozenset(_NAME_OF.values())
+
+
 def type_name(entry: Entry) -> str:
     """Return the name that stands in the entry's `type`."""
-    # Every entry class is declared with a string as its tag.
-    return str(type(entry).__struct_config__.tag)
-
-
-TYPE_NAMES: Final = frozenset(
-    str(entry_type.__struct_config__.tag) for entry_type in Entry.__args__
-)
+    return _NAME_OF[type(entry)]
 
 
 def hash_of(body: bytes) -> str:

@@ -9,6 +9,7 @@ Pure: no network, no clock, no randomness. Uses `wit` alone.
 from rib.catalog import FunctionUse
 from rib.code import Input
 from rib.compiler import check, compile  # noqa: A004 - the verb of the package
+from rib.dependencies import broken_by
 from rib.diagnostics import Code, Diagnostic
 from rib.errors import CallError, CompileError, ProgramFormatError, RibError, RunError
 from rib.globals import ANY_GLOBALS, GATEWAY_GLOBALS, Globals
@@ -35,6 +36,7 @@ __all__ = [
     "RunError",
     "Worker",
     "WorkerCall",
+    "broken_by",
     "check",
     "compile",
 ]

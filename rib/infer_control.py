@@ -31,7 +31,7 @@ def infer_let(inference: Inference, node: Let) -> Term:
     else:
         term = annotation(inference, node.annotation)
         check(inference, node.value, term)
-    inference.slots[node] = (inference.define(node.name, term),)
+    inference.slots[node] = (inference.define(node.name, term, node),)
     return UNIT
 
 
@@ -82,7 +82,7 @@ def infer_for(inference: Inference, node: For) -> Term:
     """A list of what is yielded."""
     element = _iterate(inference, node.iterable)
     with inference.scope():
-        inference.slots[node] = (inference.define(node.name, element),)
+        inference.slots[node] = (inference.define(node.name, element, node),)
         _statements(inference, node.statements)
         result = inference.infer(node.result)
     if resolve(result) is UNIT:
@@ -96,8 +96,8 @@ def infer_reduce(inference: Inference, node: Reduce) -> Term:
     element = _iterate(inference, node.iterable)
     term = inference.infer(node.initial)
     with inference.scope():
-        accumulator = inference.define(node.accumulator, term)
-        inference.slots[node] = (accumulator, inference.define(node.name, element))
+        accumulator = inference.define(node.accumulator, term, node)
+        inference.slots[node] = (accumulator, inference.define(node.name, element, node))
         _statements(inference, node.statements)
         inference.infer(node.result)
     details = ("each turn must yield the type of the initial value",)

@@ -52,7 +52,7 @@ def infer_pattern(inference: Inference, pattern: Pattern, term: Term) -> None:
             inference.infer(value)
             inference.demand(term, value)
         case Alias(name, inner):
-            inference.slots[pattern] = (inference.define(name, term),)
+            inference.slots[pattern] = (inference.define(name, term, pattern),)
             infer_pattern(inference, inner, term)
         case Constructor():
             _constructor(inference, pattern, term)
@@ -86,7 +86,7 @@ def _demand(inference: Inference, pattern: Pattern, term: Term, shape: Term) -> 
 def _binding(inference: Inference, pattern: Binding, name: str, term: Term) -> None:
     type_ = _cases_of(inference, name, term)
     if type_ is None:
-        inference.slots[pattern] = (inference.define(name, term),)
+        inference.slots[pattern] = (inference.define(name, term, pattern),)
         return
     # A bare name of a case with a payload ignores the payload.
     inference.uses[pattern] = CaseUse(name)

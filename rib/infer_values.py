@@ -1,6 +1,6 @@
 """Rules for literals, compound values, names, fields, indexes and operators."""
 
-from typing import Final
+from typing import Final, TypeGuard
 
 from rib.diagnostics import Code
 from rib.inference import Inference, nearest
@@ -410,11 +410,11 @@ def infer_index(inference: Inference, node: Index) -> Term:
         match resolve(target), resolve(index):
             case Poison(), _:
                 result.target = POISON
-            case TupleTerm(elements), _ if isinstance(node.index, Number):
-                _element(inference, node, elements, int(float(node.index.digits)), result)
+            case TupleTerm(elements), _ if _is_position(position := node.index):
+                _element(inference, node, elements, int(position.digits), result)
             case ListTerm(element), RangeTerm():
                 unify(result, ListTerm(element))
-            case ListTerm(element), Variable() as position if not position.allowed:
+            case ListTerm(), Variable() as unknown if not unknown.allowed:
                 return False
             case ListTerm(element), _:
                 inference.demand(Variable(INTEGERS), node.index)
@@ -434,6 +434,10 @@ def infer_index(inference: Inference, node: Index) -> Term:
 
     inference.later(attempt, force)
     return result
+
+
+def _is_position(node: Expression) -> TypeGuard[Number]:
+    return isinstance(node, Number) and node.digits.isdigit()
 
 
 def _element(

@@ -14,11 +14,12 @@ from msgspec import Struct
 from rib.catalog import Catalog
 from rib.diagnostics import Code, Diagnostic, diagnostic
 from rib.globals import Globals
-from rib.limits import DIAGNOSTICS_MAX, SUGGESTIONS_MAX
+from rib.limits import DIAGNOSTICS_MAX, SUGGESTIONS_MAX, TYPE_PARTS_MAX
 from rib.syntax import Expression, Node, Span, walk
-from rib.terms import POISON, Term, show
+from rib.terms import POISON, Term, is_too_large, show
 from rib.unify import Conflict, unify
 from rib.uses import InputUse, Use
+from wit.limits import TYPE_DEPTH_MAX
 from wit.misfit import near_matches
 
 __all__ = ["Inference", "Local", "Pending", "Rule", "nearest"]
@@ -106,8 +107,11 @@ class Inference:
         finally:
             self._scopes.pop()
 
-    def define(self, name: str, term: Term) -> int:
+    def define(self, name: str, term: Term, node: Node) -> int:
         """Introduce a variable; it shadows an older one of the same name. Returns its slot."""
+        if is_too_large(term):
+            self.report_too_large(node)
+            term = POISON
         slot = self.slot_count
         self.slot_count += 1
         self._scopes[-1][name] = Local(name, slot, term)
@@ -193,6 +197,11 @@ class Inference:
         if len(self.warnings) < DIAGNOSTICS_MAX:
             found = diagnostic(self.text, node.span, code, cause, help=help, severity="warning")
             self.warnings.append(found)
+
+    def report_too_large(self, node: Node) -> None:
+        """Report a type that is too large to be worked with."""
+        cause = f"the type has more than {TYPE_PARTS_MAX} parts or {TYPE_DEPTH_MAX} levels"
+        self.report(node, Code.TOO_LARGE, cause, (), ("build it of smaller values",))
 
     def report_conflict(
         self, conflict: Conflict, node: Node, details: tuple[str, ...] = (), path: str = ""

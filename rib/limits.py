@@ -14,6 +14,7 @@ __all__ = [
     "SUGGESTIONS_MAX",
     "TEXT_CHARACTERS_MAX",
     "TREE_DEPTH_MAX",
+    "TYPE_PARTS_MAX",
     "VALUE_UNITS_MAX",
 ]
 
@@ -33,6 +34,9 @@ NODES_MAX = 20_000
 
 # Digits of one number literal; f64 needs at most 17 that count.
 LITERAL_DIGITS_MAX = 400
+
+# Parts of one inferred type, shared parts each time: `let b = (a, a)` doubles with every line.
+TYPE_PARTS_MAX = 2_000
 
 # Compile errors reported at once.
 DIAGNOSTICS_MAX = 50

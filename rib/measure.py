@@ -20,7 +20,7 @@ def measure(value: Value, most: int) -> int:
     Raises:
         Fault: it is more than `most`; the walk stops there.
     """
-    kind: type[object] = type(value)
+    kind: type[object] = value.__class__
     if kind in _SCALARS:
         return 1
     if kind in _TEXTS and len(value) < most:
@@ -30,12 +30,12 @@ def measure(value: Value, most: int) -> int:
     while waiting:
         current = waiting.pop()
         units += 1
-        kind = type(current)
-        if kind in _TEXTS:
+        inner: type[object] = current.__class__
+        if inner in _TEXTS:
             units += len(current)
-        elif kind is dict:
+        elif inner is dict:
             waiting.extend(current.values())
-        elif kind in _CONTAINERS:
+        elif inner in _CONTAINERS:
             waiting.extend(current)
         if units + len(waiting) > most:
             raise Fault(Code.LIMIT, f"a value of more than {most} members and characters")

@@ -322,9 +322,7 @@ class _Parser(PatternParser):
     def _braces(self) -> Expression:
         start = self.take().start
         if self.at('"'):
-            reason = "the keys of a record are unquoted"
-            span = Span(self.token.start, self.token.start + 1)
-            self.fail(reason, span, helps=("write `{name: value}`",))
+            self._refuse_quoted_key()
         if self.at("}"):
             self.unexpected("flags, a record or a block inside `{}`")
         token = self.token
@@ -347,10 +345,23 @@ class _Parser(PatternParser):
     def _is_typed_statement(self) -> bool:
         """Return whether `{name: type` begins a block; leaves the cursor anywhere."""
         self.take()
-        if not self.at_type():
+        if self.at_type():
+            self.type()
+            return not self.at(",", "}")
+        if self.token.kind != "name":
             return False
-        self.type()
-        return not self.at(",", "}")
+        # A type that a component declares looks like a value, but a record has no `;`.
+        self.take()
+        return self.at(";")
+
+    def _refuse_quoted_key(self) -> None:
+        """Report `{"key": value`; a block may begin with a string, typed or not."""
+        start = self.token.start
+        key = self.string()
+        if self.accept(":") and not self.at_type():
+            reason = "the keys of a record are unquoted"
+            self.fail(reason, key.span, helps=("write `{name: value}`",))
+        self.move(start)
 
     def _flags(self, start: int, first: str) -> Expression:
         labels = [first]

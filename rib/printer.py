@@ -97,7 +97,8 @@ def _at(level: int, expression: Expression) -> str:
 
 def _level(expression: Expression) -> int:
     match expression:
-        case If() | Let():
+        case If() | Let() | Typed():
+            # After `result`, a comparison would look like the types inside it.
             return _LOOSE
         case Binary(operator):
             return _LEVELS[operator]
@@ -127,6 +128,8 @@ def _text(expression: Expression) -> str:
             return f"{_at(_SUFFIX, target)}[{_text(index)}]"
         case Range(first, last, inclusive):
             end = "" if last is None else _at(_RANGE + 1, last)
+            # A brace after a range begins the body of a loop.
+            end = f"({end})" if end.startswith("{") else end
             return f"{_at(_RANGE + 1, first)}{'..=' if inclusive else '..'}{end}"
         case Unary(operator, operand):
             text = _at(_UNARY, operand)

@@ -155,23 +155,27 @@ class Program:
     async def _effect(self, index: int, stack: list[Value], frame: Frame, port: Port) -> None:
         instruction = self._code.instructions[index]
         effect: WorkerCall | ResourceDrop
+        if isinstance(instruction, Drop):
+            effect = self._drop(stack, frame)
+        else:
+            assert isinstance(instruction, CallWorker | CallResource | CallHandle)
+            effect = self._call(instruction, stack, frame)
         try:
-            match instruction:
-                case CallWorker() | CallResource() | CallHandle():
-                    effect = self._call(instruction, stack, frame)
-                    stack.append(await port.call(effect))
-                case Drop():
-                    target = stack.pop()
-                    resource = target if isinstance(target, Resource) else None
-                    handle = None if resource is not None else target
-                    effect = ResourceDrop(frame.next_position(), resource, handle)
-                    await port.drop(effect)
-                    stack.append(None)
-                case other:
-                    raise AssertionError(f"{other} has no effect")
+            if isinstance(effect, WorkerCall):
+                stack.append(await port.call(effect))
+            else:
+                await port.drop(effect)
+                stack.append(None)
         except CallError as error:
             cause = f"failed to invoke function {effect.name()}: {error}"
             raise Fault(Code.CALL_FAILED, cause) from error
+
+    def _drop(self, stack: list[Value], frame: Frame) -> ResourceDrop:
+        target = stack.pop()
+        position = frame.next_position()
+        if isinstance(target, Resource):
+            return ResourceDrop(position, target)
+        return ResourceDrop(position, None, target)
 
     def _call(
         self,

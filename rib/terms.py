@@ -8,6 +8,8 @@ from typing import Final, TypeAlias, assert_never, final
 
 from msgspec import Struct
 
+from rib.limits import TYPE_PARTS_MAX
+from wit.limits import TYPE_DEPTH_MAX
 from wit.type_text import type_text
 from wit.types import (
     Borrow,
@@ -54,6 +56,7 @@ __all__ = [
     "Unit",
     "Variable",
     "from_wit",
+    "is_too_large",
     "range_fields",
     "resolve",
     "show",
@@ -223,16 +226,32 @@ def parts(term: Term) -> tuple[Term, ...]:
 
 def variables(term: Term) -> list[Variable]:
     """Return the unknown parts of a term, each once, outermost first."""
-    found: dict[int, Variable] = {}
+    found: list[Variable] = []
+    # Types share parts, so that a walk without memory could take for ever.
+    seen: set[int] = set()
     waiting = [term]
     while waiting:
         current = resolve(waiting.pop())
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
         if isinstance(current, Variable):
-            if id(current) in found:
-                continue
-            found[id(current)] = current
+            found.append(current)
         waiting.extend(parts(current))
-    return list(found.values())
+    return found
+
+
+def is_too_large(term: Term) -> bool:
+    """Return whether a type has too many parts or nests too deeply to be worked with."""
+    count = 0
+    waiting = [(term, 1)]
+    while waiting:
+        current, depth = waiting.pop()
+        count += 1
+        if count > TYPE_PARTS_MAX or depth > TYPE_DEPTH_MAX:
+            return True
+        waiting.extend((part, depth + 1) for part in parts(resolve(current)))
+    return False
 
 
 def from_wit(type_: Type | None) -> Term:
@@ -303,23 +322,27 @@ def _record(fields: dict[str, Term], name: TypeName | None) -> RecordType:
 
 def show(term: Term) -> str:
     """Return a term as messages show it."""
+    return "a very large type" if is_too_large(term) else _show(term)
+
+
+def _show(term: Term) -> str:
     match resolve(term):
         case Variable() as variable:
             return _show_variable(variable)
         case Primitive() as primitive:
             return primitive.value
         case ListTerm(element, length):
-            return f"list<{show(element)}{'' if length is None else f', {length}'}>"
+            return f"list<{_show(element)}{'' if length is None else f', {length}'}>"
         case OptionTerm(some):
-            return f"option<{show(some)}>"
+            return f"option<{_show(some)}>"
         case ResultTerm(ok, err):
             return _show_result(ok, err)
         case TupleTerm(elements):
-            return f"tuple<{', '.join(map(show, elements))}>"
+            return f"tuple<{', '.join(map(_show, elements))}>"
         case RecordTerm(fields, name):
             return name.name if name is not None else _show_record(fields)
         case RangeTerm(element):
-            return f"range<{show(element)}>"
+            return f"range<{_show(element)}>"
         case Nominal(type_):
             return type_text(type_)
         case Unit():
@@ -333,14 +356,14 @@ def show(term: Term) -> str:
 
 
 def _show_result(ok: Term, err: Term) -> str:
-    sides = ["_" if isinstance(resolve(side), Unit) else show(side) for side in (ok, err)]
+    sides = ["_" if isinstance(resolve(side), Unit) else _show(side) for side in (ok, err)]
     if sides == ["_", "_"]:
         return "result"
     return f"result<{sides[0]}>" if sides[1] == "_" else f"result<{', '.join(sides)}>"
 
 
 def _show_record(fields: dict[str, Term]) -> str:
-    return f"record {{ {', '.join(f'{key}: {show(value)}' for key, value in fields.items())} }}"
+    return f"record {{ {', '.join(f'{key}: {_show(value)}' for key, value in fields.items())} }}"
 
 
 def _show_variable(variable: Variable) -> str:

@@ -90,6 +90,7 @@ from rib.terms import (
     ResourceTerm,
     Term,
     Variable,
+    is_too_large,
     parts,
     resolve,
     show,
@@ -148,6 +149,12 @@ def infer_types(text: str, program: Block, catalog: Catalog, globals_: Globals) 
     inference.infer(program)
     _solve(inference)
     nodes = _inner_first(program)
+    large = next((n for n in nodes if n in inference.types and _is_too_large(inference, n)), None)
+    if large is not None:
+        # Every further check would walk all of it.
+        if not inference.diagnostics:
+            inference.report_too_large(large)
+        return inference
     _report_unresolved(inference, nodes)
     # The sign of `-128` stands outside the number, whose range depends on it.
     negated = {
@@ -159,6 +166,10 @@ def infer_types(text: str, program: Block, catalog: Catalog, globals_: Globals) 
         _check_node(inference, node, is_negative=node in negated)
     _check_result(inference, program)
     return inference
+
+
+def _is_too_large(inference: Inference, node: Node) -> bool:
+    return is_too_large(inference.types[node])
 
 
 def _inner_first(program: Block) -> list[Node]:
@@ -176,6 +187,8 @@ def _solve(inference: Inference) -> None:
         inference.settle()
         if not (_default_inputs(inference) or inference.force() or _default_numbers(inference)):
             break
+    _close(inference)
+    inference.settle()
     _close(inference)
 
 
@@ -225,8 +238,13 @@ def _close(inference: Inference) -> None:
 
 def _report_unresolved(inference: Inference, nodes: list[Node]) -> None:
     for node in nodes:
-        term = inference.types.get(node)
-        unknown = [] if term is None else variables(term)
+        if isinstance(node, Method) and isinstance(resolve(inference.types[node.target]), Variable):
+            # What the method is called on is the place to look at, whatever it is called with.
+            inference.report(node, Code.INVALID_METHOD, _unresolved_method(node))
+            for variable in [*variables(inference.types[node.target]), *_unknown(inference, node)]:
+                variable.target = POISON
+    for node in nodes:
+        unknown = _unknown(inference, node)
         if not unknown:
             continue
         helps: tuple[str, ...] = ()
@@ -235,14 +253,16 @@ def _report_unresolved(inference: Inference, nodes: list[Node]) -> None:
             known = [*inference.catalog.case_names(), *(inference.globals.roots or ())]
             near = nearest(node.name, known)
             helps = (f"make sure `{node.name}` is a valid identifier", *near)
-        elif isinstance(node, Method):
-            cause, helps = _unresolved_method(node), ()
         else:
             helps = ("say it: `let name: type = …`",)
-        code = Code.INVALID_METHOD if isinstance(node, Method) else Code.UNDETERMINED
-        inference.report(node, code, cause, (), helps)
+        inference.report(node, Code.UNDETERMINED, cause, (), helps)
         for variable in unknown:
             variable.target = POISON
+
+
+def _unknown(inference: Inference, node: Node) -> list[Variable]:
+    term = inference.types.get(node)
+    return [] if term is None else variables(term)
 
 
 def _unresolved_method(node: Method) -> str:
@@ -285,6 +305,9 @@ def _check_number(inference: Inference, node: Number, *, is_negative: bool) -> N
         largest = F32_MAX if type_ is Primitive.F32 else F64_MAX
         if float(node.digits) > largest:
             inference.report(node, Code.NUMBER_RANGE, f"{node.digits} does not fit {type_.value}")
+        return
+    if not node.digits.isdigit():
+        inference.report(node, Code.NUMBER_RANGE, f"{node.digits} does not fit {type_.value}")
         return
     value = -int(node.digits) if is_negative else int(node.digits)
     low, high = INTEGER_RANGES[type_]

@@ -15,12 +15,19 @@ class WitError(ValueError):
 
 
 class ParseError(WitError):
-    """Text that does not parse. `line` and `column` count from 1."""
+    """Text that does not parse. `line` and `column` count from 1.
 
-    def __init__(self, message: str, *, line: int = 1, column: int = 1) -> None:
+    `reason` is the message without place and excerpt; `file` is empty for text without a name.
+    """
+
+    def __init__(
+        self, message: str, *, line: int = 1, column: int = 1, reason: str = "", file: str = ""
+    ) -> None:
         super().__init__(message)
         self.line = line
         self.column = column
+        self.reason = reason or message
+        self.file = file
 
 
 class BinaryError(WitError):

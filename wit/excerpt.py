@@ -37,4 +37,4 @@ def parse_error(
     line, column = place(text, offset)
     prefix = f"{file}:" if file else ""
     message = f"{prefix}{line}:{column}: {reason}\n{excerpt(text, offset, length)}"
-    return ParseError(message, line=line, column=column)
+    return ParseError(message, line=line, column=column, reason=reason, file=file)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from actors.engine import bindings
 from actors.engine.abi.exports import ExportAdapter
 from actors.engine.abi.runtime import trap
+from actors.engine.bindings import Address
 from actors.engine.contexts import ExportContext, FiberFunction, GuestContexts
 from actors.engine.core.module import FunctionSignature
 from actors.engine.core_instances import CoreInstances
@@ -61,6 +62,8 @@ class GuestInstance:
         )
         self._store.pace = pace
         self._store.contexts = GuestContexts(self._store, plan, self._instances)
+        # Their size is asked for after every invocation. Empty until they exist.
+        self._memories: tuple[Address, ...] = ()
 
     async def start(self) -> None:
         """Make the core instances.
@@ -69,6 +72,7 @@ class GuestInstance:
             GuestTrap: a start function trapped, or the limits are too small.
         """
         await self._instances.instantiate()
+        self._memories = tuple(map(self._instances.address, self._program.memories))
         self._check_memory()
 
     def _check_memory(self) -> None:
@@ -85,10 +89,7 @@ class GuestInstance:
         if not self._store.is_open:
             return 0
         context = self._store.context
-        return sum(
-            bindings.memory_size(context, self._instances.address(memory))
-            for memory in self._program.memories
-        )
+        return sum([bindings.memory_size(context, memory) for memory in self._memories])
 
     @property
     def is_open(self) -> bool:

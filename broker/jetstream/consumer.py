@@ -18,7 +18,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from enum import Enum, auto
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 import msgspec
 import structlog
@@ -30,6 +30,7 @@ from broker.jetstream.api import CONSUMER_NOT_FOUND, ApiFailure, JetStreamApi
 from broker.jetstream.headers import user_headers
 from broker.jetstream.limits import (
     ACK_WAIT_S,
+    API_RETRIED_TIMEOUT_S,
     DELIVERIES_UNACKNOWLEDGED_MAX,
     PIN_TIMEOUT_S,
     PULL_BATCH,
@@ -44,6 +45,8 @@ from broker.ports import Delivery, Message
 from broker.subjects import STREAM
 
 __all__ = ["JetStreamConsumer"]
+
+T = TypeVar("T")
 
 _GROUP: Final = "owner"
 _PIN: Final = "Nats-Pin-Id"
@@ -279,7 +282,7 @@ class JetStreamConsumer:
 
     async def _info(self) -> _ConsumerInfo:
         try:
-            return await self._api.call(f"CONSUMER.INFO.{self._name}", None, _ConsumerInfo)
+            return await self._ask("INFO", None, _ConsumerInfo)
         except ApiFailure as failure:
             if failure.error.err_code != CONSUMER_NOT_FOUND:
                 raise
@@ -294,19 +297,20 @@ class JetStreamConsumer:
             "priority_policy": "pinned_client",
             "priority_timeout": int(PIN_TIMEOUT_S * _NS_PER_S),
         }
-        return await self._api.call(
-            f"CONSUMER.CREATE.{self._name}",
-            {"stream_name": STREAM, "config": config},
-            _ConsumerInfo,
-        )
+        return await self._ask("CREATE", {"stream_name": STREAM, "config": config}, _ConsumerInfo)
 
     async def _reset(self) -> None:
         self._reset_at = time.monotonic()
         self._order = 0
-        await self._api.call(f"CONSUMER.RESET.{self._name}", {}, _Anything)
+        await self._ask("RESET", {}, _Anything)
 
     async def _unpin(self) -> None:
-        await self._api.call(f"CONSUMER.UNPIN.{self._name}", {"group": _GROUP}, _Anything)
+        await self._ask("UNPIN", {"group": _GROUP}, _Anything)
+
+    async def _ask(self, operation: str, body: object, answer: type[T]) -> T:
+        return await self._api.call(
+            f"CONSUMER.{operation}.{self._name}", body, answer, timeout_s=API_RETRIED_TIMEOUT_S
+        )
 
     def _delivery(self, message: WireMessage) -> Delivery:
         token = ack_token(message.reply)

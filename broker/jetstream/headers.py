@@ -51,10 +51,12 @@ def with_user_headers(own: dict[str, str], headers: Mapping[str, str]) -> dict[s
     Raises:
         InternalError: a value holds a line break, or a name is reserved for the broker.
     """
-    for name, value in headers.items():
-        if "\n" in value or "\r" in value:
-            raise InternalError(f"header {name!r} holds a line break: encode its value")
+    text = "".join(headers.values())
+    if "\n" in text or "\r" in text:
+        names = [name for name, value in headers.items() if "\n" in value or "\r" in value]
+        raise InternalError(f"headers {names} hold a line break: encode their values")
+    for name in headers:
         if name.startswith(_RESERVED):
             raise InternalError(f"header {name!r} is the broker's own: choose another name")
-        own[name] = value
+    own.update(headers)
     return own

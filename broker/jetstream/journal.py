@@ -9,7 +9,7 @@ from msgspec import Struct
 from broker.errors import InternalError
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.headers import with_user_headers
-from broker.jetstream.limits import API_TIMEOUT_S
+from broker.jetstream.limits import API_RETRIED_TIMEOUT_S
 from broker.jetstream.publisher import Publisher
 from broker.jetstream.reader import StreamReader
 from broker.layout import is_captured
@@ -111,7 +111,7 @@ class JetStreamJournal:
         if up_to_sequence is not None:
             body["seq"] = up_to_sequence + 1
         answer = await self._api.call(
-            f"STREAM.PURGE.{STREAM}", body, _Purged, timeout_s=API_TIMEOUT_S
+            f"STREAM.PURGE.{STREAM}", body, _Purged, timeout_s=API_RETRIED_TIMEOUT_S
         )
         return answer.purged
 

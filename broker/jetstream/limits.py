@@ -4,6 +4,7 @@ from typing import Final
 
 __all__ = [
     "ACK_WAIT_S",
+    "API_RETRIED_TIMEOUT_S",
     "API_TIMEOUT_S",
     "BACKOFF_MAX_S",
     "BACKOFF_MIN_S",
@@ -35,6 +36,8 @@ __all__ = [
 
 PUBLISH_TIMEOUT_S: Final = 2.0
 API_TIMEOUT_S: Final = 5.0
+# What may be asked again without harm is: a leader that died with the request answers nothing.
+API_RETRIED_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 5.0
 # A replica that died or was stopped with our request answers nothing: another one is asked.
 READ_SILENCE_MAX_S: Final = 1.0

@@ -14,7 +14,6 @@ from broker.errors import InternalError, NotFoundError, UnavailableError
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.headers import user_headers
 from broker.jetstream.limits import (
-    API_TIMEOUT_S,
     READ_ATTEMPTS_MAX,
     READ_BATCH,
     READ_BATCH_BYTES,
@@ -140,7 +139,11 @@ class StreamReader:
         """Return the newest message of a subject as the stream's leader has it."""
         try:
             answer = await self._api.call(
-                f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject}, _LeaderAnswer
+                f"STREAM.MSG.GET.{self._stream}",
+                {"last_by_subj": subject},
+                _LeaderAnswer,
+                timeout_s=READ_SILENCE_MAX_S,
+                retries=READ_ATTEMPTS_MAX - 1,
             )
         except NotFoundError:
             return None
@@ -154,12 +157,22 @@ class StreamReader:
         )
 
     async def _direct_one(self, body: bytes) -> StoredMessage | None:
-        message = await self._wire.request(self._direct, body, timeout_s=API_TIMEOUT_S)
+        message = await self._ask_once_more(body)
         if message.status == _NOT_FOUND:
             return None
         if message.status:
             raise UnavailableError(f"read of {self._stream}: {message.description}")
         return _from_direct(message)
+
+    async def _ask_once_more(self, body: bytes) -> WireMessage:
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._wire.request(self._direct, body, timeout_s=READ_SILENCE_MAX_S)
+            except UnavailableError:
+                if backoff.attempts >= READ_ATTEMPTS_MAX - 1:
+                    raise
+            await backoff.wait()
 
     async def _read_batch(self, subject: str, sequence: int) -> tuple[list[WireMessage], bool]:
         """Return the next messages and whether there are more."""

@@ -56,6 +56,7 @@ class Process:
         """Start it; it must not be running."""
         assert not self.is_running, f"{self.name} is running already"
         self.starts += 1
+        self._close_stdin()
         with self.log_file.open("ab") as output:
             self._process = subprocess.Popen(
                 self.command(),
@@ -109,7 +110,10 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdin is not None:
+        self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
 

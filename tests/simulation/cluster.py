@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
 from actors.components.record import Upload, blob_name
@@ -12,7 +12,9 @@ from actors.options import ExecutorOptions
 from actors.programs import Programs, link
 from actors.service import Executor
 from broker import subjects
+from broker.errors import UnavailableError
 from broker.memory import MemoryBroker, MemoryCluster
+from broker.ports import Message
 from oplog.codec import decode
 from oplog.headers import peek
 from tests.simulation.scripted import ScriptedEngine
@@ -42,9 +44,17 @@ class CrashingJournal:
         self._journal = journal
         self.appends = 0
         self.crash_at: tuple[int, str] | None = None
+        self.reads_to_fail = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
+
+    async def read(self, subject: str, **options: Any) -> AsyncIterator[Message]:
+        if self.reads_to_fail:
+            self.reads_to_fail -= 1
+            raise UnavailableError("no answer in time")
+        async for message in self._journal.read(subject, **options):
+            yield message
 
     async def append(self, subject: str, data: bytes, **options: Any) -> int:
         self.appends += 1

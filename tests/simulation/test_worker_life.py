@@ -127,6 +127,22 @@ def test_a_trap_is_retried_and_then_fails_the_worker() -> None:
     run(main())
 
 
+def test_a_broker_that_does_not_answer_is_no_failure_of_the_guest() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            await simulation.invoke("a", "add", 5, key="k1")
+            # More often than a failing guest would be tried again.
+            node.broker.journal.reads_to_fail = 10
+            await node.connection.reconnect()
+            await simulation.publish("a", "add", 2, key="k2")
+            assert (await simulation.result("k2"))["result"] == 7
+            assert node.broker.journal.reads_to_fail == 0
+            assert "error" not in kinds(await simulation.log("a"))
+
+    run(main())
+
+
 def test_an_exited_worker_runs_nothing_more() -> None:
     async def main() -> None:
         async with Simulation() as simulation:

@@ -225,6 +225,7 @@ def is_indirect(type_: FunctionType) -> bool:
     return type_.result is not None and len(flatten(type_.result)) > FLAT_RESULTS_MAX
 
 
+@lru_cache(maxsize=_MEMO_MAX)
 def core_signature(type_: FunctionType, *, lowered: bool) -> FunctionSignature:
     """Return the core type of a function: as called by the guest (lowered), or as the guest's."""
     if is_spilled(type_):
