@@ -112,6 +112,9 @@ class CallTable:
         except (WitError, msgspec.DecodeError) as error:
             message = f"{signature(bound.function)}: {error}"
             raise RejectedError(Failure(kind="bad-parameters", message=message)) from error
+        except RecursionError as error:
+            message = f"{signature(bound.function)}: the parameters nest too deep"
+            raise RejectedError(Failure(kind="bad-parameters", message=message)) from error
         if len(raw) > PARAMETERS_BYTES_MAX:
             message = f"the parameters have more than {PARAMETERS_BYTES_MAX} bytes"
             raise RejectedError(Failure(kind="too-large", message=message))

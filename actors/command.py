@@ -69,4 +69,6 @@ def understand_command(message: Message) -> Command:
     except UnicodeDecodeError as error:
         text = f"no command: not UTF-8 (byte {error.start})"
         return BadCommand(Failure(kind="bad-message", message=text))
+    except RecursionError:
+        return BadCommand(Failure(kind="bad-message", message="no command: it nests too deep"))
     return command

@@ -146,7 +146,7 @@ class Life:
         broker = services.broker
         async with services.loading:
             loaded = await load(broker.journal, broker.blobs, address.log)
-            past = Past(loaded)
+            past = await Past.read(loaded)
         references = {
             reference: await payloads.fetch(Raw(reference), broker.blobs)
             for reference in past.references

@@ -17,6 +17,7 @@ __all__ = [
     "MESSAGE_BYTES_MAX",
     "OUTCOME_OVERHEAD_BYTES",
     "PARAMETERS_BYTES_MAX",
+    "PAST_ENTRIES_PER_TURN_MAX",
     "QUEUE_MESSAGES_MAX",
     "RELOAD_DELAY_S",
     "RELOAD_DOUBLINGS_MAX",
@@ -41,6 +42,8 @@ LOG_MESSAGE_BYTES_MAX: Final = 64 << 10
 UNCOMMITTED_ENTRIES_MAX: Final = 1_000
 # How many invocations of one worker run before other workers get a turn of the event loop.
 INVOCATIONS_PER_TURN_MAX: Final = 8
+# How many entries of one log are folded before other workers get a turn: some milliseconds.
+PAST_ENTRIES_PER_TURN_MAX: Final = 2_000
 # Messages kept in memory per worker; the rest stays in the stream and is read when these are done.
 QUEUE_MESSAGES_MAX: Final = 10_000
 # Consumed messages are removed from the mailbox once this many have piled up.

@@ -5,8 +5,8 @@ no sense becomes a `Malformed` with the failure that its sender gets, so that po
 worker.
 """
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -63,6 +63,8 @@ class _Body(Struct, forbid_unknown_fields=True):
     params: Raw = Raw(b"[]")
 
 
+T = TypeVar("T")
+_NOTHING: Final[Mapping[str, str]] = {}
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_env = msgspec.json.Decoder(dict[str, str]).decode
 _decode_args = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -74,9 +76,8 @@ def understand(message: Message) -> Understood:
     """Return the invocation in a mailbox message, or what is wrong with it."""
     try:
         envelope = _envelope(message)
-    except (ValueError, msgspec.DecodeError) as error:
-        plain = Envelope(sequence=message.sequence, key=f"seq-{message.sequence}")
-        return Malformed(plain, Failure(kind="bad-message", message=f"bad header: {error}"))
+    except ValueError as error:
+        return Malformed(_plain_envelope(message), _bad(f"bad header: {error}"))
     size = len(message.data)
     if size > MESSAGE_BYTES_MAX:
         return Malformed(
@@ -101,6 +102,8 @@ def understand(message: Message) -> Understood:
                 "and 'params'"
             ),
         )
+    except RecursionError:
+        return Malformed(envelope, _bad("the payload's arrays or objects nest too deep"))
 
 
 def is_inbox(subject: str) -> bool:
@@ -122,11 +125,11 @@ def _bad(message: str) -> Failure:
 
 
 def _call(data: bytes) -> JsonCall | Call:
-    head = data.lstrip()[:1]
-    if head == b"{":
+    # All of it, since parameters are kept as they are until the function is known.
+    text = data.decode().strip()
+    if text.startswith("{"):
         body = _decode_body(data)
         return JsonCall(body.function, body.params)
-    text = data.decode().strip()
     if not text:
         raise ParseError("the payload is empty; expected a WAVE call like add(5)")
     return parse_call(text)
@@ -144,23 +147,38 @@ def _envelope(message: Message) -> Envelope:
             f"Shem-Result-To {result_to[:RESULT_TO_BYTES_MAX]!r} is no inbox: expected a subject "
             f"of at most {RESULT_TO_BYTES_MAX} bytes without wildcards, outside 'shem.' and '$'"
         )
-    caller, chain, env, args = (
-        get("Shem-Caller"),
-        get("Shem-Chain"),
-        get("Shem-Env"),
-        get("Shem-Args"),
-    )
     return Envelope(
         sequence=message.sequence,
         key=key,
         result_to=result_to,
-        caller=_decode_caller(caller) if caller else None,
-        chain=_decode_chain(chain) if chain else (),
+        caller=_decoded(headers, "Shem-Caller", _decode_caller, None),
+        chain=_decoded(headers, "Shem-Chain", _decode_chain, ()),
         traceparent=get("traceparent"),
         tracestate=get("tracestate"),
-        arguments=_decode_args(args) if args else (),
-        environment=tuple(_decode_env(env).items()) if env else (),
+        arguments=_decoded(headers, "Shem-Args", _decode_args, ()),
+        environment=tuple(_decoded(headers, "Shem-Env", _decode_env, _NOTHING).items()),
     )
+
+
+def _plain_envelope(message: Message) -> Envelope:
+    """Return what can be said of a message with a bad header, so that its sender is answered."""
+    key = message.headers.get("Shem-Key")
+    result_to = message.headers.get("Shem-Result-To")
+    return Envelope(
+        sequence=message.sequence,
+        key=key if key and len(key.encode()) <= KEY_BYTES_MAX else f"seq-{message.sequence}",
+        result_to=result_to if result_to is not None and is_inbox(result_to) else None,
+    )
+
+
+def _decoded(headers: Mapping[str, str], name: str, decode: Callable[[str], T], absent: T) -> T:
+    value = headers.get(name)
+    if not value:
+        return absent
+    try:
+        return decode(value)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"{name} does not fit: {error}") from error
 
 
 def _bounded(headers: Mapping[str, str], name: str, limit: int) -> str | None:

@@ -4,10 +4,12 @@ From this it is decided whether a guest is needed at all: a suspended, failed or
 work is understood without replay.
 """
 
+import asyncio
 from typing import final
 
 from msgspec import Raw
 
+from actors.limits import PAST_ENTRIES_PER_TURN_MAX
 from oplog import payloads
 from oplog.entries import (
     Create,
@@ -15,6 +17,7 @@ from oplog.entries import (
     ErrorEntry,
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
+    ImportedFunctionInvoked,
     InvocationRejected,
     Suspend,
 )
@@ -32,7 +35,7 @@ class Past:
     `unsent` are the entries whose messages may not have left the executor that wrote them.
     """
 
-    def __init__(self, log: LoadedLog) -> None:
+    def __init__(self, *, sent: int) -> None:
         self.created: Create | None = None
         self.open: ExportedFunctionInvoked | None = None
         """The invocation that has begun and has no outcome."""
@@ -45,28 +48,49 @@ class Past:
         self.waiting_since = 0
         """The index of the entry that says until when the worker waits."""
         self._begun: tuple[int, ExportedFunctionInvoked] | None = None
-        sent = log.head.marks.sent
-        for index, entry, sequence in log.entries():
-            self.status.apply(index, entry)
-            self.last_ms = max(self.last_ms, entry.at_ms)
-            self._collect_references(entry)
-            self._follow(index, entry, sequence)
-            if index > sent:
-                if not self.unsent and self._begun is not None and self._begun[0] < index:
-                    # An outcome is sent to whom the beginning of its invocation names.
-                    self.unsent.append(self._begun)
-                self.unsent.append((index, entry))
+        self._sent = sent
+
+    @staticmethod
+    async def read(log: LoadedLog) -> "Past":
+        """Fold the whole log, giving way to other workers now and then.
+
+        Raises:
+            CorruptLogError: a commit cannot be believed.
+        """
+        past = Past(sent=log.head.marks.sent)
+        turn_ends = PAST_ENTRIES_PER_TURN_MAX
+        for commit, sequence in log.commits():
+            for index, entry in enumerate(commit.entries, commit.first):
+                past._apply(index, entry, sequence)
+            if commit.last >= turn_ends:
+                turn_ends = commit.last + PAST_ENTRIES_PER_TURN_MAX
+                await asyncio.sleep(0)
+        return past
+
+    def _apply(self, index: int, entry: Entry, sequence: int) -> None:
+        self.status.apply(index, entry)
+        self.last_ms = max(self.last_ms, entry.at_ms)
+        self._collect_references(entry)
+        self._follow(index, entry, sequence)
+        if index > self._sent:
+            if not self.unsent and self._begun is not None and self._begun[0] < index:
+                # An outcome is sent to whom the beginning of its invocation names.
+                self.unsent.append(self._begun)
+            self.unsent.append((index, entry))
 
     def _follow(self, index: int, entry: Entry, sequence: int) -> None:
+        # The frequent ones first: each case is a comparison of its own.
         match entry:
-            case Create():
-                self.created = entry
+            case ImportedFunctionInvoked():
+                pass
             case ExportedFunctionInvoked():
                 self.open = entry
                 self._begun = index, entry
             case ExportedFunctionCompleted():
                 self.open = None
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
+            case Create():
+                self.created = entry
             case InvocationRejected():
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
             case Suspend() | ErrorEntry():

@@ -138,7 +138,7 @@ class Session:
             # Nothing that the guest did, a broker that is away included: the worker is loaded
             # again, here or elsewhere, and this counts as no attempt.
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged, and told to the caller
             self._log().exception("a host function failed")
             return self._failed(
                 Failure(kind="internal", message=f"{type(error).__name__}: {error}")
@@ -180,6 +180,12 @@ class Session:
             bound, arguments, params = guest.calls.bind(understood.call)
         except RejectedError as error:
             self._ledger.reject(envelope, error.failure, function=understood.call.function)
+            return
+        except Exception as error:
+            # A bug of ours, and the guest has not run: one message must not fail its worker.
+            log.exception("cannot bind a call", function=understood.call.function)
+            failure = Failure(kind="internal", message=f"{type(error).__name__}: {error}")
+            self._ledger.reject(envelope, failure, function=understood.call.function)
             return
         invoked = self._ledger.begin(envelope, bound.name, params)
         if self._tracing.enabled:

@@ -39,6 +39,8 @@ __all__ = [
 ]
 
 _MARK: Final = b'{"$blob":'
+# Up to this size copying a value is cheaper than a view of it.
+_COPIED_BYTES_MAX: Final = 1024
 
 
 class _Reference(Struct, frozen=True):
@@ -67,6 +69,8 @@ def prefix(incarnation: str) -> str:
 
 def is_reference(value: Raw) -> bool:
     """Whether the value lies in the blob store. `fetch` gets it."""
+    if len(value) <= _COPIED_BYTES_MAX:
+        return bytes(value).startswith(_MARK)
     return bytes(memoryview(value)[: len(_MARK)]) == _MARK
 
 

@@ -105,20 +105,21 @@ class StatusFold:
     def apply(self, index: int, entry: Entry) -> None:
         """Take the next entry into account."""
         self.index = index
+        # The frequent ones first: each case is a comparison of its own.
         match entry:
             case ImportedFunctionInvoked():
                 self._progress("running")
-            case Log() | InvocationRejected() | CancelPendingInvocation():
-                pass
-            case Deleted():
-                # Stands alone, at index 0: no worker is left to have a status.
-                pass
             case ExportedFunctionInvoked():
                 self._progress("running")
                 self._open = entry
                 self._invocations += 1
             case ExportedFunctionCompleted():
                 self._complete()
+            case Log() | InvocationRejected() | CancelPendingInvocation():
+                pass
+            case Deleted():
+                # Stands alone, at index 0: no worker is left to have a status.
+                pass
             case Create():
                 self._component_version = entry.component_version
                 self._created_at_ms = entry.at_ms

@@ -59,6 +59,8 @@ def route(body: type[Body], run: Callable[[Body, Request], Awaitable[object]]) -
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # ValidationError is a DecodeError too; its message ends with the path.
             raise ApiError("bad-request", f"{request.subject}: {error}") from error
+        except RecursionError as error:
+            raise ApiError("bad-request", f"{request.subject}: it nests too deep") from error
         return await run(decoded, request)
 
     return handle

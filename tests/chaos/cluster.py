@@ -67,6 +67,11 @@ class Process:
                 stderr=subprocess.STDOUT,
             )
 
+    def wait(self) -> None:
+        """Return when it has ended by itself."""
+        if self._process is not None:
+            self._process.wait()
+
     def kill(self) -> None:
         """`kill -9`, and wait for the end."""
         self._end(signal.SIGKILL)

@@ -44,15 +44,13 @@ def test_an_inbox_of_the_system_is_refused() -> None:
     async def main() -> None:
         async with Simulation() as simulation:
             simulation.start()
-            sequence = (
-                await simulation.client.journal.publish(
-                    f"shem.invoke.{COMPONENT}.a",
-                    json.dumps({"function": "get", "params": []}).encode(),
-                    message_id="m",
-                    headers={"Shem-Result-To": "shem.control.counter.b", "Shem-Key": "k"},
-                )
-            ).sequence
-            outcome = await simulation.result(f"seq-{sequence}")
+            await simulation.client.journal.publish(
+                f"shem.invoke.{COMPONENT}.a",
+                json.dumps({"function": "get", "params": []}).encode(),
+                message_id="m",
+                headers={"Shem-Result-To": "shem.control.counter.b", "Shem-Key": "k"},
+            )
+            outcome = await simulation.result("k")
             assert outcome["error"]["kind"] == "bad-message"
             assert "Shem-Result-To" in outcome["error"]["message"]
 

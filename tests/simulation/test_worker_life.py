@@ -248,6 +248,10 @@ def test_a_worker_can_be_created_before_it_is_invoked() -> None:
     ("data", "kind"),
     [
         (b"\xff\xfe", "bad-message"),
+        (b'{"function": "add", "params": ["\xff"]}', "bad-message"),
+        (b'{"function": "add", "params": ["\\ud83d"]}', "bad-message"),
+        (b'{"function": "add", "params": ' + 50_000 * b"[" + b"}", "bad-message"),
+        (b"add(" + 50_000 * b"[", "bad-message"),
         (b'{"function": "add", "params": [', "bad-message"),
         (b'{"function": 5}', "bad-message"),
         (b'{"function": "nope", "params": []}', "unknown-function"),

@@ -1,21 +1,17 @@
-"""The door to lark: WIT text to the tree of one file, with errors that say what was expected."""
+"""WIT text to the tree of one file, with errors that say what was expected."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.resources import files
-from typing import Any, Final, cast, final
-
-from lark import Lark
-from lark.exceptions import UnexpectedToken
-from lark.lexer import Lexer
+from typing import Any, Final, final
 
 from wit.errors import ParseError
 from wit.excerpt import parse_error
 from wit.text.builder import Builder, MisplacedError, PackageHead, Token
 from wit.text.lexer import KEYWORDS, MARKS, check_identifier, words
-from wit.text.nodes import Attributes, FileNode, Item
+from wit.text.nodes import Attributes, FileNode, Item, TypeNode
+from wit.text.table import END, NOTHING, Rule, load
 
-__all__ = ["parse"]
+__all__ = ["parse", "parse_type_node"]
 
 
 def parse(text: str, file: str = "") -> FileNode:
@@ -28,37 +24,121 @@ def parse(text: str, file: str = "") -> FileNode:
     Raises:
         ParseError: with file, line, column and what was expected there.
     """
-    parser: Any = cast("Any", _grammar()).parse_interactive("")
+    parts: list[Any] = _parsed(text, file, "start")
+    return _file(parts, text, file)
+
+
+def parse_type_node(text: str) -> TypeNode:
+    """Return the tree of a type expression, `list<tuple<item, u32>>`.
+
+    Raises:
+        ParseError: with line, column and what was expected there.
+    """
+    node: TypeNode = _parsed(text, "", "type")
+    return node
+
+
+def _parsed(text: str, file: str, start: str) -> Any:
+    parser = _Parser(start)
     try:
         for token in _tokens(text, file):
-            parser.feed_token(token)
-        end = _token("$END", "", len(text), "")
-        parts: list[Any] = parser.feed_token(end)
-    except UnexpectedToken as error:
-        token = cast("Token", error.token)
-        raise _unexpected(token, parser.accepts(), text, file) from None
+            parser.feed(token)
+        return parser.feed(_token(END, "", len(text), ""))
+    except _UnexpectedError as error:
+        raise _unexpected(error.token, parser.accepted(), text, file) from None
     except MisplacedError as error:
         raise parse_error(
             error.reason, text, error.offset, length=error.length, file=file
         ) from None
-    return _file(parts, text, file)
 
 
-@final
-class _NoLexer(Lexer):
-    """Stands where lark wants a lexer: tokens are fed to the parser one by one."""
+class _UnexpectedError(Exception):
+    """No sentence of the grammar goes on with this token."""
 
-    def __init__(self, _configuration: object) -> None:
-        pass
-
-    def lex(self, _lexer_state: object, _parser_state: object) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - never called
-        return iter(())
+    def __init__(self, token: Token) -> None:
+        super().__init__(token)
+        self.token = token
 
 
 @cache
-def _grammar() -> Lark:
-    grammar = files("wit.text").joinpath("wit.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer=_NoLexer, transformer=cast("Any", Builder()))
+def _callbacks() -> dict[str, Callable[[list[Any]], Any]]:
+    builder = Builder()
+    names = {rule.callback for rule in load().rules if rule.callback}
+    return {"": _children} | {name: getattr(builder, name) for name in names}
+
+
+def _children(children: list[Any]) -> list[Any]:
+    return children
+
+
+@final
+class _Parser:
+    """Follows the table of the grammar, token by token."""
+
+    def __init__(self, start: str) -> None:
+        self._table = load()
+        self._callbacks = _callbacks()
+        self._end = self._table.ends[start]
+        self._states = [self._table.starts[start]]
+        self._values: list[Any] = []
+        # The state before the last token, as reductions go on until one is found to be in vain.
+        self._before = list(self._states)
+
+    def feed(self, token: Token) -> Any:
+        """Take one token; return the value of the whole text if it is the end.
+
+        Raises:
+            _UnexpectedError: the token fits nowhere here.
+        """
+        states, rows, kind = self._states, self._table.rows, token.type
+        self._before = list(states)
+        while kind != END or states[-1] != self._end:
+            target = rows[states[-1]].get(kind)
+            if target is None:
+                raise _UnexpectedError(token)
+            if target >= 0:
+                states.append(target)
+                self._values.append(token)
+                return None
+            self._reduce(self._table.rules[-1 - target])
+        return self._values[-1]
+
+    def accepted(self) -> set[str]:
+        """Return the terminals that could have stood in the place of the last token."""
+        symbols = {symbol for row in self._table.rows for symbol in row if symbol.isupper()}
+        return {symbol for symbol in symbols if self._would_take(symbol)}
+
+    def _would_take(self, kind: str) -> bool:
+        states, table = list(self._before), self._table
+        while kind != END or states[-1] != self._end:
+            target = table.rows[states[-1]].get(kind)
+            if target is None:
+                return False
+            if target >= 0:
+                return True
+            rule = table.rules[-1 - target]
+            del states[len(states) - rule.size :]
+            following = table.rows[states[-1]].get(rule.origin)
+            if following is None:
+                return False
+            states.append(following)
+        return True
+
+    def _reduce(self, rule: Rule) -> None:
+        values, states = self._values, self._states
+        first = len(values) - rule.size
+        children: list[Any] = []
+        for place, slot in enumerate(rule.slots):
+            if slot == NOTHING:
+                children.append(None)
+            elif place in rule.inlined:
+                children += values[first + slot]
+            else:
+                children.append(values[first + slot])
+        del values[first:]
+        del states[first + 1 :]
+        values.append(self._callbacks[rule.callback](children))
+        states.append(self._table.rows[states[-1]][rule.origin])
 
 
 def _token(kind: str, text: str, offset: int, docs: str) -> Token:

@@ -86,10 +86,20 @@ class Caller:
         await self.publish(worker, call, key=key, **more)
         return await self.outcome(key)
 
-    async def call(self, worker: str, call: str, *, component: str = COMPONENT) -> dict[str, Any]:
+    async def call(
+        self,
+        worker: str,
+        call: str,
+        *,
+        component: str = COMPONENT,
+        headers: Mapping[str, str] = {},
+    ) -> dict[str, Any]:
         """Request and reply."""
         answer = await self.connection.request(
-            f"shem.call.{component}.{worker}", call.encode(), timeout=REQUEST_TIMEOUT_S
+            f"shem.call.{component}.{worker}",
+            call.encode(),
+            timeout=REQUEST_TIMEOUT_S,
+            headers=dict(headers),
         )
         outcome: dict[str, Any] = json.loads(answer.data)
         return outcome
@@ -110,13 +120,23 @@ class Caller:
 
     async def api(self, operation: str, **body: Any) -> Any:
         """Send a management request and return its answer, which must be no error."""
-        data = json.dumps(body).encode()
-        reply = await self.connection.request(
-            f"shem.api.{operation}", data, timeout=REQUEST_TIMEOUT_S
-        )
-        answer = json.loads(reply.data)
+        answer = await self._ask(operation, body)
         assert "ok" in answer, answer
         return answer["ok"]
+
+    async def refused(self, operation: str, **body: Any) -> dict[str, Any]:
+        """Send a management request and return its error."""
+        answer = await self._ask(operation, body)
+        assert "error" in answer, answer
+        error: dict[str, Any] = answer["error"]
+        return error
+
+    async def _ask(self, operation: str, body: dict[str, Any]) -> dict[str, Any]:
+        reply = await self.connection.request(
+            f"shem.api.{operation}", json.dumps(body).encode(), timeout=REQUEST_TIMEOUT_S
+        )
+        answer: dict[str, Any] = json.loads(reply.data)
+        return answer
 
     async def log(self, worker: str, *, component: str = COMPONENT) -> list[Entry]:
         """Return the entries of a worker, after checking the chain of its commits."""

@@ -101,7 +101,7 @@ def main() -> None:
     async def connect_with_trigger(options: ConnectOptions) -> Any:
         return _Broker(await connect(options), trigger)
 
-    setattr(executor, "connect", connect_with_trigger)
+    executor.connect = connect_with_trigger
     sys.argv[1:] = [settings]
     executor.main()
 

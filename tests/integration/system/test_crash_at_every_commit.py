@@ -64,8 +64,7 @@ def _arm(executor: CrashingExecutor, place: str, commit: int) -> None:
 
 async def _revive(executor: CrashingExecutor, place: str, commit: int) -> None:
     """Wait for the end; whoever finishes the work of this victim is the next one."""
-    while executor.is_running:
-        await asyncio.sleep(0.02)
+    await asyncio.to_thread(executor.wait)
     assert executor.exit_status == -signal.SIGKILL, executor.last_words()
     _arm(executor, place, commit + 1)
 

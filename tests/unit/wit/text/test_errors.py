@@ -60,7 +60,7 @@ SYNTAX = [
     (interface("flags f { a: u8 }"), "3:12: expected `,` or `}`, got `:`"),
     (interface("resource r { constructor(); x }"), "expected `:`, got `}`"),
     (interface("resource r { constructor: func(); }"), "3:25: expected `(`, got `:`"),
-    (interface("use x;"), "3:6: expected `.`, got `;`"),
+    (interface("use x;"), "3:6: expected `.` or `:`, got `;`"),
     (interface("use x.{};"), "3:8: expected a name, got `}`"),
     (interface("use x.{a b};"), "3:10: expected `,`, `as` or `}`, got `b`"),
     (interface("import x;"), "3:1: expected a type, a function, `use` or `}`, got `import`"),
