@@ -211,11 +211,13 @@ class Server(Process):
 
 
 class Executor(Process):
-    """An executor process of Shem."""
+    """An executor process of Shem. `modules`: where compiled modules are kept."""
 
-    def __init__(self, index: int, folder: Path, urls: list[str]) -> None:
+    def __init__(
+        self, index: int, folder: Path, urls: list[str], *, modules: Path | None = None
+    ) -> None:
         super().__init__(f"e{index}", folder)
-        self._cache = folder / "modules"
+        self._cache = modules or folder / "modules"
         self._ready_before = 0
         self._urls = [*urls[index % len(urls) :], *urls[: index % len(urls)]]
 

@@ -26,8 +26,10 @@ class CrashingExecutor(Executor):
     Takes effect at the next start.
     """
 
-    def __init__(self, index: int, folder: Path, urls: list[str]) -> None:
-        super().__init__(index, folder, urls)
+    def __init__(
+        self, index: int, folder: Path, urls: list[str], *, modules: Path | None = None
+    ) -> None:
+        super().__init__(index, folder, urls, modules=modules)
         self.crash: tuple[str, int, str] | None = None
 
     def command(self) -> list[str]:
@@ -42,14 +44,20 @@ class CrashingExecutor(Executor):
 
 
 class Whole:
-    """A broker and executors, with the command line against them."""
+    """A broker and executors, with the command line against them.
 
-    def __init__(self, folder: Path, *, executors: int = 1) -> None:
+    `modules`: where compiled modules are kept, for guests that take long to compile.
+    """
+
+    def __init__(self, folder: Path, *, executors: int = 1, modules: Path | None = None) -> None:
         self.folder = folder
         # A kill loses nothing however lazily the disk is synced, and this is about kills.
         self.server = Server(0, folder, free_ports(1), [], sync="2m")
         self.urls = [self.server.url]
-        self.executors = [CrashingExecutor(index, folder, self.urls) for index in range(executors)]
+        self.executors = [
+            CrashingExecutor(index, folder, self.urls, modules=modules)
+            for index in range(executors)
+        ]
 
     def start_server(self) -> None:
         """Start the broker alone."""

@@ -1,0 +1,60 @@
+"""A Python guest with state, randomness and sleep, through the death of everything."""
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.system.caller import Caller, calling
+from tests.integration.system.whole import Whole
+
+NAP_MS = 2_000
+BEFORE_THE_NAP_ENDS_S = 0.5
+
+
+@pytest.mark.timeout(300)
+def test_a_python_worker_survives_the_death_of_everything(tmp_path: Path, runner: Any) -> None:
+    # Shared with the tests of the engine: all Python guests have one interpreter.
+    modules = Path(tempfile.gettempdir()) / f"shem-test-code-{os.getuid()}"
+    whole = Whole(tmp_path, modules=modules)
+    try:
+        whole.start()
+        whole.add("counter", "counter")
+        runner.run(_live(whole))
+    finally:
+        whole.kill()
+
+
+async def _live(whole: Whole) -> None:
+    executor, server = whole.executors[0], whole.server
+    async with calling(whole.urls) as caller:
+        assert await _result(caller, "add(5)", "a") == 5
+        drawn = await _result(caller, "roll()", "b")
+        told = await _result(caller, "now()", "c")
+        # In the middle of an invocation.
+        await caller.publish("alice", f"nap({NAP_MS})", key="nap", component="counter")
+        await asyncio.sleep(BEFORE_THE_NAP_ENDS_S)
+        await asyncio.to_thread(executor.kill)
+        await asyncio.to_thread(server.kill)
+        server.start()
+        executor.start()
+        assert (await caller.outcome("nap"))["result"] == 5
+        assert await _result(caller, "rolled()", "d") == drawn
+        assert await _result(caller, "add(2)", "e") == 7
+        assert await _result(caller, "now()", "f") >= told
+        assert await _result(caller, "roll()", "b") == drawn
+        types = [entry.type for entry in await caller.log("alice", component="counter")]
+        assert types.count("exported-function-invoked") == 7
+        assert types.count("exported-function-completed") == 7
+
+
+async def _result(caller: Caller, call: str, key: str) -> int:
+    attempt = len(caller.answers[key])
+    outcome = await caller.invoke(
+        "alice", call, key=key, component="counter", message_id=f"{key}#{attempt}"
+    )
+    result: int = outcome["result"]
+    return result
