@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shem.cli import component, worker
+from shem.cli import component, wit, worker
 from shem.cli.up import up
 
 __all__ = ["app", "main"]
@@ -25,6 +25,7 @@ app.command(epilog="Examples: `shem up` · `shem up --executors 4 --data ./data 
 )
 app.add_typer(component.app, name="component")
 app.add_typer(worker.app, name="worker")
+app.add_typer(wit.app, name="wit")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback

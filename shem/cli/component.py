@@ -2,9 +2,11 @@
 
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -128,24 +130,37 @@ def list_(
 def get(
     name: ComponentName, *, version: VersionOption = None, format_: FormatOption = Format.TEXT
 ) -> None:
-    """Show a component's settings."""
+    """Show a component: its settings and the functions that it exports."""
     output = Output(format_)
 
     async def work(client: Client) -> None:
-        record = await client.components.get(name, version)
-        output.document(record, lambda console: _show(console, record))
+        described = await client.components.describe(name, version)
+        record = described.component
+        # One object, as if the exports were a setting: scripts read the others by their names.
+        document = {**msgspec.to_builtins(record), "exports": described.exports}
+        output.document(document, lambda console: _show(console, record, described.exports))
 
     run(output, work, component=name)
 
 
-@app.command(epilog="Example: `shem component wit counter`")
+@app.command(epilog="Examples: `shem component wit counter` · `shem component wit counter --full`")
 def wit(
-    name: ComponentName, *, version: VersionOption = None, format_: FormatOption = Format.TEXT
+    name: ComponentName,
+    *,
+    version: VersionOption = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="As WIT text, with all packages that it names.")
+    ] = False,
+    format_: FormatOption = Format.TEXT,
 ) -> None:
     """Show what a component exports and imports."""
     output = Output(format_)
 
     async def work(client: Client) -> None:
+        if full:
+            printed = _full_text(await client.components.download(name, version))
+            output.document({"wit": printed}, lambda console: _write(console, printed))
+            return
         described = await client.components.describe(name, version)
         output.document(described, lambda console: _show_world(console, described))
 
@@ -233,7 +248,19 @@ def _read_file(text: str) -> InitialFile:
         raise typer.BadParameter(f"--file {text!r}: cannot read {source}: {error}") from error
 
 
-def _show(console: Console, record: Component) -> None:
+def _full_text(data: bytes) -> str:
+    # Imported late: no other command of this noun reads components itself.
+    from wit.component import describe  # noqa: PLC0415 - see above
+    from wit.text.from_world import world_text  # noqa: PLC0415 - see above
+
+    return world_text(describe(data))
+
+
+def _write(console: Console, text: str) -> None:
+    console.print(text, end="", markup=False)
+
+
+def _show(console: Console, record: Component, exports: Sequence[str]) -> None:
     shown = table("", "")
     shown.show_header = False
     rows = {
@@ -250,6 +277,10 @@ def _show(console: Console, record: Component) -> None:
     for name, value in rows.items():
         shown.add_row(name, value)
     console.print(shown)
+    if exports:
+        console.print("exports", style="bold")
+    for signature in exports:
+        console.print(f"  {signature}", markup=False)
 
 
 def _show_world(console: Console, described: ComponentDescription) -> None:

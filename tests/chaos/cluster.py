@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 _END_TIMEOUT_S: Final = 15.0
 _LISTEN_TIMEOUT_S: Final = 20.0
+_WORDS_TIMEOUT_S: Final = 30.0
 _READY_TIMEOUT_S: Final = 60.0
 _READY_LINE: Final = b"ready\n"
 _POLL_S: Final = 0.05
@@ -87,6 +89,30 @@ class Process:
     def resume(self) -> None:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
+
+    def wait_until_stopped(self) -> None:
+        """Return when it has stopped itself.
+
+        Raises:
+            TimeoutError: it does not.
+        """
+        deadline = time.monotonic() + _WORDS_TIMEOUT_S
+        while "State:\tT" not in Path(f"/proc/{self.pid}/status").read_text():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} does not stop: {self.last_words()}")
+            time.sleep(_POLL_S)
+
+    def wait_for_words(self, pattern: str) -> None:
+        """Return when its output holds the pattern.
+
+        Raises:
+            TimeoutError: it does not say so.
+        """
+        deadline = time.monotonic() + _WORDS_TIMEOUT_S
+        while re.search(pattern, self.log_file.read_text(errors="replace")) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} never says {pattern!r}: {self.last_words()}")
+            time.sleep(_POLL_S)
 
     def last_words(self) -> str:
         """Return the end of its output."""

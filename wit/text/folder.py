@@ -6,14 +6,15 @@ The one place of this package that reads files.
 from collections.abc import Collection
 from pathlib import Path
 
-from wit.errors import WitError
+from wit.errors import ParseError, WitError
 from wit.limits import WIT_FILES_MAX
 from wit.text.model import Packages
 from wit.text.nodes import FileNode
 from wit.text.parser import parse
-from wit.text.resolver import resolve
+from wit.text.problems import Problems
+from wit.text.resolver import find_problems, resolve
 
-__all__ = ["load", "read_folder"]
+__all__ = ["check", "load", "read_folder"]
 
 
 def load(path: Path, *, features: Collection[str] = (), unify: bool = True) -> Packages:
@@ -38,9 +39,28 @@ def read_folder(path: Path) -> list[list[FileNode]]:
         WitError: nothing to read, or more than `WIT_FILES_MAX` files.
         OSError: a file that cannot be read.
     """
+    return _read_packages(path, Problems(keep=False))
+
+
+def check(path: Path, *, features: Collection[str] = (), unify: bool = True) -> list[ParseError]:
+    """Return all that is wrong with a WIT file or folder; an empty list if `load` would load it.
+
+    Syntax comes first: names are looked up only if all files parse, one error is told per file.
+
+    Raises:
+        WitError: nothing to read, or more than `WIT_FILES_MAX` files.
+        OSError: a file that cannot be read.
+    """
+    problems = Problems(keep=True)
+    folders = _read_packages(path, problems)
+    return problems.found or find_problems(folders, features=features, unify=unify)
+
+
+def _read_packages(path: Path, problems: Problems) -> list[list[FileNode]]:
     if path.is_file():
-        return [[_read(path, path.parent)]]
-    reader = _Reader(path)
+        reader = _Reader(path.parent, problems)
+        return [[reader.file(path)]]
+    reader = _Reader(path, problems)
     main = reader.package(path)
     if not main:
         raise WitError(f"{path}: expected .wit files in the folder")
@@ -48,25 +68,18 @@ def read_folder(path: Path) -> list[list[FileNode]]:
     return [*reader.packages, main]
 
 
-def _read(file: Path, root: Path) -> FileNode:
-    name = file.relative_to(root).as_posix()
-    try:
-        return parse(file.read_text(encoding="utf-8"), name)
-    except UnicodeDecodeError as error:
-        raise WitError(f"{name}: no UTF-8 text at byte {error.start}") from error
-
-
 class _Reader:
     """Reads each package once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, problems: Problems) -> None:
         self._root = root
+        self._problems = problems
         self._files = 0
         self._known: set[str] = set()
         self.packages: list[list[FileNode]] = []
 
     def package(self, folder: Path) -> list[FileNode]:
-        found = [self._file(file) for file in sorted(folder.glob("*.wit")) if file.is_file()]
+        found = [self.file(file) for file in sorted(folder.glob("*.wit")) if file.is_file()]
         self._known.update(file.package.text for file in found if file.package is not None)
         return found
 
@@ -79,7 +92,7 @@ class _Reader:
                 files = self.package(entry)
                 nested = entry / "deps"
             elif entry.suffix == ".wit":
-                files = [self._file(entry)]
+                files = [self.file(entry)]
                 nested = None
             else:
                 continue
@@ -90,8 +103,16 @@ class _Reader:
             if nested is not None:
                 self.add_dependencies(nested)
 
-    def _file(self, file: Path) -> FileNode:
+    def file(self, file: Path) -> FileNode:
+        """Return the tree of one file, an empty one if it does not parse and that is noted."""
         self._files += 1
         if self._files > WIT_FILES_MAX:
             raise WitError(f"{self._root}: more than {WIT_FILES_MAX} WIT files")
-        return _read(file, self._root)
+        name = file.relative_to(self._root).as_posix()
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise WitError(f"{name}: no UTF-8 text at byte {error.start}") from error
+        with self._problems.kept():
+            return parse(text, name)
+        return FileNode(file=name)

@@ -14,6 +14,7 @@ from wit.text.nodes import (
     ResourceNode,
     UseNode,
 )
+from wit.text.problems import Problems
 from wit.text.scopes import TypeEntry, TypeScope, check_unique
 from wit.text.sources import Declaration, Part, Sources, fail
 from wit.world import Function, Interface, NamedType
@@ -38,7 +39,10 @@ class ResolvedInterface:
 class Interfaces:
     """Resolves interfaces when they are first asked for."""
 
-    def __init__(self, sources: Sources, features: frozenset[str]) -> None:
+    def __init__(
+        self, sources: Sources, features: frozenset[str], problems: Problems | None = None
+    ) -> None:
+        self.problems = problems or Problems(keep=False)
         self._sources = sources
         self._features = features
         self._resolved: dict[str, ResolvedInterface] = {}
@@ -74,8 +78,10 @@ class Interfaces:
                 cycle = " → ".join([*self._active[self._active.index(full) :], full])
                 fail(part.file, f"interfaces use each other in a circle: {cycle}", name)
             self._active.append(full)
-            found = self.build(full, declaration.node.items, declaration.part)
-            self._active.pop()
+            try:
+                found = self.build(full, declaration.node.items, declaration.part)
+            finally:
+                self._active.pop()
             self._resolved[full] = found
         return found
 
@@ -95,7 +101,7 @@ class Interfaces:
             match item:
                 case UseNode():
                     if hidden is None:
-                        self.use(item, built.scope, part, built.depends)
+                        self._try_use(item, built, part)
                     continue
                 case FunctionNode():
                     if hidden is None:
@@ -111,6 +117,13 @@ class Interfaces:
                 built.scope.hide(item.name.text, hidden)
         built.interface = self._interface(owner, items, built, gates, resources)
         return built
+
+    def _try_use(self, node: UseNode, built: ResolvedInterface, part: Part) -> None:
+        with self.problems.kept() as problem:
+            self.use(node, built.scope, part, built.depends)
+        if problem.error is not None:
+            for rename in node.names:
+                built.scope.give_up((rename.alias or rename.name).text, problem.error)
 
     def use(
         self, node: UseNode, scope: TypeScope, part: Part, depends: dict[str, None]
@@ -142,16 +155,20 @@ class Interfaces:
         functions: list[Function] = []
         names: list[str] = []
         for name in scope.names():
-            entry = scope.entry(Name(name))
-            if entry.resource is None:
-                types.append(NamedType(name, entry.type))
-            else:
-                names.append(name)
+            with self.problems.kept() as problem:
+                entry = scope.entry(Name(name))
+                if entry.resource is None:
+                    types.append(NamedType(name, entry.type))
+                else:
+                    names.append(name)
+            if problem.error is not None:
+                scope.give_up(name, problem.error)
         for item in items:
-            if isinstance(item, ResourceNode) and item in resources:
-                functions += scope.methods(item, is_visible)
-            elif isinstance(item, FunctionNode) and item.name.text in built.functions:
-                functions.append(Function(item.name.text, scope.function(item.type), owner))
+            with self.problems.kept():
+                if isinstance(item, ResourceNode) and item in resources:
+                    functions += scope.methods(item, is_visible)
+                elif isinstance(item, FunctionNode) and item.name.text in built.functions:
+                    functions.append(Function(item.name.text, scope.function(item.type), owner))
         return Interface(owner, tuple(functions), tuple(types), tuple(names))
 
 

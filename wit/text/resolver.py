@@ -26,11 +26,12 @@ from wit.text.nodes import (
     WorldItem,
 )
 from wit.text.parser import parse
+from wit.text.problems import Problems
 from wit.text.sources import PackageSource, Sources, fail
 from wit.text.worlds import Worlds
 from wit.world import Interface, World
 
-__all__ = ["ALL_FEATURES", "resolve", "resolve_text"]
+__all__ = ["ALL_FEATURES", "find_problems", "resolve", "resolve_text"]
 
 
 def resolve_text(text: str, file: str = "", *, features: Collection[str] = ()) -> Packages:
@@ -57,13 +58,36 @@ def resolve(
         ParseError: with file, line and column: unknown names, duplicates, circles, names of the
             wrong kind, gates that contradict each other.
     """
+    return _resolved(folders, features, Problems(keep=False), unify=unify)
+
+
+def find_problems(
+    folders: Sequence[Iterable[FileNode]], *, features: Collection[str] = (), unify: bool = True
+) -> list[ParseError]:
+    """Return all that is wrong with packages, where `resolve` raises the first error alone.
+
+    What depends on something wrong is not told again. Arguments as for `resolve`.
+    """
+    problems = Problems(keep=True)
+    with problems.kept():
+        _resolved(folders, features, problems, unify=unify)
+    return problems.found
+
+
+def _resolved(
+    folders: Sequence[Iterable[FileNode]],
+    features: Collection[str],
+    problems: Problems,
+    *,
+    unify: bool,
+) -> Packages:
     sources = Sources(unify=unify)
     main: PackageSource | None = None
     for folder in folders:
         main = sources.add_folder(folder)
     if main is None:
         main = sources.add_folder([])
-    interfaces = Interfaces(sources, frozenset(features))
+    interfaces = Interfaces(sources, frozenset(features), problems)
     worlds = Worlds(sources, interfaces)
     try:
         packages = {
@@ -83,12 +107,16 @@ def _package(source: PackageSource, interfaces: Interfaces, worlds: Worlds) -> P
         notes[""] = Notes("\n".join(source.docs))
     for name, declaration in source.declarations.items():
         node, part = declaration.node, declaration.part
-        if interfaces.gates(part).hidden(node.attributes, part.file) is not None:
+        with interfaces.problems.kept() as problem:
+            hidden = interfaces.gates(part).hidden(node.attributes, part.file)
+            if hidden is not None:
+                continue
+            if isinstance(node, InterfaceNode):
+                described[name] = interfaces.of(declaration, node.name, part).interface
+            else:
+                built[name] = worlds.of(declaration)
+        if problem.error is not None:
             continue
-        if isinstance(node, InterfaceNode):
-            described[name] = interfaces.of(declaration, node.name, part).interface
-        else:
-            built[name] = worlds.of(declaration)
         _note(notes, name, node.attributes)
         for path, attributes in _noted(node.items):
             _note(notes, f"{name}.{path}", attributes)

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias, assert_never, final
 
 from msgspec import Struct
 
+from wit.errors import ParseError
 from wit.limits import TYPE_DEPTH_MAX, TYPE_SIZE_MAX
 from wit.misfit import unknown_name
 from wit.text.nodes import (
@@ -117,6 +118,7 @@ class TypeScope:
         self._definitions: dict[str, Definition] = {}
         self._imports: dict[str, TypeEntry] = {}
         self._hidden: dict[str, str] = {}
+        self._broken: dict[str, ParseError] = {}
         self._entries: dict[str, TypeEntry] = {}
         self._active: list[str] = []
 
@@ -127,6 +129,10 @@ class TypeScope:
     def bring_in(self, name: str, entry: TypeEntry) -> None:
         """Add a name that another scope has explained."""
         self._imports[name] = entry
+
+    def give_up(self, name: str, error: ParseError) -> None:
+        """Say that a name has been found wrong: whoever asks for it gets the same error."""
+        self._broken.setdefault(name, error)
 
     def hide(self, name: str, reason: str) -> None:
         """Say why a name is not there."""
@@ -153,6 +159,9 @@ class TypeScope:
         found = self._entries.get(name.text)
         if found is not None:
             return found
+        broken = self._broken.get(name.text)
+        if broken is not None:
+            raise broken
         file = file or self._file
         if name.text in self._active:
             cycle = " → ".join([*self._active[self._active.index(name.text) :], name.text])
@@ -161,8 +170,10 @@ class TypeScope:
             entry = self._imports[name.text]
         elif name.text in self._definitions:
             self._active.append(name.text)
-            entry = self._define(self._definitions[name.text])
-            self._active.pop()
+            try:
+                entry = self._define(self._definitions[name.text])
+            finally:
+                self._active.pop()
         elif name.text in self._hidden:
             fail(file, f"{name.text} is not there: {self._hidden[name.text]}", name)
         else:

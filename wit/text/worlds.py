@@ -98,8 +98,10 @@ class Worlds:
                 cycle = " → ".join([*self._active[self._active.index(full) :], full])
                 fail(part.file, f"worlds include each other in a circle: {cycle}", name)
             self._active.append(full)
-            found = self._build(declaration.node, declaration.part)
-            self._active.pop()
+            try:
+                found = self._build(declaration.node, declaration.part)
+            finally:
+                self._active.pop()
             self._parts[full] = found
         return found
 
@@ -129,12 +131,15 @@ class Worlds:
             scope.entry(name)
         for resource in resources:
             self._add_methods(resource, scope, part, parts)
+        problems = self._interfaces.problems
         for item in items:
             if isinstance(item, ExternNode):
-                self._add_extern(item, scope, part, parts)
+                with problems.kept():
+                    self._add_extern(item, scope, part, parts)
         for item in items:
             if isinstance(item, IncludeNode):
-                self._include(item, part, parts)
+                with problems.kept():
+                    self._include(item, part, parts)
         return parts
 
     def _add_methods(

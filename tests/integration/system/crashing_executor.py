@@ -1,12 +1,13 @@
-"""An executor process that kills itself at a commit: SETTINGS PLACE COMMIT WORKER.
+"""An executor process that is hit at a commit: SETTINGS PLACE COMMIT WORKER.
 
-It is the COMMIT-th one of a worker whose name is WORKER.
-
-Everything is real but the thin wrapper around the broker that pulls the trigger. Places:
+It is the COMMIT-th one of a worker whose name is WORKER. Everything is real but the thin wrapper
+around the broker that pulls the trigger. At three places the process kills itself:
 `before-publish`: the commit does not reach the broker; `before-ack`: it is stored, and the process
-never learns it; `before-reply`: the process knows it, and tells nobody.
+never learns it; `before-reply`: the process knows it, and tells nobody. At `stop` it stops itself
+right before the publication, and says on stderr what came of that when it goes on.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 from broker.jetstream.connect import ConnectOptions, connect
 from shem import executor
 
-PLACES = ("before-publish", "before-ack", "before-reply")
+PLACES = ("before-publish", "before-ack", "before-reply", "stop")
 
 
 class _Trigger:
@@ -27,18 +28,23 @@ class _Trigger:
         self._subject_end = f".{worker}.log"
         self._armed = False
 
-    def before_append(self, subject: str) -> None:
+    def before_append(self, subject: str) -> bool:
+        """Say whether this is the commit before which we stopped."""
         self.before_sending()
         if subject.endswith(self._subject_end):
             self._left -= 1
             if self._left == 0 and self._place == "before-publish":
                 _die()
+            if self._left == 0 and self._place == "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+                return True
+        return False
 
     def after_append(self, subject: str) -> None:
         if self._left == 0 and subject.endswith(self._subject_end):
             if self._place == "before-ack":
                 _die()
-            self._armed = True
+            self._armed = self._place == "before-reply"
 
     def before_sending(self) -> None:
         if self._armed:
@@ -54,8 +60,12 @@ class _Journal:
         return getattr(self._journal, name)
 
     async def append(self, subject: str, *arguments: Any, **options: Any) -> int:
-        self._trigger.before_append(subject)
-        sequence: int = await self._journal.append(subject, *arguments, **options)
+        was_stopped = self._trigger.before_append(subject)
+        appending = asyncio.ensure_future(self._journal.append(subject, *arguments, **options))
+        if was_stopped:
+            # Whoever waits for it may be told first that the partition is lost.
+            appending.add_done_callback(_tell)
+        sequence: int = await asyncio.shield(appending)
         self._trigger.after_append(subject)
         return sequence
 
@@ -85,6 +95,10 @@ class _Broker:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._broker, name)
+
+
+def _tell(appending: "asyncio.Future[int]") -> None:
+    print(f"append after the stop: {appending.exception()!r}", file=sys.stderr, flush=True)
 
 
 def _die() -> NoReturn:

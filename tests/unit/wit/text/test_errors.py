@@ -10,7 +10,7 @@ from wit.errors import ParseError, WitError
 from wit.limits import TYPE_DEPTH_MAX, WIT_CHARACTERS_MAX
 from wit.text.parser import parse
 from wit.text.printer import print_file
-from wit.text.resolver import resolve, resolve_text
+from wit.text.resolver import find_problems, resolve, resolve_text
 
 P = "package a:b;\n"
 
@@ -257,3 +257,33 @@ def test_limits_are_errors_and_not_crashes():
         )
     with pytest.raises(ParseError, match="at most"):
         parse(" " * (WIT_CHARACTERS_MAX + 1))
+
+
+def test_all_problems_are_found_and_each_is_told_once():
+    text = P + (
+        "interface i {\n"
+        "  use nope.{t};\n"
+        "  record r { x: foo, y: t }\n"
+        "  record s { z: r }\n"
+        "  f: func(x: s);\n"
+        "  g: func(x: bar) -> t;\n"
+        "}\n"
+        "interface j { use i.{r}; type a = b; type b = a; }\n"
+        "world w { import nothere; export k; export i; include v; }\n"
+    )
+    found = find_problems([[parse(text, "x.wit")]])
+    assert [(each.file, each.line, each.column, each.reason.split(",")[0]) for each in found] == [
+        ("x.wit", 3, 7, 'unknown interface or world of a:b "nope"'),
+        ("x.wit", 4, 17, 'unknown type "foo"'),
+        ("x.wit", 7, 14, 'unknown type "bar"'),
+        ("x.wit", 9, 47, "the type contains itself: a → b → a"),
+        ("x.wit", 10, 18, 'unknown interface or world of a:b "nothere"'),
+        ("x.wit", 10, 34, 'unknown interface or world of a:b "k"'),
+        ("x.wit", 10, 55, 'unknown interface or world of a:b "v"'),
+    ]
+
+
+@pytest.mark.parametrize(("text", "message"), NAMES)
+def test_the_first_problem_is_among_all_of_them(text, message):
+    found = find_problems([[parse(text, "x.wit")]])
+    assert any(message in str(each) for each in found)
