@@ -14,6 +14,7 @@ from wit.text.nodes import (
     ExternNode,
     FileNode,
     FlagsNode,
+    FunctionNode,
     IncludeNode,
     InlineInterface,
     InterfaceItem,
@@ -27,7 +28,7 @@ from wit.text.nodes import (
 )
 from wit.text.parser import parse
 from wit.text.problems import Problems
-from wit.text.sources import PackageSource, Sources, fail
+from wit.text.sources import Declaration, PackageSource, Sources, fail
 from wit.text.worlds import Worlds
 from wit.world import Interface, World
 
@@ -110,6 +111,7 @@ def _package(source: PackageSource, interfaces: Interfaces, worlds: Worlds) -> P
         with interfaces.problems.kept() as problem:
             hidden = interfaces.gates(part).hidden(node.attributes, part.file)
             if hidden is not None:
+                _check_inside(declaration, interfaces, hidden)
                 continue
             if isinstance(node, InterfaceNode):
                 described[name] = interfaces.of(declaration, node.name, part).interface
@@ -121,6 +123,23 @@ def _package(source: PackageSource, interfaces: Interfaces, worlds: Worlds) -> P
         for path, attributes in _noted(node.items):
             _note(notes, f"{name}.{path}", attributes)
     return Package(replace(source.name, offset=-1), described, built, notes)
+
+
+def _check_inside(declaration: Declaration, interfaces: Interfaces, hidden: str) -> None:
+    """Refuse types in a hidden interface that claim to be there: they need the gate, too."""
+    node, part = declaration.node, declaration.part
+    if not isinstance(node, InterfaceNode):
+        return
+    gates = interfaces.gates(part)
+    for item in node.items:
+        if isinstance(item, FunctionNode | UseNode):
+            continue
+        if gates.hidden(item.attributes, part.file) is None:
+            reason = (
+                f"{item.name.text} is not gated, but its interface {node.name.text} is not there:"
+                f" {hidden}; write the gate before {item.name.text}, too"
+            )
+            fail(part.file, reason, item.name)
 
 
 def _note(notes: dict[str, Notes], path: str, attributes: Attributes) -> None:

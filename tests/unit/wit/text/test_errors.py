@@ -10,7 +10,7 @@ from wit.errors import ParseError, WitError
 from wit.limits import TYPE_DEPTH_MAX, WIT_CHARACTERS_MAX
 from wit.text.parser import parse
 from wit.text.printer import print_file
-from wit.text.resolver import find_problems, resolve, resolve_text
+from wit.text.resolver import ALL_FEATURES, find_problems, resolve, resolve_text
 
 P = "package a:b;\n"
 
@@ -287,3 +287,17 @@ def test_all_problems_are_found_and_each_is_told_once():
 def test_the_first_problem_is_among_all_of_them(text, message):
     found = find_problems([[parse(text, "x.wit")]])
     assert any(message in str(each) for each in found)
+
+
+@pytest.mark.parametrize(
+    ("features", "is_right"), [((), False), (("x",), True), (ALL_FEATURES, True)]
+)
+def test_a_type_in_a_gated_interface_is_gated_too(features, is_right):
+    text = "package a:b@1.0.0; @unstable(feature = x) interface i { type t = u8; }"
+    if is_right:
+        assert resolve_text(text, features=features).interface("a:b/i@1.0.0").types
+        return
+    with pytest.raises(ParseError, match="t is not gated, but its interface i is not there"):
+        resolve_text(text, features=features)
+    gated = text.replace("type t", "@unstable(feature = x) type t")
+    assert not resolve_text(gated).packages["a:b@1.0.0"].interfaces
