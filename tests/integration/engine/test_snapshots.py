@@ -66,7 +66,8 @@ STATE = """
       (local.set $s (i32.add (local.get $s) (memory.size)))
       (local.set $s (i32.add (local.get $s) (ref.is_null (global.get $r))))
       (loop $next
-        (local.set $s (i32.add (i32.mul (local.get $s) (i32.const 31)) (call $call (local.get $at))))
+        (local.set $s (i32.add (i32.mul (local.get $s) (i32.const 31))
+          (call $call (local.get $at))))
         (local.set $at (i32.add (local.get $at) (i32.const 1)))
         (br_if $next (i32.lt_u (local.get $at) (table.size $t))))
       (local.get $s)))
@@ -336,12 +337,12 @@ def test_references_that_mean_nothing_elsewhere_are_refused(engine):
         _, program = await loaded(engine, text)
         (await elsewhere(program, guest.instance.save())).close()
         await guest.call("g")
-        with pytest.raises(SnapshotRefusedError, match="global .* of core instance 0 holds"):
+        with pytest.raises(SnapshotRefusedError, match=r"global .* of core instance 0 holds"):
             guest.instance.save()
         await guest.call("clear")
         (await elsewhere(program, guest.instance.save())).close()
         await guest.call("t")
-        with pytest.raises(SnapshotRefusedError, match="table .* of core instance 0 holds"):
+        with pytest.raises(SnapshotRefusedError, match=r"table .* of core instance 0 holds"):
             guest.instance.save()
         guest.close()
 
