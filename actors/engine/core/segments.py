@@ -4,7 +4,7 @@ A passive segment can be dropped by the guest, and nothing outside can see wheth
 of segments that fill no table can be put into one later, so they have to be found by name.
 """
 
-from actors.engine.core.skip import skip_constant_expression, skip_reference_type
+from actors.engine.core.skip import read_reference_type, skip_constant_expression
 from wit.binary.cursor import Cursor
 
 __all__ = ["function_of", "read_data_segment", "read_element_segment"]
@@ -40,7 +40,7 @@ def read_element_segment(body: Cursor, items_max: int) -> tuple[bool, tuple[int,
     has_expressions = bool(flags & _HAS_EXPRESSIONS)
     if flags & (_NOT_ACTIVE | _HAS_INDEX_OR_DECLARES):
         if has_expressions:
-            skip_reference_type(body)
+            read_reference_type(body)
         else:
             body.byte()
     if has_expressions:
