@@ -176,7 +176,7 @@ class WorkerContext:
             self.journal.settle(name, Kind.WRITE_LOCAL.value, _NOTHING, index)
 
     async def cancel_scheduled(
-        self, name: str, component: str | uuid.UUID, worker: str, index: int
+        self, name: str, component: str | uuid.UUID, worker: str | None, index: int
     ) -> None:
         """Take back the call scheduled at entry `index`; recorded and committed."""
         if self.journal.answer(name, UNSET) is None:

@@ -58,7 +58,8 @@ class Remote:
                 return Failure(kind="unknown-component", message=text)
             component = name
         try:
-            check_worker_name(request.worker)
+            if request.worker is not None:
+                check_worker_name(request.worker)
             await self._components.get(component)
         except ComponentUnknownError as error:
             return Failure(kind="unknown-component", message=str(error))
@@ -67,22 +68,22 @@ class Remote:
         if len(request.params) > PARAMETERS_BYTES_MAX // 2:
             text = f"the parameters have {len(request.params)} bytes, at most half a MiB is sent"
             return Failure(kind="too-large", message=text)
-        refusal = self._refusal(WorkerId(component, request.worker), request)
+        refusal = self._refusal(component, request)
         return refusal or (lambda: self._asks(component, request))
 
-    async def cancel(self, component: str | uuid.UUID, worker: str, index: int) -> None:
+    async def cancel(self, component: str | uuid.UUID, worker: str | None, index: int) -> None:
         """Take back the call scheduled by entry `index`, if it is not due yet."""
         name = component if isinstance(component, str) else await self.component_name(component)
         if name is not None:
             await self._ledger.outbox.wait_sent(index)
-            await self._ledger.cancel_schedule(
-                subjects.schedule(name, worker, f"{self._ledger.outbox.incarnation}-{index}")
-            )
+            token = f"{self._ledger.outbox.incarnation}-{index}"
+            await self._ledger.cancel_schedule(subjects.schedule(name, worker, token))
 
-    def _refusal(self, target: WorkerId, request: CallRequest) -> Failure | None:
+    def _refusal(self, component: str, request: CallRequest) -> Failure | None:
         """A call that waits for a worker that waits for its caller could never end."""
-        if not request.blocks:
+        if not request.blocks or request.worker is None:
             return None
+        target = WorkerId(component, request.worker)
         chain = self._chain()
         if str(target) in chain:
             cycle = " → ".join([*chain[chain.index(str(target)) :], str(target)])
@@ -103,11 +104,12 @@ class Remote:
         deadline_ms, run_at_ms = None, request.run_at_ms
         if request.awaits and self._timeout_ms is not None:
             deadline_ms = ledger.clock.stamp_ms() + self._timeout_ms
+        key = ledger.next_key()
         return RemoteCall(
             component=component,
-            worker=request.worker,
+            worker=request.worker or key,
             function=request.function,
-            key=ledger.next_key(),
+            key=key,
             form=request.form,
             awaits=request.awaits,
             run_at_ms=None if run_at_ms is None else min(run_at_ms, WAKE_AT_MS_MAX),

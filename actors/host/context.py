@@ -33,13 +33,14 @@ LogLevel: TypeAlias = Literal["trace", "debug", "info", "warn", "error", "critic
 class CallRequest(Struct, frozen=True, kw_only=True):
     """A call of another worker, as a guest asks for it.
 
-    `component` is a name, or the UUID that guests know. `params` is a JSON array of values, or with
+    `component` is a name, or the UUID that guests know. Without a `worker` a new one gets a name of
+    its own. `params` is a JSON array of values, or with
     `form` "wit-values" of node lists. `awaits`: an answer is wanted; `blocks`: nothing else happens
     before it. `run_at_ms` (Unix time) makes it a scheduled one.
     """
 
     component: str | uuid.UUID
-    worker: str
+    worker: str | None
     function: str
     params: Raw
     form: str = "json"
@@ -185,7 +186,7 @@ class HostContext(Protocol):
         ...
 
     async def cancel_scheduled(
-        self, name: str, component: str | uuid.UUID, worker: str, index: int
+        self, name: str, component: str | uuid.UUID, worker: str | None, index: int
     ) -> None:
         """Take back the call scheduled at `index`; recorded as host call `name`."""
         ...

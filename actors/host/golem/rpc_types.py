@@ -53,9 +53,19 @@ def _result(answered: Answered) -> Value:
 def new_wasm_rpc(context: HostContext, worker_id: Value) -> Target:
     """Return a worker to be called; it need not exist yet."""
     del context
-    bits = worker_id["component-id"]["uuid"]
-    identity = uuid.UUID(int=(bits["high-bits"] << 64) | bits["low-bits"])
-    return Target(identity, worker_id["worker-name"])
+    return Target(_component(worker_id["component-id"]), worker_id["worker-name"])
+
+
+@TYPES.function("[static]wasm-rpc.ephemeral", Kind.PURE)
+def ephemeral(context: HostContext, component_id: Value) -> Target:
+    """Return what calls a new worker each time."""
+    del context
+    return Target(_component(component_id))
+
+
+def _component(component_id: Value) -> uuid.UUID:
+    bits = component_id["uuid"]
+    return uuid.UUID(int=(bits["high-bits"] << 64) | bits["low-bits"])
 
 
 @TYPES.function("[method]wasm-rpc.invoke-and-await", Kind.PURE, blocking=True)

@@ -30,10 +30,10 @@ def rpc_error(refused: Refused) -> Value:
 
 @final
 class Target(Struct, frozen=True):
-    """Whom to call. `component` is a name, or the UUID that guests know."""
+    """Whom to call. `component` is a name, or the UUID that guests know; no `worker`: new ones."""
 
     component: str | uuid.UUID
-    worker: str
+    worker: str | None = None
 
     def request(self, function: str, params: Raw, **options: Any) -> CallRequest:
         """Return a call of it."""
