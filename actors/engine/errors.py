@@ -5,8 +5,8 @@ EngineError
 │   └── MissingImportsError   imports that nobody provides; terminal
 ├── GuestTrap                 the guest failed (see `kind`); the retry policy decides
 ├── CapacityError             this process holds as many instances as it can; retry elsewhere
-├── SnapshotRefusedError      an instance holds what cannot be saved; the reason is for people
-├── SnapshotUnusableError     bytes that are no snapshot of this component; replay instead
+├── SnapshotRefusedError      an instance holds what cannot be saved, and says what; terminal
+├── SnapshotUnusableError     bytes that are no snapshot of this component; terminal: replay
 ├── InstanceStateError        closed, poisoned or busy: a bug of the caller
 └── EngineInternalError       our bug, or a wasmtime that is not the pinned one
 """
