@@ -14,6 +14,7 @@ from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
+from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked
 from oplog.replay import Cursor
 from wit.values import Value
@@ -46,6 +47,7 @@ class Guest:
         replay: Cursor,
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
+        attempts: Attempts,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
@@ -54,7 +56,7 @@ class Guest:
         """
         created = ledger.created
         assert created is not None, "a guest belongs to a created worker"
-        journal = WorkerJournal(replay, ledger, references)
+        journal = WorkerJournal(replay, ledger, references, attempts)
         context = WorkerContext(
             ledger.id,
             journal=journal,

@@ -90,6 +90,8 @@ class Ledger:
         """Time stamp of the newest entry recorded here that replay consumes; 0: none yet."""
         self.running = past.open
         """The invocation that has begun and has no outcome."""
+        self.begun_index = past.begun_index
+        """The index of the invocation that began last."""
 
     @property
     def is_quiet(self) -> bool:
@@ -144,7 +146,7 @@ class Ledger:
         )
         self.progressed = True
         self.recorded_ms = entry.at_ms
-        self.writer.add(entry, invoked=envelope.sequence)
+        self.begun_index = self.writer.add(entry, invoked=envelope.sequence)
         self.running = entry
         return entry
 
