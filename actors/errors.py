@@ -10,7 +10,7 @@ ActorError
 │   └── IncompleteWriteError   nobody knows whether something was done that must not be repeated
 └── InternalError              our bug
 
-StopGuest (BaseException)      leaves guest code on purpose: suspension, interruption
+StopGuest (BaseException)      leaves guest code on purpose: suspension, hand-over
 """
 
 from oplog.entries import Failure
@@ -21,6 +21,7 @@ __all__ = [
     "ComponentUnknownError",
     "IncompleteWriteError",
     "InternalError",
+    "LeaveGuest",
     "PartitionLostError",
     "RejectedError",
     "RetryableError",
@@ -81,8 +82,13 @@ class StopGuest(BaseException):
 
 
 class SuspendGuest(StopGuest):
-    """The guest waits for `wake_at_ms` (Unix time) and leaves memory until then."""
+    """The guest waits for `wake_at_ms` (Unix time) or for answers, and leaves memory until then."""
 
-    def __init__(self, wake_at_ms: int) -> None:
-        super().__init__(f"suspended until {wake_at_ms}")
+    def __init__(self, wake_at_ms: int | None, waits_for: tuple[int, ...] = ()) -> None:
+        super().__init__(f"suspended until {wake_at_ms}, or an answer to {waits_for}")
         self.wake_at_ms = wake_at_ms
+        self.waits_for = waits_for
+
+
+class LeaveGuest(StopGuest):
+    """The guest waits, and its worker leaves this executor. Nothing is recorded."""

@@ -14,6 +14,8 @@ from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
+from actors.remote import Remote
+from actors.waiting import Waiting
 from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked
 from oplog.replay import Cursor
@@ -48,6 +50,8 @@ class Guest:
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
         attempts: Attempts,
+        waiting: Waiting,
+        remote: Remote,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
@@ -64,6 +68,8 @@ class Guest:
             arguments=created.args,
             environment=created.env,
             suspend_after_s=options.suspend_after_s,
+            waiting=waiting,
+            remote=remote,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, TypeVar, final
 
-from msgspec import Raw, UnsetType, structs
+from msgspec import UNSET, Raw, UnsetType, structs
 
 from actors.errors import BadPlaceError, IncompleteWriteError
 from actors.host.interface import Kind
@@ -12,13 +12,13 @@ from actors.limits import UNCOMMITTED_ENTRIES_MAX
 from oplog import payloads
 from oplog.attempts import Attempts, Cut
 from oplog.entries import (
+    Asks,
     BeginRemoteTransaction,
     BeginRemoteWrite,
     ChangePersistenceLevel,
     CommittedRemoteTransaction,
     EndAtomicRegion,
     EndRemoteWrite,
-    ImportedFunctionInvoked,
     Jump,
     Log,
     Mark,
@@ -118,17 +118,28 @@ class WorkerJournal:
         begin: int | None = None,
     ) -> None:
         """Record the answer of a call that has just run; `begin` is what it is a part of."""
-        at_ms = self._stamp()
-        self._writer.add(
-            ImportedFunctionInvoked(
-                at_ms=at_ms,
-                function=function,
-                kind=kind,
-                request=request,
-                response=response,
-                begin_index=begin,
-            )
+        self._ledger.called(
+            function, kind, request, response, begin=begin, is_progress=self._redoing is None
         )
+
+    @property
+    def answered_index(self) -> int:
+        """The index of the entry that `answer` returned last."""
+        return self._replay.index
+
+    def ask(
+        self, function: str, kind: str, request: Raw | UnsetType, response: Raw, asks: Asks | None
+    ) -> int:
+        """Record a call that asks something of the world; return its index."""
+        is_progress = self._redoing is None
+        return self._ledger.called(
+            function, kind, request, response, asks=asks, is_progress=is_progress
+        )
+
+    def settle(self, function: str, kind: str, response: Raw, index: int) -> None:
+        """Record the answer to entry `index` as observed."""
+        is_progress = self._redoing is None
+        self._ledger.called(function, kind, UNSET, response, settles=index, is_progress=is_progress)
 
     def mark(self, ours: M) -> tuple[int, M]:
         """Do what belongs to the course of things; return its entry and where it stands.
@@ -190,6 +201,7 @@ class WorkerJournal:
         if problem is not None:
             raise BadPlaceError(problem)
         self._ledger.progressed = True
+        self._ledger.waits.forget_behind(index)
         self._writer.add(Jump(at_ms=self._clock.stamp_ms(), start=index + 1, end=last))
 
     def choose_level(self, level: PersistenceLevel) -> None:
@@ -247,6 +259,7 @@ class WorkerJournal:
             raise IncompleteWriteError(cut.entry.function, cut.index)
         self._live = True
         last = self._writer.last_index
+        self._ledger.waits.forget_behind(cut.index)
         # The other side knows a transaction by its identifier, so that a new attempt has a begin of
         # its own; the attempts of all others share theirs.
         replaced = isinstance(ours, BeginRemoteTransaction)

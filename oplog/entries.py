@@ -36,6 +36,7 @@ from oplog.update_entries import FailedUpdate, PendingUpdate, SuccessfulUpdate
 
 __all__ = [
     "HINTS",
+    "Asks",
     "BeginAtomicRegion",
     "BeginRemoteTransaction",
     "BeginRemoteWrite",
@@ -66,6 +67,8 @@ __all__ = [
     "PendingUpdate",
     "PreCommitRemoteTransaction",
     "PreRollbackRemoteTransaction",
+    "Promise",
+    "RemoteCall",
     "Restart",
     "RetryRule",
     "Revert",
@@ -110,12 +113,17 @@ class ExportedFunctionInvoked(
 
 
 class Caller(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
-    """Whom to reply to: the worker, its incarnation, and the index of its call."""
+    """Whom to reply to: the worker, its incarnation, and the index of its call.
+
+    `form` says how it wants results: as `json`, or as `wit-value`, a node list that its guest can
+    read without knowing the types.
+    """
 
     component: str
     worker: str
     incarnation: str
     index: int
+    form: str = "json"
 
 
 class ExportedFunctionCompleted(
@@ -153,11 +161,42 @@ class InvocationRejected(BaseEntry, tag="invocation-rejected", frozen=True, kw_o
     function: str | None = None
 
 
+class RemoteCall(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab", tag="call"):
+    """A call of another worker, whose parameters are the entry's `request`.
+
+    `form` says how those are written: `json`, or `wit-values`. `awaits` is False for a call that
+    nobody waits for. `run_at_ms` (Unix time) makes it a scheduled one, `deadline_ms` ends the wait.
+    `chain` are the callers up to the first, the calling worker last.
+    """
+
+    component: str
+    worker: str
+    function: str
+    key: str
+    form: str = "json"
+    awaits: bool = True
+    run_at_ms: int | None = None
+    deadline_ms: int | None = None
+    chain: tuple[str, ...] = ()
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
+class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab", tag="promise"):
+    """Something that anybody may complete, once, by naming the worker and the entry's index."""
+
+
+Asks: TypeAlias = RemoteCall | Promise
+"""What a host call asks of the world, to be answered by a message to the worker."""
+
+
 class ImportedFunctionInvoked(
     BaseEntry, tag="imported-function-invoked", frozen=True, kw_only=True
 ):
     """A host call and its answer. `kind` is the durability kind the answer was recorded under.
 
+    With `asks` the true answer comes later, as a message that names this entry's index; `settles`
+    is the index of the entry that asked, once its answer has been observed or is not wanted.
     `begin_index` names the remote write or transaction that it is a part of.
     """
 
@@ -166,6 +205,8 @@ class ImportedFunctionInvoked(
     kind: str
     request: Raw | UnsetType = UNSET
     begin_index: int | None = None
+    asks: Asks | None = None
+    settles: int | None = None
 
 
 class NoOp(BaseEntry, tag="no-op", frozen=True, kw_only=True):
@@ -175,9 +216,13 @@ class NoOp(BaseEntry, tag="no-op", frozen=True, kw_only=True):
 
 
 class Suspend(BaseEntry, tag="suspend", frozen=True, kw_only=True):
-    """The worker left memory; with `wake_at_ms` (Unix time) a broker schedule brings it back."""
+    """The worker left memory; with `wake_at_ms` (Unix time) a broker schedule brings it back.
+
+    An answer to one of the entries `waits_for` brings it back as well.
+    """
 
     wake_at_ms: int | None = None
+    waits_for: tuple[int, ...] = ()
 
 
 class ErrorEntry(BaseEntry, tag="error", frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ from oplog.entries import (
     PendingUpdate,
     PreCommitRemoteTransaction,
     PreRollbackRemoteTransaction,
+    RemoteCall,
     Restart,
     Revert,
     RolledBackRemoteTransaction,
@@ -89,7 +90,10 @@ def _text(entry: Entry) -> str:
             return f"{function}{_outcome(entry)}  key {_short(entry.idempotency_key)}"
         case ImportedFunctionInvoked():
             request = None if isinstance(entry.request, UnsetType) else entry.request
-            part = "" if entry.begin_index is None else f" of {entry.begin_index}"
+            if isinstance(entry.asks, RemoteCall):
+                return _remote_call(entry.asks, request)
+            whole = entry.begin_index if entry.settles is None else entry.settles
+            part = "" if whole is None else f"  of {whole}"
             call = _call(entry.function, request)
             return f"{call} = {_value(entry.response)}  {entry.kind}{part}"
         case InvocationRejected():
@@ -101,7 +105,10 @@ def _text(entry: Entry) -> str:
                 then = f"again at {timestamp(entry.retry_at_ms)}"
             return f"{_failure(entry.error)}  attempt {entry.attempt}, {then}"
         case Suspend():
-            return "" if entry.wake_at_ms is None else f"until {timestamp(entry.wake_at_ms)}"
+            parts = [f"for {', '.join(map(str, entry.waits_for))}"] if entry.waits_for else []
+            if entry.wake_at_ms is not None:
+                parts.append(f"until {timestamp(entry.wake_at_ms)}")
+            return " or ".join(parts)
         case Exited():
             return f"code {entry.code}"
         case CancelPendingInvocation():
@@ -171,6 +178,12 @@ def _change(
         case FailedUpdate():
             why = "" if entry.details is None else f": {_short(entry.details)}"
             return f"to version {entry.target_version}{why}"
+
+
+def _remote_call(call: RemoteCall, params: Raw | None) -> str:
+    target = f"{_short(call.component)}/{_short(call.worker)}"
+    when = "" if call.run_at_ms is None else f"  at {timestamp(call.run_at_ms)}"
+    return f"calls {target} {_call(call.function, params)}{when}  key {_short(call.key)}"
 
 
 def _create(entry: Create) -> str:

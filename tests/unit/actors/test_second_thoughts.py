@@ -20,6 +20,7 @@ from oplog.entries import (
     Create,
     EndAtomicRegion,
     ExportedFunctionInvoked,
+    ImportedFunctionInvoked,
     Jump,
     NoOp,
     Raw,
@@ -52,7 +53,7 @@ class ListedLog:
         self.entries = entries
         self.left = crash_after
         self.clock = Clock()
-        self.writer = self
+        self.writer = self.waits = self
         self.progressed = False
         self.recorded_ms = 0
         self.begun_index = 2
@@ -60,6 +61,15 @@ class ListedLog:
     @property
     def last_index(self):
         return len(self.entries)
+
+    def called(self, function, kind, request, response, *, begin, is_progress):
+        entry = ImportedFunctionInvoked(
+            function=function, kind=kind, request=request, response=response, begin_index=begin
+        )
+        return self.add(entry)
+
+    def forget_behind(self, index):
+        """Nothing is asked of the world here that is answered later."""
 
     def add(self, entry):
         if self.left == 0:
