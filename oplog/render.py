@@ -38,6 +38,7 @@ from oplog.entries import (
     InvocationRejected,
     Jump,
     Log,
+    Mark,
     NoOp,
     PendingUpdate,
     PreCommitRemoteTransaction,
@@ -118,9 +119,25 @@ def _text(entry: Entry) -> str:
             return f"{entry.level}: {context}{_short(entry.message)}"
         case Deleted():
             return f"incarnation {entry.incarnation}"
+        case Interrupted() | Restart():
+            return ""
+        case _:
+            return _mark(entry)
+
+
+def _mark(
+    entry: Mark
+    | Jump
+    | Revert
+    | ChangePersistenceLevel
+    | PendingUpdate
+    | SuccessfulUpdate
+    | FailedUpdate,
+) -> str:
+    match entry:
         case NoOp():
             return "" if entry.function is None else _short(entry.function)
-        case Interrupted() | Restart() | BeginAtomicRegion():
+        case BeginAtomicRegion():
             return ""
         case Jump() | Revert():
             return f"entries {entry.start} to {entry.end}"
