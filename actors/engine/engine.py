@@ -16,12 +16,13 @@ from actors.engine.plan.evaluate import make_plan
 from actors.engine.port import HostResolver, Progress
 from actors.engine.preparation import PreparationCache, Prepared, PreparedModule
 from actors.engine.program import LinkedProgram
+from actors.engine.validate import validate
 from wit.binary import parse
 from wit.component import describe
 from wit.errors import BinaryError
 from wit.world import World
 
-__all__ = ["LoadedComponent", "WasmtimeEngine"]
+__all__ = ["LoadedComponent", "WasmtimeEngine", "prepare"]
 
 _COMPILING_THREADS: Final = 2
 
@@ -54,7 +55,7 @@ class LoadedComponent:
         Raises:
             MissingImportsError: names every import that the host has no implementation for.
         """
-        return LinkedProgram(self._machine, self._prepared, self._modules, resolver)
+        return LinkedProgram(self._machine, self._digest, self._prepared, self._modules, resolver)
 
 
 @final
@@ -93,7 +94,7 @@ class WasmtimeEngine:
         digest = hashlib.sha256(data).hexdigest()
         prepared = self._preparations.read(digest)
         if prepared is None:
-            prepared = _prepare(data)
+            prepared = prepare(data)
             self._preparations.write(digest, prepared)
         total = len(prepared.modules)
         report(0, total)
@@ -109,9 +110,16 @@ class WasmtimeEngine:
         self._machine.close()
 
 
-def _prepare(data: bytes) -> Prepared:
+def prepare(data: bytes) -> Prepared:
+    """Read, validate and plan a component.
+
+    Raises:
+        ComponentError: it is no component, or invalid, or uses what this engine refuses, with the
+            offset.
+    """
     try:
         component = parse(data)
+        validate(data, component)
         world = describe(component)
         plan, cores = make_plan(data, component)
     except BinaryError as error:
@@ -120,7 +128,17 @@ def _prepare(data: bytes) -> Prepared:
     for module, core in zip(plan.modules, cores, strict=True):
         exposed = expose(data, module.start, module.end, core)
         key = hashlib.sha256(exposed.data).hexdigest()
-        modules.append(PreparedModule(key, module.start, module.end, exposed.state))
+        modules.append(
+            PreparedModule(
+                key,
+                module.start,
+                module.end,
+                exposed.state,
+                exposed.functions,
+                exposed.start,
+                core.has_passive_segments,
+            )
+        )
     return Prepared(world, plan, tuple(modules))
 
 

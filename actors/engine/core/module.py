@@ -13,6 +13,7 @@ __all__ = [
     "ModuleExport",
     "ModuleImport",
     "Section",
+    "TableType",
 ]
 
 
@@ -27,7 +28,7 @@ class ExternKind(Enum):
 
 
 class FunctionSignature(Struct, frozen=True):
-    """Value types by keyword; all reference types are `ref`."""
+    """Value types by keyword. One that names a type of its module begins with `ref`."""
 
     parameters: tuple[str, ...]
     results: tuple[str, ...]
@@ -43,6 +44,13 @@ class MemoryType(Struct, frozen=True, kw_only=True):
     maximum: int | None
     is_64: bool
     is_shared: bool
+
+
+class TableType(Struct, frozen=True):
+    """`element` is a reference type by keyword."""
+
+    element: str
+    limits: MemoryType
 
 
 class GlobalType(Struct, frozen=True):
@@ -79,20 +87,28 @@ class Section(Struct, frozen=True):
 
 
 class CoreModule(Struct, frozen=True, kw_only=True):
-    """Index spaces hold imports first, then definitions."""
+    """Index spaces hold imports first, then definitions.
+
+    `referable` are functions that the module can make references of without exporting them or
+    putting them into a table from the start. `has_passive_segments`: it can drop segments.
+    """
 
     types: tuple[FunctionSignature | None, ...]
     functions: tuple[int, ...]
-    tables: int
+    tables: tuple[TableType, ...]
     imported_tables: int
     memories: tuple[MemoryType, ...]
     imported_memories: int
     globals: tuple[GlobalType, ...]
     imported_globals: int
+    tags: tuple[int, ...]
     imports: tuple[ModuleImport, ...]
     exports: tuple[ModuleExport, ...]
     sections: tuple[Section, ...]
-    has_start: bool
+    start_function: int | None
+    referable: tuple[int, ...]
+    has_elements: bool
+    has_passive_segments: bool
 
     def signature(self, type_index: int) -> FunctionSignature | None:
         """Return the function type of that index, None if there is none."""
