@@ -7,7 +7,8 @@ from msgspec import Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
-from actors.engine.port import Instance, Limits
+from actors.engine.port import Instance, InstanceImage, Limits
+from actors.host import saving
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
 from actors.journal import WorkerJournal
@@ -15,6 +16,7 @@ from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
 from actors.remote import Remote
+from actors.saved_worker import SavedGuest, compressed
 from actors.waiting import Waiting
 from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked
@@ -52,10 +54,14 @@ class Guest:
         attempts: Attempts,
         waiting: Waiting,
         remote: Remote,
+        saved: SavedGuest | None,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
+        With `saved` it goes on where that guest was.
+
         Raises:
+            SnapshotUnusableError: `saved` does not fit the component; replay it instead.
             GuestTrap: a start function trapped, or the memory limit is too small.
         """
         created = ledger.created
@@ -71,10 +77,18 @@ class Guest:
             waiting=waiting,
             remote=remote,
         )
-        context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
+        program = prepared.program
         try:
-            instance = await prepared.program.instantiate(context, limits, pace=context.pace)
+            if saved is None:
+                context.state[FILES] = new_filesystem(prepared.files)
+                instance = await program.instantiate(context, limits, pace=context.pace)
+            else:
+                journal.resume(saved.level, idempotent=saved.idempotent)
+                found = saving.load(saved.host_data(), prepared.fixed_files)
+                context.state.update(found.state)
+                image = InstanceImage(saved.image, found.objects)
+                instance = await program.restore(context, limits, image, pace=context.pace)
         except BaseException:
             context.close()
             raise
@@ -84,6 +98,33 @@ class Guest:
     def memory_bytes(self) -> int:
         """The size of its linear memories."""
         return self._instance.memory_bytes
+
+    @property
+    def busy_s(self) -> float:
+        """How long it has run, waits left out."""
+        return self._instance.busy_s
+
+    @property
+    def consumed(self) -> tuple[int, int]:
+        """The entry that was consumed or recorded last, and its time in milliseconds."""
+        journal = self._context.journal
+        return journal.consumed_index, journal.recorded_ms
+
+    def save(self) -> SavedGuest:
+        """Return the guest between two invocations; it stays as it is.
+
+        Raises:
+            SnapshotRefusedError: it holds what cannot be saved, or is in the middle of something.
+        """
+        journal = self._context.journal
+        journal.check_saveable()
+        image = self._instance.save()
+        return SavedGuest(
+            image=image.data,
+            host=compressed(saving.save(image.objects, self._context.state)),
+            level=journal.level,
+            idempotent=journal.idempotent,
+        )
 
     async def call(self, bound: BoundFunction, arguments: list[Value]) -> Raw | UnsetType:
         """Run one invocation and return its result as JSON.

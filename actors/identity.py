@@ -28,6 +28,7 @@ class Address(Struct, frozen=True):
     mailbox_control: str
     mailbox_reply: str
     schedules: str
+    snap: str
 
     @staticmethod
     def of(worker: WorkerId, partitions: int) -> "Address":
@@ -40,6 +41,7 @@ class Address(Struct, frozen=True):
             mailbox_control=subjects.mailbox(*names, partitions, "control"),
             mailbox_reply=subjects.mailbox(*names, partitions, "reply"),
             schedules=subjects.schedule(*names, "*"),
+            snap=subjects.snapshot(*names, partitions),
         )
 
 

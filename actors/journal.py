@@ -5,6 +5,7 @@ from typing import Final, TypeVar, final
 
 from msgspec import UNSET, Raw, UnsetType, structs
 
+from actors.engine.errors import SnapshotRefusedError
 from actors.errors import BadPlaceError, IncompleteWriteError
 from actors.host.interface import Kind
 from actors.ledger import Ledger
@@ -72,6 +73,27 @@ class WorkerJournal:
         """The kinds that the level leaves out."""
         self.idempotent = True
         """Whether a remote write without known outcome may be repeated; the guest chooses it."""
+
+    def resume(self, level: PersistenceLevel, *, idempotent: bool) -> None:
+        """Take over what the guest of a snapshot had chosen."""
+        self.level, self.idempotent = level, idempotent
+        self.unrecorded = UNRECORDED[level]
+
+    def check_saveable(self) -> None:
+        """Refuse a snapshot while something outside is half done.
+
+        Raises:
+            SnapshotRefusedError: it is.
+        """
+        if self._batches or self._redoing is not None:
+            raise SnapshotRefusedError("the worker has begun a remote write and not ended it")
+        if not self.is_live:
+            raise SnapshotRefusedError("the worker is still being replayed")
+
+    @property
+    def consumed_index(self) -> int:
+        """The last entry that replay consumed, or the end of the log."""
+        return self._writer.last_index if self._live else self._replay.index
 
     @property
     def recorded_ms(self) -> int:

@@ -11,6 +11,7 @@ from msgspec import Raw, UnsetType
 
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
+from actors.history import History
 from actors.identity import Address, WorkerId
 from actors.keys import Decided, Keys, derived_key
 from actors.limits import OUTCOME_OVERHEAD_BYTES, RESULT_BYTES_MAX, WAKE_AT_MS_MAX
@@ -18,6 +19,7 @@ from actors.message import Envelope
 from actors.outbox import Outbox
 from actors.outcome import Outcome
 from actors.past import Past
+from actors.saved_worker import SavedWorker
 from actors.services import Services
 from actors.waits import Waits
 from broker.errors import BrokerError
@@ -39,6 +41,7 @@ from oplog.entries import (
     Restart,
     Suspend,
 )
+from oplog.key_index import EMPTY
 from oplog.outcome import read_outcome
 from oplog.writer import Writer
 
@@ -57,6 +60,7 @@ class Ledger:
         *,
         head: Head,
         past: Past,
+        saved: SavedWorker | None,
         on_quiet: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
@@ -69,7 +73,14 @@ class Ledger:
         created_ms = now_ms if past.created is None else past.created.at_ms
         floor_ms = now_ms - 1 if past.created is None else past.last_ms
         self.clock = WorkerClock(services.time, created_ms=created_ms, floor_ms=floor_ms)
-        self.keys = Keys(past.outcomes, invoked=head.marks.invoked)
+        known = {} if saved is None else dict(saved.open_keys)
+        self.keys = Keys(
+            {**past.outcomes, **known},
+            invoked=head.marks.invoked,
+            packed=EMPTY if saved is None else saved.keys(),
+        )
+        self.history = History(past)
+        """The log in short, as far as it is committed."""
         self.outbox = Outbox(
             services.broker,
             worker_id,
@@ -316,6 +327,7 @@ class Ledger:
 
     def _committed(self, commit: Commit, sequence: int) -> None:
         self.keys.committed(commit, sequence)
+        self.history.committed(commit)
         for index, entry in enumerate(commit.entries, commit.first):
             if isinstance(entry, ImportedFunctionInvoked) and entry.asks is not None:
                 self.waits.committed(index, sequence)

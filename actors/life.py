@@ -20,7 +20,7 @@ import structlog
 from msgspec import UNSET, Raw
 
 from actors.commands import Commands
-from actors.engine.errors import ComponentError
+from actors.engine.errors import ComponentError, SnapshotUnusableError
 from actors.errors import ComponentUnknownError
 from actors.guest import Guest
 from actors.identity import Address, WorkerId
@@ -29,12 +29,14 @@ from actors.limits import MAILBOX_PURGE_MIN
 from actors.mailbox import Mailbox
 from actors.message import Envelope, understand
 from actors.outcome import Outcome
-from actors.past import Past
 from actors.programs import Prepared
+from actors.recovery import Recovered, recover
 from actors.remote import Remote
 from actors.residency import Evictable
 from actors.services import Services
 from actors.session import Ended, Session
+from actors.snapshot_policy import parse_policy
+from actors.snapshots import Snapshots
 from actors.waiting import Waiting
 from actors.waits import Answer
 from broker.errors import BrokerError
@@ -42,8 +44,9 @@ from broker.ports import Message
 from oplog import payloads
 from oplog.commit import Marks
 from oplog.entries import Failure
-from oplog.reader import LoadedLog, load
-from oplog.replay import Cursor
+from oplog.replay import Cursor, Start
+from oplog.snapshots import sweep_snapshots
+from oplog.status import StatusFold
 from oplog.tombstone import bury
 
 __all__ = ["Life", "Next"]
@@ -82,10 +85,10 @@ class Life:
         worker_id: WorkerId,
         address: Address,
         services: Services,
-        loaded: LoadedLog,
+        recovered: Recovered,
         *,
-        past: Past,
         references: Mapping[bytes, Raw],
+        rejected: set[str],
         resident: Evictable,
         recovering: bool,
         settle: Callable[[], None],
@@ -95,8 +98,11 @@ class Life:
         self.is_idle = False
         self._address = address
         self._services = services
+        loaded, past = recovered.log, recovered.past
         self._loaded = loaded
         self._past = past
+        self._saved = recovered.saved
+        self._rejected = rejected
         self._references = references
         self._resident = resident
         self._recovering = recovering
@@ -117,9 +123,11 @@ class Life:
             services,
             head=loaded.head,
             past=past,
+            saved=recovered.saved,
             on_quiet=self._became_quiet,
             on_failure=on_failure,
         )
+        self._snapshots = Snapshots(self.ledger, address, services, recovered)
         self.waiting = Waiting(
             self.ledger.waits,
             self.ledger.clock,
@@ -137,12 +145,13 @@ class Life:
         address: Address,
         services: Services,
         *,
+        rejected: set[str],
         resident: Evictable,
         recovering: bool,
         settle: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> "Life":
-        """Read the log.
+        """Read the log, from the newest snapshot on whose blob is not `rejected`.
 
         Raises:
             CorruptLogError: it cannot be believed.
@@ -150,19 +159,18 @@ class Life:
         """
         broker = services.broker
         async with services.loading:
-            loaded = await load(broker.journal, broker.blobs, address.log)
-            past = await Past.read(loaded)
+            recovered = await recover(broker, address, rejected=rejected)
         references = {
             reference: await payloads.fetch(Raw(reference), broker.blobs)
-            for reference in past.references
+            for reference in recovered.past.references
         }
         return Life(
             worker_id,
             address,
             services,
-            loaded,
-            past=past,
+            recovered,
             references=references,
+            rejected=rejected,
             resident=resident,
             recovering=recovering,
             settle=settle,
@@ -192,8 +200,9 @@ class Life:
         self.waiting.distrust_deliveries()
         self._event.set()
 
-    def leave(self) -> None:
+    def leave(self, *, makes_room: bool = False) -> None:
         """Finish the running invocation, take nothing new, end."""
+        self._snapshots.makes_room = makes_room
         self._leaving = True
         self.waiting.leave()
         self._event.set()
@@ -271,7 +280,9 @@ class Life:
             self.ledger.create(prepared.record, self._first_envelope())
         assert self.ledger.created is not None
         self.ledger.outbox.calls = prepared.calls
-        cursor = Cursor(self._loaded.commits(), self._past.plan, self._past.attempts.cut())
+        override = self._services.options.snapshots
+        self._snapshots.policy = prepared.policy if override is None else parse_policy(override)
+        cursor = self._cursor()
         session = Session(
             self.ledger,
             self.mailbox,
@@ -281,6 +292,7 @@ class Life:
             attempts_before=self._past.status.attempt,
             is_leaving=lambda: self._leaving,
             next_work=self._next_work,
+            snapshots=self._snapshots,
             on_invocation=self._services.count_invocation,
             tracing=self._services.tracing,
         )
@@ -300,6 +312,7 @@ class Life:
                         self._services.programs.components,
                         timeout_s=self._services.options.call_timeout_s,
                     ),
+                    saved=None if self._saved is None else self._saved.guest,
                 )
             self._services.residency.entered(self._resident)
             return self._guest
@@ -307,13 +320,45 @@ class Life:
         self._session = session
         try:
             return await session.run(start)
+        except SnapshotUnusableError as error:
+            await self._reject_snapshot(str(error))
+            return Ended.AGAIN
         finally:
             self._session = None
             if self._guest is not None:
                 self._guest.close()
                 self._guest = None
 
-    async def _next_work(self) -> None:
+    async def _idle(self, guest: Guest) -> None:
+        """Wait for something to do, and use the time."""
+        try:
+            async with asyncio.timeout(self._snapshots.idle_after_s(guest)):
+                await self._event.wait()
+                return
+        except TimeoutError:
+            await self._snapshots.while_idle(guest)
+        await self._event.wait()
+
+    def _cursor(self) -> Cursor:
+        base, saved, past = self._loaded.base, self._saved, self._past
+        start = None
+        if base is not None and saved is not None:
+            start = Start(
+                created=base.created,
+                index=saved.consumed_index,
+                consumed_ms=saved.consumed_ms,
+                status=StatusFold.resumed(base.status),
+            )
+        return Cursor(self._loaded.commits(), past.plan, past.attempts.cut(), start)
+
+    async def _reject_snapshot(self, reason: str) -> None:
+        base = self._loaded.base
+        assert base is not None, "only a snapshot can be of no use"
+        log.warning("snapshot does not load", blob=base.blob, error=reason)
+        self._rejected.add(base.blob)
+        await self._snapshots.reject(base.blob, reason)
+
+    async def _next_work(self, guest: Guest) -> None:
         """Return when there may be something to do; idle until then."""
         while True:
             if not self._trusted or (self.mailbox.overflowed and not len(self.mailbox)):
@@ -325,7 +370,7 @@ class Life:
             if self._purge_is_due():
                 await self._purge_consumed()
             self._services.residency.settled(self._resident)
-            await self._event.wait()
+            await self._idle(guest)
             self._event.clear()
             self.is_idle = False
             self._services.residency.woke(self._resident)
@@ -547,4 +592,6 @@ class Life:
         await journal.purge(self._address.mailbox, up_to_sequence=order.sequence)
         await journal.purge(self._address.schedules)
         await payloads.sweep(self._services.broker.blobs, head.incarnation)
+        blobs = self._services.broker.blobs
+        await sweep_snapshots(journal, blobs, self._address.snap, head.incarnation)
         self._commands.answer(order)

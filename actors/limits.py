@@ -23,6 +23,7 @@ __all__ = [
     "RELOAD_DOUBLINGS_MAX",
     "RESULT_BYTES_MAX",
     "RESULT_TO_BYTES_MAX",
+    "SNAPSHOTS_AT_ONCE_MAX",
     "UNCOMMITTED_ENTRIES_MAX",
     "WAKE_AT_MS_MAX",
     "WORKER_NAME_BYTES_MAX",
@@ -61,5 +62,7 @@ LOAD_BACKOFF_S: Final = 0.1
 # Workers that are read or instantiated at the same time. Thousands at once would fill one turn of
 # the event loop with seconds of work, and the heartbeat would miss its time.
 LOADS_AT_ONCE_MAX: Final = 16
+# Snapshots taken at the same time: each copies what its guest has changed.
+SNAPSHOTS_AT_ONCE_MAX: Final = 4
 COMPONENT_LOAD_TRIES_MAX: Final = 5
 ACQUIRE_CONCURRENCY_MAX: Final = 16

@@ -22,3 +22,5 @@ class ExecutorOptions(Struct, frozen=True, kw_only=True):
     suspend_after_s: float = 10.0
     call_timeout_s: float | None = None
     retry: RetryPolicy = RetryPolicy()
+    snapshots: str | None = None
+    """A snapshot policy that stands in for those of all components."""

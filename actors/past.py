@@ -10,7 +10,7 @@ from typing import final
 from msgspec import Raw
 
 from actors.limits import PAST_ENTRIES_PER_TURN_MAX
-from actors.waits import Open
+from actors.waits import Open, load_outstanding
 from oplog import payloads
 from oplog.attempts import Attempts
 from oplog.entries import (
@@ -24,9 +24,10 @@ from oplog.entries import (
     RemoteCall,
     Suspend,
 )
-from oplog.plan import NOTHING_SKIPPED, Plan
+from oplog.plan import NOTHING_SKIPPED, STRUCTURAL, Plan
 from oplog.reader import LoadedLog
 from oplog.replay import OutcomeRef
+from oplog.snapshots import Base
 from oplog.status import StatusFold
 
 __all__ = ["Past"]
@@ -58,6 +59,8 @@ class Past:
         """The entries whose answers end the suspension."""
         self.outstanding: dict[int, Open] = {}
         """The entries that asked and whose answers the guest has not observed."""
+        self.structural: tuple[tuple[int, Entry], ...] = ()
+        """The entries that say what replay leaves out."""
         self._begun: tuple[int, ExportedFunctionInvoked] | None = None
         self._sent = sent
         self._skips = bool(plan.skipped)
@@ -69,12 +72,17 @@ class Past:
 
     @staticmethod
     async def read(log: LoadedLog) -> "Past":
-        """Fold the whole log, giving way to other workers now and then.
+        """Fold the log, behind the snapshot that it begins at, giving way to others now and then.
 
         Raises:
             CorruptLogError: a commit cannot be believed.
         """
         past = Past(sent=log.head.marks.sent, plan=log.plan())
+        past.structural = tuple(
+            each for each in log.structural() if isinstance(each[1], STRUCTURAL)
+        )
+        if log.base is not None:
+            past._resume(log.base)
         turn_ends = PAST_ENTRIES_PER_TURN_MAX
         for commit, sequence in log.commits():
             for index, entry in enumerate(commit.entries, commit.first):
@@ -83,6 +91,13 @@ class Past:
                 turn_ends = commit.last + PAST_ENTRIES_PER_TURN_MAX
                 await asyncio.sleep(0)
         return past
+
+    def _resume(self, base: Base) -> None:
+        """Take over what the entries before a snapshot said."""
+        self.created = base.created
+        self.status = StatusFold.resumed(base.status)
+        self.last_ms = base.last_ms
+        self.outstanding = dict(load_outstanding(base.outstanding))
 
     def _apply(self, index: int, entry: Entry, sequence: int) -> None:
         self.last_ms = max(self.last_ms, entry.at_ms)

@@ -1,5 +1,6 @@
 """Components ready to run: loaded, linked, calls resolved; one per version."""
 
+import hashlib
 from collections import OrderedDict
 from typing import Final, final
 
@@ -9,6 +10,7 @@ from actors.durability import bind
 from actors.engine.port import Component, Program
 from actors.host.files.initial import InitialFile
 from actors.host.resolver import TableResolver
+from actors.snapshot_policy import parse_policy
 
 __all__ = ["PROGRAMS_MAX", "Prepared", "Programs"]
 
@@ -31,6 +33,12 @@ class Prepared:
         self.program = program
         self.files = files
         self.calls = CallTable(component.world)
+        self.policy = parse_policy(record.snapshots)
+        self.fixed_files = {
+            hashlib.sha256(file.data).hexdigest(): file.data
+            for file in files
+            if not file.is_writable
+        }
 
 
 @final

@@ -6,8 +6,10 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any, final
 
+from msgspec import Struct
+
 from actors.clock import TimeSource
-from actors.limits import LOADS_AT_ONCE_MAX
+from actors.limits import LOADS_AT_ONCE_MAX, SNAPSHOTS_AT_ONCE_MAX
 from actors.options import ExecutorOptions
 from actors.programs import Programs
 from actors.residency import Residency
@@ -15,6 +17,14 @@ from actors.tracing import Tracing
 from broker.ports import Broker
 
 __all__ = ["Services"]
+
+
+class SnapshotCounts(Struct):
+    """Snapshots that this process took: how many, their bytes, and how long guests stood still."""
+
+    taken: int = 0
+    bytes: int = 0
+    took_us: int = 0
 
 
 @final
@@ -40,9 +50,18 @@ class Services:
         self.invocations = 0
         self.tracing = Tracing()
         self.loading = asyncio.Semaphore(LOADS_AT_ONCE_MAX)
+        self.saving = asyncio.Semaphore(SNAPSHOTS_AT_ONCE_MAX)
+        self.snapshots = SnapshotCounts()
         # Unique per attempt to append: two owners must never write different bytes under one id.
         self._nonce = os.urandom(9).hex()
         self._attempts = count(1)
+
+    def snapshot_taken(self, size: int, took_us: int) -> None:
+        """Count a snapshot."""
+        counts = self.snapshots
+        counts.taken += 1
+        counts.bytes += size
+        counts.took_us += took_us
 
     def count_invocation(self) -> None:
         """Count an invocation that ran for the first time."""

@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.commands import Commands
-from actors.engine.errors import CapacityError, GuestTrap
+from actors.engine.errors import CapacityError, GuestTrap, SnapshotUnusableError
 from actors.errors import IncompleteWriteError, LeaveGuest, RejectedError, SuspendGuest
 from actors.guest import Guest
 from actors.host.context import ExitRequest
@@ -26,6 +26,7 @@ from actors.limits import INVOCATIONS_PER_TURN_MAX, UNCOMMITTED_ENTRIES_MAX
 from actors.mailbox import Mailbox
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
+from actors.snapshots import Snapshots
 from actors.tracing import InvocationTrace, Tracing, cause_of, trace_id_of
 from broker.errors import FencedError, RetryableError
 from broker.ports import Message
@@ -66,7 +67,8 @@ class Session:
         options: ExecutorOptions,
         attempts_before: int,
         is_leaving: Callable[[], bool],
-        next_work: Callable[[], Awaitable[None]],
+        next_work: Callable[[Guest], Awaitable[None]],
+        snapshots: Snapshots,
         on_invocation: Callable[[], None],
         tracing: Tracing,
     ) -> None:
@@ -78,6 +80,7 @@ class Session:
         self._attempts_before = attempts_before
         self._is_leaving = is_leaving
         self._next_work = next_work
+        self._snapshots = snapshots
         self._on_invocation = on_invocation
         self._tracing = tracing
         self._trace: InvocationTrace | None = None
@@ -118,6 +121,9 @@ class Session:
                     await asyncio.sleep(0)
             if self._tracing.enabled and replayed:
                 self._trace_replay(begun_ns, replayed)
+            if self._cursor.index:
+                # What was replayed now is not replayed again.
+                await self._snapshots.while_working(guest)
             return await self._work(guest)
         except _Interrupted:
             self._commands.obey()
@@ -136,6 +142,9 @@ class Session:
         except IncompleteWriteError as error:
             # Trying again finds the same log: an operator has to decide.
             return self._failed(Failure(kind="incomplete-write", message=str(error)), final=True)
+        except SnapshotUnusableError:
+            # Nothing has run: the worker begins again from an older snapshot, or from its log.
+            raise
         except RejectedError as error:
             # A recorded function or its parameters no longer fit the component.
             return self._failed(error.failure)
@@ -155,15 +164,17 @@ class Session:
     async def _work(self, guest: Guest) -> Ended:
         turns = 0
         while True:
-            await self._next_work()
+            await self._next_work(guest)
             if self._commands.obey():
                 return Ended.AGAIN
             if self._is_leaving():
+                await self._snapshots.when_leaving(guest)
                 return Ended.REST
             message = self._mailbox.next_invocation()
             if message is None:
                 continue
             await self._take(guest, message)
+            await self._snapshots.while_working(guest)
             turns += 1
             if turns >= INVOCATIONS_PER_TURN_MAX:
                 turns = 0

@@ -9,13 +9,15 @@ outstanding entry onwards.
 """
 
 from collections.abc import Iterable
-from typing import final
+from typing import Final, final
 
+import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from oplog.entries import Asks, Failure, RemoteCall
+from oplog.errors import CorruptLogError
 
-__all__ = ["Answer", "Open", "Waits"]
+__all__ = ["Answer", "Open", "Waits", "load_outstanding"]
 
 
 class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,11 +33,28 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: Failure | None = None
 
 
-class Open(Struct, frozen=True):
+class Open(Struct, frozen=True, array_like=True):
     """An entry that asked, and the stream sequence of its commit (0: not committed yet)."""
 
     asks: Asks
     log_sequence: int = 0
+
+
+_OUTSTANDING: Final = msgspec.json.Decoder(tuple[tuple[int, Open], ...])
+
+
+def load_outstanding(saved: Raw) -> tuple[tuple[int, Open], ...]:
+    """Return what `Waits.save` returned, after it was JSON.
+
+    Raises:
+        CorruptLogError: it is something else.
+    """
+    try:
+        return _OUTSTANDING.decode(saved)
+    except msgspec.DecodeError as error:
+        raise CorruptLogError(
+            f"what a snapshot says of open calls does not decode: {error}"
+        ) from error
 
 
 @final
@@ -46,6 +65,10 @@ class Waits:
         self.incarnation = ""
         self._open = dict(outstanding)
         self._answers: dict[int, Answer] = {}
+
+    def save(self) -> tuple[tuple[int, Open], ...]:
+        """Return what is asked and not observed. Answers stay where they are: in the mailbox."""
+        return tuple(self._open.items())
 
     def __contains__(self, index: int) -> bool:
         return index in self._open

@@ -47,6 +47,8 @@ class Worker:
         self._leaving = False
         self._dropped = False
         self._failure: BaseException | None = None
+        # Blobs of snapshots that did not load.
+        self._rejected: set[str] = set()
 
     @property
     def memory_bytes(self) -> int:
@@ -71,7 +73,7 @@ class Worker:
         """Leave memory if idle; False if it is busy."""
         if self._life is None or not self._life.is_idle:
             return False
-        self._leave()
+        self._leave(makes_room=True)
         return True
 
     def drop(self) -> None:
@@ -126,6 +128,7 @@ class Worker:
                     self.id,
                     self._address,
                     self._services,
+                    rejected=self._rejected,
                     resident=self,
                     recovering=self._recovering,
                     settle=self._settle,
@@ -143,7 +146,7 @@ class Worker:
         if self.task is not None:
             self.task.cancel()
 
-    def _leave(self) -> None:
+    def _leave(self, *, makes_room: bool = False) -> None:
         self._leaving = True
         if self._life is not None:
-            self._life.leave()
+            self._life.leave(makes_room=makes_room)

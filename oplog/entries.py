@@ -31,6 +31,7 @@ from oplog.region_entries import (
     Revert,
     RolledBackRemoteTransaction,
 )
+from oplog.snapshot_entries import Snapshot, SnapshotFailed
 from oplog.span_entries import FinishSpan, SetSpanAttribute, StartSpan
 from oplog.update_entries import FailedUpdate, PendingUpdate, SuccessfulUpdate
 
@@ -74,6 +75,8 @@ __all__ = [
     "Revert",
     "RolledBackRemoteTransaction",
     "SetSpanAttribute",
+    "Snapshot",
+    "SnapshotFailed",
     "StartSpan",
     "SuccessfulUpdate",
     "Suspend",
@@ -309,6 +312,8 @@ Entry: TypeAlias = (
     | StartSpan
     | FinishSpan
     | SetSpanAttribute
+    | Snapshot
+    | SnapshotFailed
 )
 
 # What a guest does without getting anything from outside: replay expects the same at this place.
@@ -345,4 +350,6 @@ HINTS: Final = (
     PendingUpdate,
     SuccessfulUpdate,
     FailedUpdate,
+    Snapshot,
+    SnapshotFailed,
 )

@@ -16,6 +16,7 @@ __all__ = [
     "QUERY_CHARACTERS_MAX",
     "QUERY_DEPTH_MAX",
     "RENDER_CHARACTERS_MAX",
+    "SNAPSHOTS_KEPT_MAX",
 ]
 
 # A payload above it lies in the blob store, so that a commit stays far below a broker's message.
@@ -45,3 +46,6 @@ QUERY_DEPTH_MAX: Final = 32
 PATTERN_NODES_MAX: Final = 2000
 PATTERN_STATES_MAX: Final = 1000
 RENDER_CHARACTERS_MAX: Final = 200
+
+# Snapshots of one worker that are kept: what cannot be loaded falls back to the one before.
+SNAPSHOTS_KEPT_MAX: Final = 2

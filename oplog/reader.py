@@ -20,8 +20,9 @@ from oplog.entries import Create, Deleted, Entry
 from oplog.errors import CorruptLogError
 from oplog.headers import Peek
 from oplog.plan import STRUCTURAL, Plan, plan_of
+from oplog.snapshots import Base, SavedCommit, holds_at
 
-__all__ = ["LoadedLog", "StoredCommit", "load"]
+__all__ = ["LoadedLog", "StoredCommit", "load", "load_from"]
 
 _STRUCTURAL_TYPES: Final = frozenset(str(entry.__struct_config__.tag) for entry in STRUCTURAL)
 
@@ -55,11 +56,19 @@ class LoadedLog:
     """
 
     def __init__(
-        self, *, head: Head, stored: tuple[StoredCommit, ...], blobs: Blobs, deleted: bool
+        self,
+        *,
+        head: Head,
+        stored: tuple[StoredCommit, ...],
+        blobs: Blobs,
+        deleted: bool,
+        base: Base | None = None,
     ) -> None:
         self.head = head
         self.stored = stored
         self.deleted = deleted
+        self.base = base
+        """The snapshot that stands for everything before what is `stored`."""
         self._blobs = blobs
         self._plan: Plan | None = None
 
@@ -70,10 +79,17 @@ class LoadedLog:
             CorruptLogError: one of them is damaged.
         """
         if self._plan is None:
-            self._plan = plan_of(self._structural())
+            self._plan = plan_of(self.structural())
         return self._plan
 
-    def _structural(self) -> Iterator[tuple[int, Entry]]:
+    def structural(self) -> Iterator[tuple[int, Entry]]:
+        """Yield the entries that say what replay leaves out, and some others, with their indices.
+
+        Raises:
+            CorruptLogError: one of their commits is damaged.
+        """
+        if self.base is not None:
+            yield from self.base.structural
         for stored in self.stored:
             if commit_headers.mentions(stored.headers, _STRUCTURAL_TYPES):
                 commit = stored.decode()
@@ -100,6 +116,41 @@ class LoadedLog:
         """Return the entry with the values that lie in the blob store; see `payloads`."""
         (whole,) = await payloads.internalise((entry,), self._blobs)
         return whole
+
+
+async def load_from(journal: Journal, blobs: Blobs, subject: str, base: Base) -> LoadedLog | None:
+    """Read the log of `subject` behind a snapshot; None if it does not lead on from there.
+
+    It does not if the worker was deleted since, if the snapshot is of another log, or if a part of
+    what it holds has been taken back.
+
+    Raises:
+        CorruptLogError: a commit is missing or damaged, as far as headers and ends tell.
+    """
+    stored: list[StoredCommit] = []
+    head: Head | None = None
+    async for message in journal.read(subject, from_sequence=base.commit.log_sequence):
+        peek = commit_headers.peek(message.headers, sequence=message.sequence)
+        if peek.is_tombstone:
+            return None
+        if head is None:
+            found = SavedCommit(index=peek.last, log_sequence=message.sequence, hash=peek.hash)
+            if found != base.commit:
+                return None
+        else:
+            _check_contiguous(peek, head, message.sequence)
+            stored.append(
+                StoredCommit(message.sequence, message.data, message.headers, peek, head.hash)
+            )
+        incarnation = base.created.incarnation
+        head = Head(peek.last, peek.hash, message.sequence, peek.marks, incarnation)
+    if head is None:
+        return None
+    if stored:
+        # The last commit vouches for the head that the next one is chained to.
+        stored[-1].decode()
+    log = LoadedLog(head=head, stored=tuple(stored), blobs=blobs, deleted=False, base=base)
+    return log if holds_at(base, log.plan()) else None
 
 
 async def load(journal: Journal, blobs: Blobs, subject: str) -> LoadedLog:

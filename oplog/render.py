@@ -48,6 +48,8 @@ from oplog.entries import (
     Revert,
     RolledBackRemoteTransaction,
     SetSpanAttribute,
+    Snapshot,
+    SnapshotFailed,
     StartSpan,
     SuccessfulUpdate,
     Suspend,
@@ -132,7 +134,9 @@ def _mark(
     | ChangePersistenceLevel
     | PendingUpdate
     | SuccessfulUpdate
-    | FailedUpdate,
+    | FailedUpdate
+    | Snapshot
+    | SnapshotFailed,
 ) -> str:
     match entry:
         case NoOp():
@@ -169,6 +173,10 @@ def _mark(
             return _short(entry.span_id)
         case SetSpanAttribute():
             return f"{_short(entry.span_id)} {_short(entry.key)} = {_short(entry.value)}"
+        case Snapshot():
+            return f"up to entry {entry.index}, {entry.size} bytes, {entry.took_us / 1_000:.1f} ms"
+        case SnapshotFailed():
+            return f"{entry.operation}: {_short(entry.reason)}"
         case _:
             assert_never(entry)
 

@@ -56,18 +56,12 @@ from oplog.entries import (
     NoOp,
 )
 from oplog.errors import CorruptLogError, DivergenceError
+from oplog.key_index import OutcomeRef
 from oplog.marks import describe_mark, same_mark
 from oplog.plan import NOTHING_SKIPPED, Plan
 from oplog.status import StatusFold
 
-__all__ = ["Cursor", "OutcomeRef"]
-
-
-class OutcomeRef(Struct, frozen=True, gc=False):
-    """Where an outcome stands: its entry, and the stream sequence of the commit that holds it."""
-
-    index: int
-    log_sequence: int
+__all__ = ["Cursor", "OutcomeRef", "Start"]
 
 
 class _Move(Enum):
@@ -118,6 +112,15 @@ _PASSED_OVER: Final = frozenset((*HINTS, Create, Deleted))
 M = TypeVar("M", bound=Mark)
 
 
+class Start(Struct, frozen=True, kw_only=True):
+    """Where a cursor begins if not at the first entry: what it had seen at a snapshot."""
+
+    created: Create
+    index: int
+    consumed_ms: int
+    status: StatusFold
+
+
 @final
 class Cursor:
     """A position in a log that moves only forward. `commits` is consumed as it gets there.
@@ -131,6 +134,7 @@ class Cursor:
         commits: Iterable[tuple[Commit, int]],
         plan: Plan = NOTHING_SKIPPED,
         cut: Cut | None = None,
+        start: Start | None = None,
     ) -> None:
         self.plan = plan
         self.cut = cut
@@ -153,6 +157,9 @@ class Cursor:
         self._next_index = 0
         self._next_sequence = 0
         self._logged: dict[tuple[str, str, str], int] = {}
+        if start is not None:
+            self.created, self.index = start.created, start.index
+            self.consumed_ms, self.status = start.consumed_ms, start.status
         self._skip()
 
     @property

@@ -60,12 +60,14 @@ from oplog.entries import (
     Revert,
     RolledBackRemoteTransaction,
     SetSpanAttribute,
+    Snapshot,
+    SnapshotFailed,
     StartSpan,
     SuccessfulUpdate,
     Suspend,
 )
 
-__all__ = ["State", "Status", "StatusFold", "fold"]
+__all__ = ["FoldState", "State", "Status", "StatusFold", "fold"]
 
 State: TypeAlias = Literal[
     "idle", "running", "suspended", "interrupted", "retrying", "failed", "exited"
@@ -78,7 +80,8 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
     `attempt` counts consecutive errors, `invocations` those that began. `wake_at_ms` is set while
     suspended or retrying, if a time is known. `pending_update` is the version that is tried next.
     `pending` is what waits in the mailbox: the log does
-    not know, the executor fills it in.
+    not know, the executor fills it in. The newest snapshot covers `snapshot_index` entries;
+    `snapshot_problem` says why none was taken or used since.
     """
 
     state: State = "idle"
@@ -95,6 +98,37 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
     running_function: str | None = None
     pending_update: int | None = None
     last_update_problem: str | None = None
+    snapshots: int = 0
+    snapshot_index: int | None = None
+    snapshot_size: int | None = None
+    snapshot_took_us: int | None = None
+    snapshot_problem: str | None = None
+
+
+class FoldState(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
+    """All that a `StatusFold` remembers, so that it can go on without the entries before.
+
+    Its fields are the attributes of the fold, without underscores: one that is missing here is an
+    error as soon as anything is saved.
+    """
+
+    state: State
+    index: int
+    attempt: int = 0
+    last_error: Failure | None = None
+    component_version: int = 0
+    created_at_ms: int = 0
+    invocations: int = 0
+    wake_at_ms: int | None = None
+    exit_code: int | None = None
+    open: ExportedFunctionInvoked | None = None
+    pending_update: int | None = None
+    update_problem: str | None = None
+    failed_before_update: bool = False
+    retry: RetryRule | None = None
+    snapshots: int = 0
+    snapshot: Snapshot | None = None
+    snapshot_problem: str | None = None
 
 
 @final
@@ -117,6 +151,21 @@ class StatusFold:
         self._failed_before_update = False
         self.retry: RetryRule | None = None
         """The retry policy that the guest chose, if it did."""
+        self._snapshots = 0
+        self._snapshot: Snapshot | None = None
+        self._snapshot_problem: str | None = None
+
+    def save(self) -> FoldState:
+        """Return everything that it remembers."""
+        return FoldState(**{name.lstrip("_"): value for name, value in vars(self).items()})
+
+    @staticmethod
+    def resumed(state: FoldState) -> "StatusFold":
+        """Return a fold that goes on from what another remembered."""
+        resumed = StatusFold()
+        for name in vars(resumed):
+            setattr(resumed, name, getattr(state, name.lstrip("_")))
+        return resumed
 
     def status(self, *, pending: int = 0) -> Status:
         """Return the status after the last applied entry."""
@@ -135,6 +184,11 @@ class StatusFold:
             running_function=self._open.function if self._open else None,
             pending_update=self._pending_update,
             last_update_problem=self._update_problem,
+            snapshots=self._snapshots,
+            snapshot_index=None if self._snapshot is None else self._snapshot.index,
+            snapshot_size=None if self._snapshot is None else self._snapshot.size,
+            snapshot_took_us=None if self._snapshot is None else self._snapshot.took_us,
+            snapshot_problem=self._snapshot_problem,
         )
 
     def apply(self, index: int, entry: Entry) -> None:
@@ -165,6 +219,12 @@ class StatusFold:
                 self._update(entry)
             case Jump() | Revert() | ChangePersistenceLevel():
                 pass
+            case Snapshot():
+                self._snapshots += 1
+                self._snapshot = entry
+                self._snapshot_problem = None
+            case SnapshotFailed():
+                self._snapshot_problem = f"{entry.operation}: {entry.reason}"
             case Suspend():
                 self.state = "suspended"
                 self._wake_at_ms = entry.wake_at_ms

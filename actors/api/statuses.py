@@ -16,7 +16,8 @@ from broker import subjects
 from broker.ports import Broker
 from oplog.errors import CorruptLogError
 from oplog.headers import peek
-from oplog.reader import LoadedLog, load
+from oplog.reader import LoadedLog, load, load_from
+from oplog.snapshots import read_pointer
 from oplog.status import Status, StatusFold
 
 __all__ = ["PENDING_MAX", "Statuses", "Summary"]
@@ -70,7 +71,7 @@ class Statuses:
             if known is not None and known[0] == last.sequence:
                 self._cache.move_to_end(subject)
                 return known[1]
-            log = await self.log(component, worker)
+            log = await self._newest_part(component, worker)
             status = None if log is None else await _fold(log, component, worker)
             sequence = last.sequence if log is None else log.head.log_sequence
         self._cache[subject] = (sequence, status)
@@ -95,6 +96,21 @@ class Statuses:
             raise unknown_worker(component, worker)
         pending = await self._pending(component, worker)
         return structs.replace(status, pending=pending)
+
+    async def _newest_part(self, component: str, worker: str) -> LoadedLog | None:
+        """Read a worker's log behind its newest snapshot, or all of it."""
+        broker = self._broker
+        pointed = subjects.snapshot(component, worker, broker.partitions)
+        pointer, _ = await read_pointer(broker.journal, pointed)
+        subject = subjects.log(component, worker, broker.partitions)
+        for base in pointer.snapshots:
+            try:
+                found = await load_from(broker.journal, broker.blobs, subject, base)
+            except CorruptLogError as error:
+                raise damaged(component, worker, error) from error
+            if found is not None:
+                return found
+        return await self.log(component, worker)
 
     async def log(self, component: str, worker: str) -> LoadedLog | None:
         """Read a worker's log; None if there is no such worker.
@@ -134,7 +150,8 @@ class Statuses:
 
 
 async def _fold(log: LoadedLog, component: str, worker: str) -> Status:
-    folded = StatusFold()
+    base = log.base
+    folded = StatusFold() if base is None else StatusFold.resumed(base.status)
     try:
         deleted = log.plan().deleted
         for number, (commit, _) in enumerate(log.commits()):

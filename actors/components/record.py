@@ -5,6 +5,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct, field
 
 from actors.components.errors import BadComponentError
+from actors.snapshot_policy import AUTO_TEXT, PolicyError, parse_policy
 
 __all__ = [
     "ComponentKind",
@@ -48,12 +49,14 @@ class Upload(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=Tr
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
     upload_id: str | None = None
+    snapshots: str = AUTO_TEXT
 
 
 class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
     """One version of a component; it never changes. `created_at_ms` is Unix time.
 
-    `links` says which component serves an imported interface.
+    `links` says which component serves an imported interface, `snapshots` when snapshots of its
+    workers are taken.
     """
 
     name: str
@@ -66,6 +69,7 @@ class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
     upload_id: str | None = None
+    snapshots: str = AUTO_TEXT
 
     def same_settings(self, upload: Upload) -> bool:
         """Tell whether `upload` would make nothing but another copy of this version."""
@@ -75,6 +79,7 @@ class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
             and self.env == upload.env
             and self.files == upload.files
             and self.links == upload.links
+            and self.snapshots == upload.snapshots
         )
 
 
@@ -145,3 +150,7 @@ def check_upload(upload: Upload) -> None:
         seen.add(file.path)
     for target in upload.links.values():
         check_name(target)
+    try:
+        parse_policy(upload.snapshots)
+    except PolicyError as error:
+        raise BadComponentError(str(error)) from error

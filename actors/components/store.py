@@ -258,6 +258,7 @@ class ComponentStore:
                 env=upload.env,
                 files=upload.files,
                 links=upload.links,
+                snapshots=upload.snapshots,
                 upload_id=upload.upload_id,
             )
             try:

@@ -69,12 +69,37 @@ class CrashingJournal:
         return sequence
 
 
+class CrashingBlobs:
+    """A connection's blob store that kills its executor around the n-th write."""
+
+    def __init__(self, node: "Node", blobs: Any) -> None:
+        self._node = node
+        self._blobs = blobs
+        self.puts = 0
+        self.crash_at: tuple[int, str] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._blobs, name)
+
+    async def put(self, name: str, data: bytes) -> None:
+        self.puts += 1
+        due = self.crash_at is not None and self.puts == self.crash_at[0]
+        if due and self.crash_at[1] == "before":
+            self._node.kill()
+            await asyncio.Event().wait()
+        await self._blobs.put(name, data)
+        if due:
+            self._node.kill()
+            await asyncio.Event().wait()
+
+
 class CrashingBroker:
-    """A connection whose journal crashes; everything else is passed on."""
+    """A connection whose journal and blobs crash; everything else is passed on."""
 
     def __init__(self, node: "Node", broker: MemoryBroker) -> None:
         self._broker = broker
         self.journal = CrashingJournal(node, broker.journal)
+        self.blobs = CrashingBlobs(node, broker.blobs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._broker, name)
@@ -121,7 +146,8 @@ class Simulation:
         self._component = component
         self.cluster = MemoryCluster(partitions=PARTITIONS)
         self.client = self.cluster.connect()
-        self.options = options
+        # Those that a test does not ask for would depend on how fast the machine is.
+        self.options = {"snapshots": "never", **options}
         self.nodes: list[Node] = []
         self.results: dict[str, list[dict[str, Any]]] = {}
         self.events: list[dict[str, Any]] = []

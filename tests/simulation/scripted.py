@@ -5,11 +5,19 @@ resolved host functions, and an instance is of no use after any failure. The eng
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from actors.engine.errors import ComponentError, GuestTrap, MissingImportsError
-from actors.engine.port import HostCall, HostResolver, Limits, Progress
+from actors.engine.errors import (
+    ComponentError,
+    GuestTrap,
+    MissingImportsError,
+    SnapshotRefusedError,
+    SnapshotUnusableError,
+)
+from actors.engine.port import HostCall, HostResolver, InstanceImage, Limits, Progress
 from actors.remote import component_uuid
 from wit.types import (
     Borrow,
@@ -270,34 +278,74 @@ class Host:
         return await result if call.blocking else result
 
 
+@dataclass
+class Counts:
+    """What an engine has done; `refusal` is why its instances cannot be saved."""
+
+    calls: int = 0
+    instantiated: int = 0
+    restored: int = 0
+    refusal: str | None = None
+    unusable: int = 0
+    """How many restorations fail next."""
+
+
 class Instance:
-    def __init__(self, guest: Counter) -> None:
+    def __init__(self, guest: Counter, counts: Counts) -> None:
         self._guest = guest
+        self._counts = counts
         self._poisoned = False
         self.memory_bytes = 65_536
+        self.busy_s = 0.0
 
     async def call(self, function: Function, arguments: Sequence[Any]) -> Any:
         if self._poisoned:
             raise GuestTrap("cannot enter component instance", kind="other")
         self._poisoned = True
+        self._counts.calls += 1
         result = await getattr(self._guest, function.name)(*arguments)
         self._poisoned = False
         return result
+
+    def save(self) -> InstanceImage:
+        if self._poisoned:
+            raise SnapshotRefusedError("the instance is in a call or has failed")
+        if self._counts.refusal is not None:
+            raise SnapshotRefusedError(self._counts.refusal)
+        return InstanceImage(json.dumps([self._guest.value, self._guest.steps]).encode())
 
     def close(self) -> None:
         self._poisoned = True
 
 
 class Program:
-    def __init__(self, calls: dict[str, HostCall]) -> None:
+    def __init__(self, calls: dict[str, HostCall], counts: Counts) -> None:
         self._calls = calls
+        self._counts = counts
 
     async def instantiate(self, data: object, limits: Limits, *, pace: Any = None) -> Instance:
-        return Instance(Counter(Host(self._calls, data)))
+        self._counts.instantiated += 1
+        return Instance(Counter(Host(self._calls, data)), self._counts)
+
+    async def restore(
+        self, data: object, limits: Limits, image: InstanceImage, *, pace: Any = None
+    ) -> Instance:
+        guest = Counter(Host(self._calls, data))
+        if self._counts.unusable:
+            self._counts.unusable -= 1
+            raise SnapshotUnusableError("of another engine")
+        try:
+            guest.value, steps = json.loads(image.data)
+        except ValueError as error:
+            raise SnapshotUnusableError("no scripted counter") from error
+        guest.steps = {int(client): number for client, number in steps.items()}
+        self._counts.restored += 1
+        return Instance(guest, self._counts)
 
 
 class Component:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, counts: Counts) -> None:
+        self._counts = counts
         self.world = WORLD
         self.digest = hashlib.sha256(data).hexdigest()
 
@@ -308,7 +356,7 @@ class Component:
             if found is None:
                 raise MissingImportsError((f"{interface}#{name}",))
             calls[key] = found
-        return Program(calls)
+        return Program(calls, self._counts)
 
 
 class ScriptedEngine:
@@ -316,10 +364,13 @@ class ScriptedEngine:
 
     COUNTER = b"scripted counter"
 
+    def __init__(self) -> None:
+        self.counts = Counts()
+
     async def load(self, data: bytes, *, progress: Progress | None = None) -> Component:
         if data != self.COUNTER:
             raise ComponentError("not the scripted counter")
-        return Component(data)
+        return Component(data, self.counts)
 
     def close(self) -> None:
         pass

@@ -343,7 +343,7 @@ def test_records_look_on_the_wire_as_documented():
         assert entry.data == (
             b'{"name":"counter","version":0,"digest":"%s","size":3,'
             b'"created-at-ms":1700000000000,"type":"ephemeral","env":{},"files":[],'
-            b'"links":{"demo:a/api":"a"},"upload-id":null}' % digest.encode()
+            b'"links":{"demo:a/api":"a"},"upload-id":null,"snapshots":"auto"}' % digest.encode()
         )
 
     run(scenario)

@@ -1,0 +1,38 @@
+"""A worker's log in short, up to its committed end: what a snapshot says of the entries before it.
+
+Fed with every commit while the worker is in memory, so that a snapshot costs no reading back.
+"""
+
+from typing import final
+
+from actors.past import Past
+from oplog.commit import Commit
+from oplog.entries import Entry
+from oplog.plan import STRUCTURAL
+from oplog.status import FoldState, StatusFold
+
+__all__ = ["History"]
+
+
+@final
+class History:
+    """Follows the log from where it was loaded."""
+
+    def __init__(self, past: Past) -> None:
+        # A fold of its own: the plan of a life goes by the status at its load.
+        self._status = StatusFold.resumed(past.status.save())
+        self.structural: list[tuple[int, Entry]] = list(past.structural)
+        self.last_ms = past.last_ms
+
+    def committed(self, commit: Commit) -> None:
+        """Take a commit into account."""
+        apply = self._status.apply
+        for index, entry in enumerate(commit.entries, commit.first):
+            apply(index, entry)
+            self.last_ms = max(self.last_ms, entry.at_ms)
+            if isinstance(entry, STRUCTURAL):
+                self.structural.append((index, entry))
+
+    def status(self) -> FoldState:
+        """Return the status after the newest committed entry."""
+        return self._status.save()

@@ -1,0 +1,67 @@
+"""Where a worker's life begins: at its newest good snapshot, an older one, or the first entry."""
+
+from collections.abc import Set as AbstractSet
+
+import structlog
+from msgspec import Struct
+
+from actors.engine.errors import SnapshotUnusableError
+from actors.identity import Address
+from actors.past import Past
+from actors.saved_worker import SavedWorker, fetch
+from broker.ports import Broker
+from oplog.reader import LoadedLog, load, load_from
+from oplog.snapshots import Base, read_pointer
+
+__all__ = ["Recovered", "recover"]
+
+log = structlog.get_logger(__name__)
+
+
+class Recovered(Struct, frozen=True, kw_only=True):
+    """A log that was read, with the snapshot that it begins at, if any.
+
+    `usable` are the snapshots that the pointer named and that can still serve, newest first;
+    `pointer_sequence` is where the pointer stands. `problem` says why a newer one did not.
+    """
+
+    log: LoadedLog
+    past: Past
+    saved: SavedWorker | None
+    usable: tuple[Base, ...]
+    pointer_sequence: int
+    problem: str | None
+
+
+async def recover(broker: Broker, address: Address, *, rejected: AbstractSet[str]) -> Recovered:
+    """Read a worker's log from its newest snapshot on that is not among the `rejected` blobs.
+
+    Raises:
+        CorruptLogError: the log cannot be believed.
+        UnavailableError: the broker does not answer now.
+    """
+    pointer, sequence = await read_pointer(broker.journal, address.snap)
+    candidates = [base for base in pointer.snapshots if base.blob not in rejected]
+    saved: SavedWorker | None = None
+    loaded: LoadedLog | None = None
+    problem: str | None = None
+    while candidates and saved is None:
+        try:
+            loaded = await load_from(broker.journal, broker.blobs, address.log, candidates[0])
+            if loaded is not None:
+                saved = await fetch(broker.blobs, candidates[0])
+        except SnapshotUnusableError as error:
+            problem = problem or str(error)
+            log.warning("snapshot is of no use", error=str(error))
+        if saved is None:
+            candidates.pop(0)
+    if loaded is None or saved is None:
+        loaded = await load(broker.journal, broker.blobs, address.log)
+    return Recovered(
+        log=loaded,
+        past=await Past.read(loaded),
+        saved=saved,
+        usable=tuple(candidates),
+        pointer_sequence=sequence,
+        problem=problem,
+    )

@@ -1,0 +1,207 @@
+"""Taking snapshots of one worker, between two invocations.
+
+    everything committed and sent ─▶ guest and books as bytes ─▶ blob ─▶ `snapshot` entry ─▶ pointer
+
+A crash before the pointer leaves the log as good as before: the blob is an orphan that goes with
+its worker, the entry a hint. What cannot be saved is recorded with its reason and not asked for
+again until the worker has done as much once more.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Final, final
+
+import msgspec
+import structlog
+
+from actors.engine.errors import SnapshotRefusedError
+from actors.guest import Guest
+from actors.identity import Address
+from actors.ledger import Ledger
+from actors.recovery import Recovered
+from actors.saved_worker import VERSION, SavedWorker, encode
+from actors.services import Services
+from actors.snapshot_policy import Cost, SnapshotPolicy
+from broker.errors import BrokerError, FencedError, RetryableError
+from oplog.snapshot_entries import Snapshot, SnapshotFailed
+from oplog.snapshots import Base, SavedCommit, blob_name, publish, read_pointer
+
+__all__ = ["Snapshots"]
+
+REASON_CHARACTERS_MAX: Final = 2_000
+
+log = structlog.get_logger(__name__)
+
+
+@final
+class Snapshots:
+    """The snapshots of one life."""
+
+    def __init__(
+        self, ledger: Ledger, address: Address, services: Services, recovered: Recovered
+    ) -> None:
+        self._ledger = ledger
+        self._address = address
+        self._services = services
+        self._known = list(recovered.usable)
+        self._behind = recovered.pointer_sequence
+        self._problem = recovered.past.status.status().snapshot_problem
+        self.policy = SnapshotPolicy()
+        """Never, until the component is known."""
+        self.makes_room = False
+        """Whether the worker leaves memory for others, rather than for another executor."""
+        # One more is the entry that tells of the snapshot.
+        self._index = self._known[0].commit.index + 1 if self._known else 0
+        self._busy_s = 0.0
+        self._at_s = services.time.monotonic_s()
+        self._took_s = 0.0
+        if recovered.problem is not None:
+            self.failed("load", recovered.problem)
+
+    def cost(self, guest: Guest) -> Cost:
+        """Return what has happened since the last snapshot, or since the last attempt."""
+        return Cost(
+            entries=self._ledger.writer.last_index - self._index,
+            busy_s=guest.busy_s - self._busy_s,
+            since_s=self._services.time.monotonic_s() - self._at_s,
+            last_took_s=self._took_s,
+        )
+
+    async def while_working(self, guest: Guest) -> None:
+        """Take one between two invocations, if it is due."""
+        await self._take_if(guest, self.policy.while_working)
+
+    async def while_idle(self, guest: Guest) -> None:
+        """Take one of a worker that has nothing to do, if it is due."""
+        await self._take_if(guest, self.policy.while_idle)
+
+    async def when_leaving(self, guest: Guest) -> None:
+        """Take one of a worker that makes room, if it is due."""
+        if self.makes_room:
+            await self._take_if(guest, self.policy.when_leaving)
+
+    def idle_after_s(self, guest: Guest) -> float | None:
+        """Return after how many seconds without work to call `while_idle`; None: not at all."""
+        return None if self.policy.is_never else self.policy.idle_after_s(self.cost(guest))
+
+    async def _take_if(self, guest: Guest, is_due: Callable[[Cost], bool]) -> None:
+        if self.policy.is_never or not is_due(self.cost(guest)):
+            return
+        async with self._services.saving:
+            await self._take(guest)
+
+    async def _take(self, guest: Guest) -> None:
+        ledger = self._ledger
+        await ledger.writer.flush()
+        if not ledger.is_quiet or ledger.running is not None:
+            # A schedule is on its way: its entry would be behind the snapshot and never sent again.
+            return
+        begun = time.perf_counter()
+        try:
+            base, data = self._capture(guest)
+        except SnapshotRefusedError as error:
+            self._attempted(guest, begun)
+            self.failed("save", str(error))
+            return
+        self._attempted(guest, begun)
+        took_us = round((time.perf_counter() - begun) * 1e6)
+        try:
+            await self._services.broker.blobs.put(base.blob, data)
+            entry = Snapshot(
+                at_ms=base.at_ms,
+                index=base.commit.index,
+                blob=base.blob,
+                size=base.size,
+                sha256=base.sha256,
+                took_us=took_us,
+            )
+            await ledger.writer.wait_committed(ledger.writer.add(entry))
+            self._index = max(self._index, ledger.writer.last_index)
+            await self._publish([base, *self._known])
+        except FencedError:
+            raise
+        except RetryableError as error:
+            log.info("cannot store a snapshot now", error=str(error))
+            return
+        except BrokerError as error:
+            self.failed("save", str(error))
+            return
+        self._problem = None
+        self._services.snapshot_taken(base.size, took_us)
+
+    def _attempted(self, guest: Guest, begun: float) -> None:
+        self._index = self._ledger.writer.last_index
+        self._busy_s = guest.busy_s
+        self._at_s = self._services.time.monotonic_s()
+        self._took_s = time.perf_counter() - begun
+
+    def _capture(self, guest: Guest) -> tuple[Base, bytes]:
+        ledger = self._ledger
+        created, head = ledger.created, ledger.writer.head
+        assert created is not None, "a guest belongs to a created worker"
+        consumed_index, consumed_ms = guest.consumed
+        keys, open_keys = ledger.keys.packed(invoked=head.marks.invoked)
+        saved = SavedWorker(
+            v=VERSION,
+            guest=guest.save(),
+            consumed_index=consumed_index,
+            consumed_ms=consumed_ms,
+            segments=keys.segments,
+            open_keys=open_keys,
+        )
+        data = encode(saved)
+        sha256 = hashlib.sha256(data).hexdigest()
+        base = Base(
+            commit=SavedCommit(
+                index=head.last_index, log_sequence=head.log_sequence, hash=head.hash
+            ),
+            blob=blob_name(created.incarnation, head.last_index, sha256),
+            size=len(data),
+            sha256=sha256,
+            at_ms=ledger.clock.stamp_ms(),
+            created=created,
+            status=ledger.history.status(),
+            last_ms=ledger.history.last_ms,
+            structural=tuple(ledger.history.structural),
+            outstanding=msgspec.Raw(msgspec.json.encode(ledger.waits.save())),
+        )
+        return base, data
+
+    async def _publish(self, snapshots: list[Base]) -> None:
+        broker = self._services.broker
+        try:
+            self._behind = await publish(
+                broker.journal,
+                broker.blobs,
+                self._address.snap,
+                snapshots=snapshots,
+                behind=self._behind,
+                message_id=self._services.next_message_id(),
+            )
+        except FencedError:
+            # Somebody else owned the worker for a while. The log has its own fence.
+            _, self._behind = await read_pointer(broker.journal, self._address.snap)
+            return
+        self._known = snapshots[: len(self._known) + 1]
+
+    async def reject(self, blob: str, reason: str) -> None:
+        """Name a snapshot no longer: it does not load."""
+        self.failed("load", reason)
+        self._known = [base for base in self._known if base.blob != blob]
+        await self._publish(self._known)
+
+    def failed(self, operation: str, reason: str) -> None:
+        """Record why no snapshot was taken or used, unless that is known."""
+        problem = f"{operation}: {reason}"
+        if problem == self._problem or self._ledger.created is None:
+            return
+        self._problem = problem
+        log.info("snapshot failed", operation=operation, reason=reason)
+        self._ledger.writer.add(
+            SnapshotFailed(
+                at_ms=self._ledger.clock.stamp_ms(),
+                operation="load" if operation == "load" else "save",
+                reason=reason[:REASON_CHARACTERS_MAX],
+            )
+        )
