@@ -88,6 +88,21 @@ class _Json(Struct, frozen=True):
     value: Any
 
 
+class _Counting:
+    """A program that counts how often it restored an instance."""
+
+    def __init__(self, program: Any) -> None:
+        self._program = program
+        self.restored = 0
+
+    async def instantiate(self, *arguments: Any, **options: Any) -> Any:
+        return await self._program.instantiate(*arguments, **options)
+
+    async def restore(self, *arguments: Any, **options: Any) -> Any:
+        self.restored += 1
+        return await self._program.restore(*arguments, **options)
+
+
 class _LinkedOnce:
     """A component that is not linked anew by every executor: there are hundreds of them."""
 
@@ -97,9 +112,13 @@ class _LinkedOnce:
         self._component = component
         self._program: Any = None
 
+    @property
+    def restored(self) -> int:
+        return 0 if self._program is None else int(self._program.restored)
+
     def link(self, resolver: Any) -> Any:
         if self._program is None:
-            self._program = self._component.link(resolver)
+            self._program = _Counting(self._component.link(resolver))
         return self._program
 
 
@@ -131,6 +150,10 @@ class Guests:
             self._loaded[name] = _LinkedOnce(loaded)
         return name
 
+    def restored(self, component: bytes) -> int:
+        """How many instances of a component were made from snapshots."""
+        return int(self._loaded[component].restored)
+
     async def load(self, data: bytes, *, progress: object = None) -> Any:
         return self._loaded[data]
 
@@ -146,6 +169,7 @@ class Told(Struct):
     appends: int
     crashed: bool
     counts: Counter[str]
+    restored: int = 0
 
 
 @contextmanager
@@ -197,8 +221,9 @@ async def _run(
             reviver.cancel()
             appends = node.broker.journal.appends
             for each in simulation.nodes:
-                if not each.task.done():
-                    await each.stop()
+                # The crash that was asked for may come this late.
+                each.executor.stop()
+                await asyncio.wait({each.task})
             before = outside.counts()
             simulation.start()
             await _play(simulation, row.state, outside, names, prefix="e")
@@ -210,6 +235,34 @@ async def _run(
             entries = await simulation.log(WORKER)
             _check_log(row, entries)
             return Told(entries, appends, node.killed, outside.counts())
+    finally:
+        await outside.stop()
+
+
+async def play_moving(row: Row, guests: Guests, component: bytes, *, moves: bool) -> Told:
+    """Play a row; with `moves`, kill the executor after every step and start another one."""
+    outside = Outside()
+    restored = guests.restored(component)
+    if row.effects:
+        await outside.start()
+    try:
+        async with Simulation(engine=guests, component=component, **row.options) as simulation:
+            node = simulation.start()
+            names: dict[str, Any] = {}
+            for number, step in enumerate((*row.script, *row.state)):
+                await _play(simulation, (step,), outside, names, prefix=f"{number}-")
+                # What follows an invocation is over when nothing is left to do.
+                await asyncio.sleep(0.2)
+                if moves:
+                    node.kill()
+                    node = simulation.start()
+            _check_effects(row, outside, crashed=False)
+            await _check_buckets(row, simulation)
+            if row.check is not None:
+                row.check(outside)
+            entries = await simulation.log(WORKER)
+            restored = guests.restored(component) - restored
+            return Told(entries, 0, moves, outside.counts(), restored)
     finally:
         await outside.stop()
 
