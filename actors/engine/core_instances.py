@@ -6,8 +6,8 @@ from typing import final
 from actors.engine import bindings
 from actors.engine.bindings import EXTERN_BYTES, EXTERN_PAYLOAD_OFFSET, INSTANCE_BYTES, Address
 from actors.engine.errors import ComponentError, EngineInternalError
-from actors.engine.linking import Layout, Step
-from actors.engine.plan.model import FromInstance
+from actors.engine.linking import HostFunctionAt, Layout, Step
+from actors.engine.plan.model import CoreSource, FromInstance
 from actors.engine.store import Store
 from actors.engine.templates import Template
 
@@ -23,6 +23,8 @@ class CoreInstances:
     ) -> None:
         self._store = store
         self._layout = layout
+        self._flags = layout.flags
+        self._is_complete = False
         self._template = template
         self._engine = engine
         self._waiting = waiting
@@ -38,15 +40,21 @@ class CoreInstances:
             ComponentError: an import does not fit.
         """
         stamp_needed = self._is_copy
+        for extra in self._layout.extras:
+            self._make_function(extra)
         for step in self._steps:
             self._fill(step)
             if step.has_start:
                 await self._start(step)
             else:
                 self._make(step)
+            if self._flags is not None and step is self._steps[0]:
+                start = bindings.memory_data(self._store.context, self.address(self._flags))
+                self._store.share_flags(start)
             if stamp_needed:
                 stamp_needed = False
                 self._template.stamp(self._block, step.instance)
+        self._is_complete = True
         if not self._is_copy:
             self._template.learn(self._block)
 
@@ -57,10 +65,20 @@ class CoreInstances:
                 raise EngineInternalError(f"export {ctypes.string_at(name, length)!r} is missing")
         for source, out in step.copies:
             ctypes.memmove(base + out, base + source, EXTERN_BYTES)
-        for type_, callback, out in step.functions:
-            bindings.function_new(context, type_, callback, self._store.id, None, base + out)
+        for function in step.functions:
+            self._make_function(function)
         for out in step.waits:
             bindings.linker_get(self._waiting, context, b"", 0, b"wait", 4, base + out)
+
+    def _make_function(self, function: HostFunctionAt) -> None:
+        bindings.function_new(
+            self._store.context,
+            function.type,
+            function.callback,
+            self._store.id,
+            None,
+            self._base + function.out,
+        )
 
     def _make(self, step: Step) -> None:
         store, base = self._store, self._base
@@ -108,10 +126,14 @@ class CoreInstances:
         finally:
             bindings.linker_delete(linker)
 
-    def address(self, source: FromInstance) -> Address:
+    def address(self, source: CoreSource) -> Address:
         """Return the address of the function, memory, table or global itself."""
+        source = self._layout.moved.get(source, source)
+        if not isinstance(source, FromInstance):
+            return self._base + self._layout.called_at[source] + EXTERN_PAYLOAD_OFFSET
         at = self._layout.where.get(source)
-        if at is not None:
+        # Before all steps are made, the one that looks this export up may be still to come.
+        if at is not None and self._is_complete:
             return self._base + at + EXTERN_PAYLOAD_OFFSET
         found = self._found.get(source)
         if found is None:
