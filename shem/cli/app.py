@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shem.cli import component, wit, worker
+from shem.cli import application, component, wit, worker
 from shem.cli.up import up
 
 __all__ = ["app", "main"]
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command(epilog="Examples: `shem up` · `shem up --executors 4 --data ./data --nats-port 4333`")(
     up
 )
+app.add_typer(application.app, name="app")
 app.add_typer(component.app, name="component")
 app.add_typer(worker.app, name="worker")
 app.add_typer(wit.app, name="wit")
