@@ -33,7 +33,9 @@ __all__ = [
 ]
 
 STREAM: Final = "SHEM_OPLOG"
-PARTITIONS_DEFAULT: Final = 64
+# Each costs the broker up to ten writes of consumer state per second, synced ones where every
+# message is: see docs/adr/0007-sixteen-partitions.md.
+PARTITIONS_DEFAULT: Final = 16
 MEMBERS_BUCKET: Final = "SHEM_MEMBERS"
 COMPONENTS_BUCKET: Final = "SHEM_COMPONENTS"
 WORKERS_BUCKET: Final = "SHEM_WORKERS"
@@ -113,8 +115,10 @@ def event(component: str, worker: str) -> str:
     return _worker("shem.event", component, worker)
 
 
-def schedule(component: str, worker: str, name: str) -> str:
-    """Where a message schedule of the worker is stored; `name` is one token."""
+def schedule(component: str, worker: str | None, name: str) -> str:
+    """Where a message schedule of the worker (None: of any) is stored; `name` is one token."""
+    if worker is None:
+        return f"shem.sched.{encode_token(component)}.*.{name}"
     return f"{_worker('shem.sched', component, worker)}.{name}"
 
 
