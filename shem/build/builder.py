@@ -125,9 +125,7 @@ class Builder:
             async with self._jobs:
                 started = time.monotonic()
                 await run_command(command, component.folder)
-            missing = [
-                each for each in command.targets if not matching(component.folder, [each])
-            ]
+            missing = [each for each in command.targets if not matching(component.folder, [each])]
             if missing:
                 raise BuildError(f"`{command.command}` has not made {', '.join(missing)}")
             self._notes.note(step, digest)
@@ -164,7 +162,9 @@ def artifact_of(component: AppComponent) -> Path:
     properties = component.properties
     name = properties.linked_wasm or properties.component_wasm
     if name is None:
-        raise BuildError(f'{component.name}: "componentWasm" is missing: which file its build makes')
+        raise BuildError(
+            f'{component.name}: "componentWasm" is missing: which file its build makes'
+        )
     return component.path(name)
 
 

@@ -70,7 +70,9 @@ def client_of(component: AppComponent) -> Client:
         world = resolved.world()
         if world is None:
             listed = ", ".join(main.worlds) or "none"
-            raise BuildError(f"{folder}: expected one world in {main.name.text}, there are: {listed}")
+            raise BuildError(
+                f"{folder}: expected one world in {main.name.text}, there are: {listed}"
+            )
         (name,) = main.worlds
         file = client_file(
             world, name, main.name, ephemeral=component.properties.component_type == "ephemeral"
@@ -178,9 +180,7 @@ def _packages_in(folder: Path) -> Iterator[Sequence[FileNode]]:
 
 
 def _with_imports(file: FileNode, clients: Sequence[Client]) -> FileNode:
-    imports = tuple(
-        ExternNode("import", None, _path(client.interface)) for client in clients
-    )
+    imports = tuple(ExternNode("import", None, _path(client.interface)) for client in clients)
     items = tuple(
         replace(item, items=(*imports, *item.items)) if isinstance(item, WorldNode) else item
         for item in file.items
@@ -239,7 +239,5 @@ def _at_version(interface: InterfaceNode) -> InterfaceNode:
             return use
         return replace(use, path=replace(use.path, package=replace(package, version=_VERSION)))
 
-    items = tuple(
-        changed(item) if isinstance(item, UseNode) else item for item in interface.items
-    )
+    items = tuple(changed(item) if isinstance(item, UseNode) else item for item in interface.items)
     return replace(interface, items=items)

@@ -26,7 +26,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def manifest(folder: Path, command: str = f"{COPY} one.txt one.wasm", extra: str = "") -> Application:
+def manifest(
+    folder: Path, command: str = f"{COPY} one.txt one.wasm", extra: str = ""
+) -> Application:
     (folder / "shem.yaml").write_text(
         "components:\n  demo:one:\n    sourceWit: wit\n    generatedWit: build/wit\n"
         f"    componentWasm: one.wasm\n    build:\n      - command: {json.dumps(command)}\n"
@@ -181,4 +183,6 @@ def test_a_caller_gets_the_client_of_what_it_calls(folder: Path) -> None:
     world = (folder / "gen" / "w.wit").read_text()
     assert "import demo:one-client/one-client;" in world
     assert (folder / "gen" / "deps" / "demo_one" / "world.wit").exists()
-    assert "blocking-get" in (folder / "gen" / "deps" / "demo_one-client" / "client.wit").read_text()
+    assert (
+        "blocking-get" in (folder / "gen" / "deps" / "demo_one-client" / "client.wit").read_text()
+    )
