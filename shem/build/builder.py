@@ -16,8 +16,8 @@ from typing import Final, final
 
 from shem.build.commands import is_current, run_command
 from shem.build.fingerprints import Fingerprints, matching
-from shem.build.wit_sources import generated_files, write_files
 from shem.build.steps import Done, Step
+from shem.build.wit_sources import generated_files, write_files
 from shem.errors import BuildError
 from shem.manifest.application import AppComponent, Application
 
