@@ -20,8 +20,8 @@ from actors.engine.plan.model import (
     FromInstance,
     FromLowering,
     FromResource,
-    Plan,
 )
+from actors.engine.preparation import Prepared
 from actors.engine.trampolines import trampoline_module
 
 __all__ = ["Assembly", "Templates"]
@@ -52,11 +52,17 @@ class Assembly:
     """Orders everything that is instantiated: what an instance imports is made before it."""
 
     def __init__(
-        self, machine: Machine, plan: Plan, modules: list[CompiledModule], templates: Templates
+        self,
+        machine: Machine,
+        prepared: Prepared,
+        modules: list[CompiledModule],
+        templates: Templates,
     ) -> None:
+        plan = prepared.plan
         self.kept: list[CompiledModule] = []
         self._machine = machine
         self._plan = plan
+        self._prepared = prepared
         self._modules = modules
         self._templates = templates
         self._adapters = Adapters(plan)
@@ -76,14 +82,12 @@ class Assembly:
             self._add_trampolines()
         for step in self._plan.steps:
             self._add_adapters(step.imports)
-            module = self._plan.modules[step.module]
             self._steps.append(
                 StepInput(
                     step.slot,
                     self._modules[step.module].address,
                     tuple(self._moved.get(source, source) for source in step.imports),
-                    module.has_start,
-                    module.import_names,
+                    self._prepared.modules[step.module].entry,
                 )
             )
         called = list(self._called())
@@ -124,7 +128,7 @@ class Assembly:
         self, module: CompiledModule, imports: tuple[CoreSource | FunctionTemplate | None, ...]
     ) -> int:
         slot = self._new_slot()
-        self._steps.append(StepInput(slot, module.address, imports, has_start=False, names=()))
+        self._steps.append(StepInput(slot, module.address, imports, entry=None))
         return slot
 
     def _add_flags(self) -> None:

@@ -12,8 +12,8 @@ from actors.engine.adapters.text import host_signature
 from actors.engine.assembly import Assembly, Templates
 from actors.engine.bindings import Address
 from actors.engine.callbacks import blocking_callbacks, import_callback, resource_callback
-from actors.engine.configuration import address_of
-from actors.engine.core.module import ExternKind, FunctionSignature
+from actors.engine.configuration import MEANING_KEY, address_of
+from actors.engine.core.module import FunctionSignature
 from actors.engine.crossing import HostImport, crossing_callback
 from actors.engine.errors import MissingImportsError
 from actors.engine.instance import GuestInstance
@@ -28,8 +28,12 @@ from actors.engine.plan.model import (
     HostFunction,
     LowerPlan,
 )
-from actors.engine.port import HostCall, HostResolver, Limits, Pace
+from actors.engine.port import HostCall, HostResolver, InstanceImage, Limits, Pace
 from actors.engine.preparation import Prepared
+from actors.engine.snapshot.baseline import Baseline
+from actors.engine.snapshot.image import Binding, decode
+from actors.engine.snapshot.pieces import check_saveable, layout_digest, pieces_of
+from actors.engine.snapshot.standby import open_baseline
 from actors.engine.store import give_way
 from actors.engine.templates import Template
 from actors.engine.trampolines import finish_signature, start_signature
@@ -51,6 +55,7 @@ class LinkedProgram:
     def __init__(
         self,
         machine: Machine,
+        digest: str,
         prepared: Prepared,
         modules: list[CompiledModule],
         resolver: HostResolver,
@@ -58,6 +63,8 @@ class LinkedProgram:
         plan = prepared.plan
         self.machine = machine
         self.plan = plan
+        self.digest = digest
+        self._prepared = prepared
         self._modules = modules
         self._resolver = resolver
         self._kept: list[Any] = []
@@ -72,19 +79,19 @@ class LinkedProgram:
                 self._lower(index, lowering, calls[lowering.target])
         assembly = Assembly(
             machine,
-            plan,
+            prepared,
             modules,
             Templates(halves=self._halves, function=self._function, crossing=self._crossing),
         )
         self.layout = assembly.layout()
         self._kept += assembly.kept
         self.template = Template(self.layout)
-        self.memories = [
-            FromInstance(step.slot, each.name, each.kind)
-            for step in plan.steps
-            for each in prepared.modules[step.module].state
-            if each.kind is ExternKind.MEMORY
-        ]
+        self.pieces = pieces_of(prepared)
+        self.memories = [FromInstance(*piece) for piece in self.pieces.memories]
+        self.binding = Binding(
+            component=digest, layout=layout_digest(prepared), configuration=MEANING_KEY
+        )
+        self._baseline: Baseline | None = None
         self.memory_count = len(self.memories) + (self.layout.flags is not None)
 
     def _resolve(self) -> dict[HostFunction, HostCall]:
@@ -168,6 +175,17 @@ class LinkedProgram:
             )
         return adapter
 
+    def baseline(self) -> Baseline:
+        """Return the new instance that saved ones are compared with; made once.
+
+        Raises:
+            SnapshotRefusedError: instances of this component cannot be saved.
+        """
+        if self._baseline is None:
+            check_saveable(self._prepared)
+            self._baseline = open_baseline(self)
+        return self._baseline
+
     async def instantiate(
         self, data: object, limits: Limits, *, pace: Pace | None = None
     ) -> GuestInstance:
@@ -182,6 +200,25 @@ class LinkedProgram:
         instance = GuestInstance(self, data, limits, pace or give_way)
         try:
             await instance.start()
+        except BaseException:
+            instance.close()
+            raise
+        return instance
+
+    async def restore(
+        self, data: object, limits: Limits, image: InstanceImage, *, pace: Pace | None = None
+    ) -> GuestInstance:
+        """Make an instance that goes on where a saved one was; its start functions do not run.
+
+        Raises:
+            SnapshotUnusableError: the bytes are damaged, or do not belong to this program.
+            GuestTrap: the limits are too small.
+            CapacityError: the process holds as many instances as the machine allows.
+        """
+        decoded = decode(image.data, self.binding)
+        instance = GuestInstance(self, data, limits, pace or give_way)
+        try:
+            await instance.resume(decoded, image.objects)
         except BaseException:
             instance.close()
             raise
