@@ -27,8 +27,8 @@ from actors.engine.port import HostCall
 from actors.errors import InternalError
 from actors.host.interface import HostFunction, Kind
 from wit.json_values import codec_for
-from wit.type_walk import walk
-from wit.types import Borrow, FunctionType, Own, Type
+from wit.type_walk import holds_resource
+from wit.types import FunctionType, Type
 
 __all__ = ["Journal", "JournalHolder", "bind", "step", "waiting_step"]
 
@@ -172,8 +172,3 @@ class _Step:
 
     def _value(self, recorded: Raw) -> Any:
         return None if self._result is None else self._result.from_json(_decode(recorded))
-
-
-def holds_resource(type_: Type) -> bool:
-    """Whether values of the type contain handles, which mean nothing outside their instance."""
-    return any(isinstance(part, Own | Borrow) for part in walk(type_))
