@@ -65,6 +65,11 @@ class BoundFunction:
         self.gives_handles = function.type.result is not None and holds_resource(
             function.type.result
         )
+        self._has_handles = any(holds_resource(each.type) for each in self.type.parameters)
+        self._parameters = [
+            (codec_for(parameter.type), f"params[{position}]")
+            for position, parameter in enumerate(self.type.parameters)
+        ]
         self._result = None if function.type.result is None else codec_for(function.type.result)
         # JSON and WAVE write them alike.
         self._is_integer = function.type.result in INTEGER_RANGES
@@ -79,7 +84,10 @@ class BoundFunction:
 
     def encode_parameters(self, values: list[Value], handles: HandleNames | None = None) -> Raw:
         """Return the values as a JSON array."""
-        return Raw(_encode(parameters_to_json(values, self.type, handles)))
+        if self._has_handles:
+            return Raw(_encode(parameters_to_json(values, self.type, handles)))
+        parts = zip(self._parameters, values, strict=True)
+        return Raw(_encode([codec.to_json(value, root=place) for (codec, place), value in parts]))
 
     def encode_result(self, value: Value, handles: HandleNames | None = None) -> Raw | UnsetType:
         """Return the result as JSON, unset for functions without one."""
