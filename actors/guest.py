@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import final
 
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
 from actors.engine.port import Instance, InstanceImage, Limits
+from actors.guest_resources import GuestResources
 from actors.host import saving
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
+from actors.identity import WorkerId
 from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
@@ -42,6 +44,8 @@ class Guest:
         self.calls = calls
         self._context = context
         self._references = references
+        self.resources = GuestResources(WorkerId(context.component, context.worker))
+        """Those of its resources that are held outside."""
 
     @staticmethod
     async def start(
@@ -92,7 +96,14 @@ class Guest:
         except BaseException:
             context.close()
             raise
-        return Guest(instance, context, calls=prepared.calls, references=references)
+        guest = Guest(instance, context, calls=prepared.calls, references=references)
+        if saved is not None:
+            try:
+                guest.resources.resume(saved.resources, instance.adopt)
+            except BaseException:
+                guest.close()
+                raise
+        return guest
 
     @property
     def memory_bytes(self) -> int:
@@ -124,6 +135,7 @@ class Guest:
             host=compressed(saving.save(image.objects, self._context.state)),
             level=journal.level,
             idempotent=journal.idempotent,
+            resources=self.resources.save(),
         )
 
     async def call(self, bound: BoundFunction, arguments: list[Value]) -> Raw | UnsetType:
@@ -134,14 +146,17 @@ class Guest:
             StopGuest, ExitRequest: it left on purpose.
             DivergenceError: it did something else than the log says.
         """
+        if bound.drops:
+            await self._instance.drop(arguments[0])
+            return UNSET
         value = await self._instance.call(bound.function, arguments)
-        return bound.encode_result(value)
+        return bound.encode_result(value, self.resources)
 
     def recall(self, invoked: ExportedFunctionInvoked) -> tuple[BoundFunction, list[Value]]:
         """Return the function and the arguments of a recorded invocation."""
         bound = self.calls.find(invoked.function)
         params = self._references.get(bytes(invoked.params), invoked.params)
-        return bound, bound.decode_parameters(params)
+        return bound, bound.decode_parameters(params, self.resources)
 
     def close(self) -> None:
         """Free the instance and what it holds outside."""

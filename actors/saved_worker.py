@@ -13,6 +13,7 @@ import zstandard
 from msgspec import Struct
 
 from actors.engine.errors import SnapshotUnusableError
+from actors.guest_resources import SavedResources
 from broker.errors import NotFoundError
 from broker.ports import Blobs
 from oplog.key_index import EMPTY, KeyIndex, OutcomeRef
@@ -30,13 +31,15 @@ HOST_BYTES_MAX: Final = 256 << 20
 class SavedGuest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An instance, the host's objects that it holds, and what it chose of its journal.
 
-    `host` is compressed. `level` and `idempotent` are those of `actors.journal`.
+    `host` is compressed; `resources` are the guest's own that others hold. `level` and
+    `idempotent` are those of `actors.journal`.
     """
 
     image: bytes
     host: bytes
     level: PersistenceLevel = "smart"
     idempotent: bool = True
+    resources: SavedResources = SavedResources()
 
     def host_data(self) -> bytes:
         """Return the host's objects as `actors.host.saving` wrote them.

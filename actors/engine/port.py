@@ -103,6 +103,14 @@ class Instance(Protocol):
         """
         ...
 
+    def adopt(self, resource: int, representation: int) -> object:
+        """Return the host's object for a resource of the guest that it held when it was saved.
+
+        Raises:
+            SnapshotUnusableError: no resource type of this component.
+        """
+        ...
+
     async def call(self, function: Function, arguments: Sequence[Value]) -> Value:
         """Call an export; None for functions without result.
 
@@ -113,6 +121,15 @@ class Instance(Protocol):
             ValueMismatchError: an argument does not fit its type; nothing has run.
             GuestTrap: the guest trapped, or broke the canonical ABI.
             BaseException: whatever a host function raised.
+        """
+        ...
+
+    async def drop(self, resource: Any) -> None:
+        """Drop an owned resource of the guest, running its destructor.
+
+        Raises:
+            ValueError: it is gone, borrowed, or of another instance.
+            GuestTrap: the destructor trapped.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from typing import Any, final
 
+from actors.engine.errors import SnapshotRefusedError
 from actors.engine.plan.model import ResourceId
 from actors.engine.store import Store
 
@@ -32,6 +33,11 @@ class GuestResource:
         """The resource type."""
         return self._resource
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was dropped or given away."""
+        return self._representation is None
+
     def representation(self, store: Store, resource: ResourceId) -> int:
         """Return the guest's integer.
 
@@ -56,15 +62,17 @@ class GuestResource:
         self._representation = None
         return representation
 
-    def moved_to(self, store: Store) -> "GuestResource":
-        """Return the same resource as another store has it, which was restored from this one's.
+    def save(self) -> tuple[int, int] | None:
+        """Return its type and the guest's integer, for `Instance.adopt`; None if it is gone.
 
         Raises:
-            ValueError: gone or borrowed.
+            SnapshotRefusedError: it is borrowed, so that a call is under way.
         """
-        if self._representation is None or not self._is_own:
-            raise ValueError("only a living resource of one's own can go on elsewhere")
-        return GuestResource(store, self._resource, self._representation, is_own=True)
+        if self._representation is None:
+            return None
+        if not self._is_own:
+            raise SnapshotRefusedError("a resource of the guest is borrowed")
+        return self._resource.index, self._representation
 
     def release(self) -> None:
         """End a borrow."""

@@ -288,10 +288,12 @@ def test_a_guests_resource_that_the_host_holds_goes_on_too(engine):
         image = guest.instance.save()
         _, program = await loaded(engine, EXPORTS_A_RESOURCE)
         restored = await elsewhere(program, image)
-        adopted = [restored.adopt(one) for one in (first, second)]
+        adopted = [restored.adopt(*one.save()) for one in (first, second)]
         guest.close()
         guest.instance = restored
         assert [await guest.call("look", one) for one in adopted] == [7, 14]
+        with pytest.raises(SnapshotUnusableError, match="no resource type 99"):
+            restored.adopt(99, 1)
         guest.close()
 
     run(scenario)
