@@ -7,24 +7,16 @@ guest's start, so that replay, which runs the same invocations, gives the same o
 from collections.abc import Callable
 from typing import Final, final
 
-from msgspec import Struct
-
 from actors.engine.resources import GuestResource
 from actors.host.rpc.urn import ResourceUrn, parse_urn
 from actors.identity import WorkerId
 from actors.remote import component_uuid
+from actors.saved_worker import SavedResources
 from wit.types import ResourceName
 
-__all__ = ["HELD_MAX", "GuestResources", "SavedResources"]
+__all__ = ["HELD_MAX", "GuestResources"]
 
 HELD_MAX: Final = 100_000
-
-
-class SavedResources(Struct, frozen=True):
-    """How many were given out, and of those held: number, resource type, the guest's integer."""
-
-    count: int = 0
-    held: tuple[tuple[int, int, int], ...] = ()
 
 
 @final

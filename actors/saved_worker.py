@@ -13,19 +13,28 @@ import zstandard
 from msgspec import Struct
 
 from actors.engine.errors import SnapshotUnusableError
-from actors.guest_resources import SavedResources
 from broker.errors import NotFoundError
 from broker.ports import Blobs
 from oplog.key_index import EMPTY, KeyIndex, OutcomeRef
 from oplog.region_entries import PersistenceLevel
 from oplog.snapshots import Base
 
-__all__ = ["SavedGuest", "SavedWorker", "compressed", "encode", "fetch"]
+__all__ = ["SavedGuest", "SavedResources", "SavedWorker", "compressed", "encode", "fetch"]
 
 VERSION: Final = 1
 _MAGIC: Final = b"SHEMWORK"
 _LEVEL: Final = 1
 HOST_BYTES_MAX: Final = 256 << 20
+
+
+class SavedResources(Struct, frozen=True):
+    """How many resources of a guest were given out, and those that others still hold.
+
+    For each its number, its type and the guest's own integer.
+    """
+
+    count: int = 0
+    held: tuple[tuple[int, int, int], ...] = ()
 
 
 class SavedGuest(Struct, frozen=True, kw_only=True, omit_defaults=True):

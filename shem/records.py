@@ -38,6 +38,7 @@ class Component(Struct, frozen=True, kw_only=True, rename="kebab"):
     env: dict[str, str] = field(default_factory=dict[str, str])
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
+    snapshots: str = "auto"
 
 
 class ComponentDescription(Struct, frozen=True, kw_only=True):
@@ -67,7 +68,9 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     """A worker as its log shows it after entry `index`. Times are Unix time in milliseconds.
 
     `status` is idle, running, suspended, interrupted, retrying, failed or exited; `pending` counts
-    what waits in the mailbox and is only told for a single worker.
+    what waits in the mailbox and is only told for a single worker. The newest of its `snapshots`
+    stands for the first `snapshot_index` entries; `snapshot_problem` says why none was taken or
+    used since.
     """
 
     worker: str
@@ -84,6 +87,11 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     exit_code: int | None = None
     running_key: str | None = None
     running_function: str | None = None
+    snapshots: int = 0
+    snapshot_index: int | None = None
+    snapshot_size: int | None = None
+    snapshot_took_us: int | None = None
+    snapshot_problem: str | None = None
 
 
 class OplogEntry(Struct, frozen=True):

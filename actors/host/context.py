@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.host.interface import Kind
+from actors.host.saving import saveable_struct
 from wit.types import Type
 from wit.values import Value
 
@@ -49,6 +50,7 @@ class CallRequest(Struct, frozen=True, kw_only=True):
     run_at_ms: int | None = None
 
 
+@saveable_struct("rpc/refused")
 class Refused(Struct, frozen=True):
     """Why there is no result: a stable kind for programs and a message for people."""
 
@@ -56,6 +58,7 @@ class Refused(Struct, frozen=True):
     message: str
 
 
+@saveable_struct("rpc/answered")
 class Answered(Struct, frozen=True):
     """An answer from outside: `result` as JSON (unset: none) or `error`."""
 

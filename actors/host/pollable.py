@@ -81,6 +81,7 @@ class Timer(Pollable):
         return context.clock.monotonic_ns() >= self.deadline_ns
 
 
+@saveable("rpc/answer-ready", "index")
 @final
 class AnswerReady(Pollable):
     """Ready when what was asked at `index` of the oplog is answered.

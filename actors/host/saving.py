@@ -12,12 +12,13 @@ lists, tuples, sets and maps of them; what two objects share they share afterwar
 included. Names stand in saved workers for ever, so they never change.
 """
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.engine.errors import SnapshotRefusedError, SnapshotUnusableError
 
@@ -258,6 +259,12 @@ class _Saver:
             return ["s" if kind is set else "f", *items]
         if kind is bytearray:
             return ["b", bytes(value)]
+        if kind is uuid.UUID:
+            return ["u", value.bytes]
+        if kind is Raw:
+            return ["r", bytes(value)]
+        if kind is UnsetType:
+            return ["n"]
         if kind in _struct_names:
             fields = {name: self.value(getattr(value, name)) for name in kind.__struct_fields__}
             return ["v", _struct_names[kind], fields]
@@ -312,6 +319,12 @@ class _Loader:
                 return frozenset([self.value(one) for one in items])
             case "b":
                 return bytearray(items[0])
+            case "u":
+                return uuid.UUID(bytes=items[0])
+            case "r":
+                return Raw(items[0])
+            case "n":
+                return UNSET
             case "v":
                 name, fields = items
                 known = {field: self.value(one) for field, one in fields.items()}

@@ -61,6 +61,14 @@ def add(
             help="Which component serves an imported interface; repeatable.",
         ),
     ] = None,
+    snapshots: Annotated[
+        str,
+        typer.Option(
+            metavar="POLICY",
+            help="When snapshots of its workers are taken: auto, never, or idle, every=N "
+            "(entries) and period=D (30s, 5m, 1h) separated by commas.",
+        ),
+    ] = "auto",
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="Keep the newest version if it is the same.")
     ] = False,
@@ -86,6 +94,7 @@ def add(
                 env=environment,
                 files=files,
                 links=links,
+                snapshots=snapshots,
                 if_changed=if_changed,
                 progress=progress,
             )
@@ -284,6 +293,7 @@ def _show(console: Console, record: Component, exports: Sequence[str]) -> None:
         "size": _size(record.size),
         "digest": record.digest,
         "uploaded": moment(record.created_at_ms),
+        "snapshots": record.snapshots,
         **{f"env {name}": value for name, value in record.env.items()},
         **{f"file {each.path}": f"{_size(each.size)}, {each.permissions}" for each in record.files},
         **{f"link {name}": target for name, target in record.links.items()},

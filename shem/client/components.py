@@ -39,15 +39,17 @@ class Components:
         env: Mapping[str, str] | None = None,
         files: Sequence[tuple[str, bytes, Literal["ro", "rw"]]] = (),
         links: Mapping[str, str] | None = None,
+        snapshots: str = "auto",
         if_changed: bool = False,
         progress: Progress | None = None,
     ) -> Component:
         """Upload a component and return its new version: 0 for the first.
 
         `files` are (absolute path, bytes, permissions) that every worker finds; `links` say which
-        component serves an imported interface. With `if_changed` an upload that equals the newest
-        version is answered with that one. `progress(step, done, total)` hears of the steps
-        `upload` (bytes) and `compile` (modules).
+        component serves an imported interface, `snapshots` when snapshots of its workers are taken
+        (`auto`, `never`, or `idle`, `every=N` and `period=D` separated by commas). With
+        `if_changed` an upload that equals the newest version is answered with that one.
+        `progress(step, done, total)` hears of the steps `upload` (bytes) and `compile` (modules).
 
         Raises:
             RefusedError: of kind `bad-component`, with the reason.
@@ -60,6 +62,7 @@ class Components:
             "type": type_,
             "env": dict(env or {}),
             "links": dict(links or {}),
+            "snapshots": snapshots,
             "files": [_describe(*file) for file in files],
             "if-changed": if_changed,
             "upload-id": secrets.token_hex(12),

@@ -314,6 +314,9 @@ class Instance:
             raise SnapshotRefusedError(self._counts.refusal)
         return InstanceImage(json.dumps([self._guest.value, self._guest.steps]).encode())
 
+    def adopt(self, resource: int, representation: int) -> object:
+        raise SnapshotUnusableError("the scripted counter implements no resources")
+
     def close(self) -> None:
         self._poisoned = True
 

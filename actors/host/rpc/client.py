@@ -30,6 +30,7 @@ from actors.host.context import Answered, HostContext, Refused
 from actors.host.pollable import Pollable
 from actors.host.rpc.target import CancellationToken, FutureAnswer, Target
 from actors.host.rpc.urn import parse_urn
+from actors.host.saving import saveable_struct
 from wit.json_values import JsonCodec
 from wit.names import full_name, is_hidden_function, is_hidden_interface
 from wit.types import FunctionType, OptionType, ResourceName, Type
@@ -44,6 +45,7 @@ _decode = msgspec.json.Decoder().decode
 _VERSION: Final = re.compile(r"@[^{]*(?=\.\{)")
 
 
+@saveable_struct("rpc/remote-object")
 @final
 class RemoteObject(Struct, frozen=True):
     """What a handle of a client resource stands for: a worker, or a resource inside of it."""

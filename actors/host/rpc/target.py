@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from actors.host.context import Answered, CallRequest, HostContext, Refused
 from actors.host.pollable import Always, AnswerReady, Pollable
+from actors.host.saving import saveable, saveable_struct
 from wit.values import Value, err
 
 __all__ = ["CancellationToken", "FutureAnswer", "Target", "rpc_error"]
@@ -28,6 +29,7 @@ def rpc_error(refused: Refused) -> Value:
     return ("remote-internal-error", text)
 
 
+@saveable_struct("rpc/target")
 @final
 class Target(Struct, frozen=True):
     """Whom to call. `component` is a name, or the UUID that guests know; no `worker`: new ones."""
@@ -46,6 +48,7 @@ class Target(Struct, frozen=True):
         )
 
 
+@saveable("rpc/future-answer", "_name", "_asked", "_is_taken", "_answered")
 @final
 class FutureAnswer:
     """An answer that may have come or not, or a call that could not be made."""
@@ -74,6 +77,7 @@ class FutureAnswer:
             context.forget_answer(f"{self._name}.forgotten", self._asked)
 
 
+@saveable("rpc/cancellation-token", "_target", "_asked")
 @final
 class CancellationToken:
     """A scheduled call, to be taken back before it is due."""

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import random
+import uuid
 
 import msgspec
 import pytest
+from msgspec import UNSET, Raw
 
 from actors.engine.errors import SnapshotRefusedError, SnapshotUnusableError
 from actors.host import saving
@@ -37,6 +39,7 @@ def test_what_is_shared_stays_shared_and_cycles_are_no_obstacle():
         def __init__(self):
             self.next = self
             self.values = [1, -(2**63), 2**200, 1.5, None, True, "x", b"y", (1, (2,)), {"k": {1}}]
+            self.values += [uuid.UUID(int=7), Raw(b"[1]"), UNSET]
             self.values += [frozenset({"a", "b"}), bytearray(b"z"), {(1, 2): "tuple key"}]
 
     one, other = Node(), Node()
