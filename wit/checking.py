@@ -3,7 +3,8 @@
 Converters trust values that come from an engine or a reader; this is for values that people build.
 """
 
-from typing import Any, assert_never, cast
+import math
+from typing import Any, Final, assert_never, cast
 
 from wit.json_readers import INTEGER_RANGES
 from wit.misfit import Misfit, unknown_name
@@ -31,6 +32,8 @@ from wit.types import (
 from wit.values import Value
 
 __all__ = ["check"]
+
+_F32_MAX: Final = (2 - 2**-23) * 2.0**127
 
 
 def check(value: Value, type_: Type, *, root: str = "") -> None:
@@ -123,8 +126,11 @@ def _check_primitive(value: Value, type_: Primitive) -> None:
     match type_:
         case Primitive.BOOL:
             _of(bool, value, type_)
-        case Primitive.F32 | Primitive.F64:
+        case Primitive.F64:
             _of(float, value, type_)
+        case Primitive.F32:
+            _of(float, value, type_)
+            _require(math.isinf(value) or not abs(value) > _F32_MAX, value, type_)
         case Primitive.STRING:
             _of(str, value, type_)
             _require(not any("\ud800" <= c <= "\udfff" for c in value), value, type_)
