@@ -8,7 +8,14 @@ import sys
 from typing import Final
 
 # From the smallest part to the whole system.
-SCRIPTS: Final = ("wit_speed", "oplog_codec", "engine_calls", "broker_floor", "service")
+SCRIPTS: Final = (
+    "wit_speed",
+    "rib_speed",
+    "oplog_codec",
+    "engine_calls",
+    "broker_floor",
+    "service",
+)
 
 
 def main() -> int:

@@ -33,7 +33,9 @@ __all__ = [
 ]
 
 STREAM: Final = "SHEM_OPLOG"
-PARTITIONS_DEFAULT: Final = 64
+# Each costs the broker up to ten writes of consumer state per second, synced ones where every
+# message is: see docs/adr/0007-sixteen-partitions.md.
+PARTITIONS_DEFAULT: Final = 16
 MEMBERS_BUCKET: Final = "SHEM_MEMBERS"
 COMPONENTS_BUCKET: Final = "SHEM_COMPONENTS"
 WORKERS_BUCKET: Final = "SHEM_WORKERS"

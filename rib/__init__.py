@@ -10,16 +10,18 @@ from rib.catalog import FunctionUse
 from rib.code import Input
 from rib.compiler import check, compile  # noqa: A004 - the verb of the package
 from rib.dependencies import broken_by
-from rib.diagnostics import Code, Diagnostic
+from rib.diagnostics import PARSE_CODES, Code, Diagnostic
 from rib.errors import CallError, CompileError, ProgramFormatError, RibError, RunError
 from rib.globals import ANY_GLOBALS, GATEWAY_GLOBALS, Globals
 from rib.port import NO_WORKERS, Port, Resource, ResourceDrop, Worker, WorkerCall
 from rib.program import Program
+from rib.report import report
 
 __all__ = [
     "ANY_GLOBALS",
     "GATEWAY_GLOBALS",
     "NO_WORKERS",
+    "PARSE_CODES",
     "CallError",
     "Code",
     "CompileError",
@@ -39,4 +41,5 @@ __all__ = [
     "broken_by",
     "check",
     "compile",
+    "report",
 ]

@@ -1,14 +1,14 @@
 """What is wrong with a program: stable codes, places, causes, and the text that shows them."""
 
 from enum import Enum
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from rib.limits import SHOWN_CHARACTERS_MAX
 from rib.syntax import Span
 
-__all__ = ["Code", "Diagnostic", "diagnostic", "snippet"]
+__all__ = ["PARSE_CODES", "Code", "Diagnostic", "diagnostic", "snippet"]
 
 
 class Code(Enum):
@@ -48,6 +48,15 @@ class Code(Enum):
     CALL_FAILED = "RIB0506"
     LIMIT = "RIB0507"
     INPUT_INVALID = "RIB0508"
+
+
+# Findings about the text alone, whatever components there are.
+PARSE_CODES: Final = frozenset(
+    {
+        *(Code.SYNTAX, Code.KEYWORD, Code.TRAILING_SEMICOLON, Code.ESCAPE),
+        *(Code.UNTERMINATED, Code.TOO_LARGE),
+    }
+)
 
 
 class Diagnostic(Struct, frozen=True):

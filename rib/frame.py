@@ -3,27 +3,46 @@
 from collections.abc import Sequence
 from typing import final
 
+from msgspec import Struct
+
 from rib.diagnostics import Code
 from rib.fault import Fault
 from rib.limits import STEPS_MAX, VALUE_UNITS_MAX
 from wit.values import Value
 
-__all__ = ["Frame"]
+__all__ = ["Counters", "Frame"]
+
+
+class Counters(Struct):
+    """What numbers the calls and the unnamed instances of a run.
+
+    Runs that share counters never give two calls the same position.
+    """
+
+    position: int = 0
+    ordinal: int = 0
 
 
 @final
 class Frame:
     """The state beside the stack. `units` is what values may still take."""
 
-    __slots__ = ("_ordinal", "_position", "_steps", "inputs", "slots", "units")
+    __slots__ = ("_counters", "_steps", "inputs", "slots", "units")
 
-    def __init__(self, slot_count: int, inputs: Sequence[Value], *, steps: int, units: int) -> None:
+    def __init__(
+        self,
+        slot_count: int,
+        inputs: Sequence[Value],
+        *,
+        steps: int = STEPS_MAX,
+        units: int = VALUE_UNITS_MAX,
+        counters: Counters | None = None,
+    ) -> None:
         self.slots: list[Value] = [None] * slot_count
         self.inputs = inputs
         self.units = min(units, VALUE_UNITS_MAX)
         self._steps = min(steps, STEPS_MAX)
-        self._ordinal = 0
-        self._position = 0
+        self._counters = counters or Counters()
 
     def spend(self, steps: int) -> None:
         """Count instructions of a loop; code without loops ends by itself."""
@@ -41,10 +60,10 @@ class Frame:
 
     def next_ordinal(self) -> int:
         """Return the number of the next instance without a name."""
-        self._ordinal += 1
-        return self._ordinal - 1
+        self._counters.ordinal += 1
+        return self._counters.ordinal - 1
 
     def next_position(self) -> int:
         """Return the position of the next call."""
-        self._position += 1
-        return self._position - 1
+        self._counters.position += 1
+        return self._counters.position - 1

@@ -143,7 +143,10 @@ class Cursor:
         helps: tuple[str, ...] = (),
     ) -> NoReturn:
         """Report a place in the text."""
-        raise CompileError((diagnostic(self.text, span, code, reason, help=helps),))
+        # What is missing at the end of the text has no place of its own.
+        end = min(span.end, len(self.text))
+        place = Span(min(span.start, end), end)
+        raise CompileError((diagnostic(self.text, place, code, reason, help=helps),))
 
     def _read(self, offset: int) -> Token:
         skipped = _SKIP.match(self.text, offset)

@@ -54,6 +54,11 @@ class Program:
         return encode(self._code)
 
     @property
+    def slot_count(self) -> int:
+        """How many variables a frame must hold."""
+        return self._code.slot_count
+
+    @property
     def text(self) -> str:
         """The text it was compiled from."""
         return self._code.text
@@ -97,7 +102,13 @@ class Program:
         Raises:
             RunError: an input is missing or wrong, an operation failed, a call failed, a limit.
         """
-        frame = Frame(self._code.slot_count, self._bound(inputs or {}), steps=steps, units=units)
+        bound = self._bound(inputs or {})
+        return await self.execute(
+            Frame(self._code.slot_count, bound, steps=steps, units=units), port
+        )
+
+    async def execute(self, frame: Frame, port: Port) -> Value:
+        """Run in a frame that the caller made and may look into afterwards. Raises as `run`."""
         stack: list[Value] = []
         index = 0
         try:

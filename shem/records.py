@@ -4,11 +4,14 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from wit.world import World
+
 __all__ = [
     "Component",
     "ComponentDescription",
     "InitialFile",
     "OplogEntry",
+    "TypedComponent",
     "WorkerError",
     "WorkerStatus",
 ]
@@ -44,6 +47,13 @@ class ComponentDescription(Struct, frozen=True, kw_only=True):
     exports: tuple[str, ...]
     imports: tuple[str, ...]
     types: tuple[str, ...] = ()
+
+
+class TypedComponent(Struct, frozen=True, kw_only=True):
+    """A component version with the types of all its imports and exports."""
+
+    component: Component
+    world: World
 
 
 class WorkerError(Struct, frozen=True):

@@ -16,17 +16,20 @@ from typing import Final, final
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from broker.embedded import EmbeddedOptions, EmbeddedServer, Fsync
 from broker.jetstream.connect import connect
+from broker.jetstream.options import ConnectOptions
 from shem.connection import VARIABLES, Connection
 from shem.location import STATE_DIR, STATE_FILE, Pids, RunningState
 from shem.processes import Child
 from shem.settings import ExecutorSettings
 
-__all__ = ["EXECUTORS_MAX", "Server", "ServerOptions"]
+__all__ = ["EXECUTORS_MAX", "PARTITIONS_MAX", "Server", "ServerOptions"]
 
 EXECUTORS_MAX: Final = 64
+PARTITIONS_MAX: Final = 1024
 # The broker's supervisor restarts it by itself, so its process id is looked at now and then.
 STATE_INTERVAL_S: Final = 0.25
 
@@ -41,6 +44,7 @@ class ServerOptions(Struct, frozen=True, kw_only=True):
     nats_port: int = 4222
     nats_server: Path | None = None
     executors: int = 1
+    partitions: int | None = None
     fsync: Fsync = Fsync.ALWAYS
     ready_file: Path | None = None
     log_level: str = "info"
@@ -96,7 +100,7 @@ class Server:
         options = self._options
         if options.connection is not None:
             # Fails early, with the one message that explains what is wrong, and warns of lazy sync.
-            await (await connect(options.connection.options(name="shem-up"))).close()
+            await self._prepare(options.connection.options(name="shem-up"))
             yield options.connection, None
             return
         if options.fsync is Fsync.INTERVAL:
@@ -114,10 +118,22 @@ class Server:
         )
         async with embedded:
             connection = Connection(url=embedded.url)
-            setup = connection.options(name="shem-up", assume_durable=True)
-            await (await connect(setup)).close()
+            await self._prepare(connection.options(name="shem-up", assume_durable=True))
             log.info("broker is ready", url=embedded.url, pid=embedded.pid)
             yield connection, embedded
+
+    async def _prepare(self, options: ConnectOptions) -> None:
+        """Create what is missing on the broker; executors then take it as it is."""
+        broker = await connect(replace(options, partitions=self._options.partitions))
+        partitions = broker.partitions
+        await broker.close()
+        if partitions < self._options.executors:
+            log.warning(
+                "more executors than partitions: the rest only stand by; partitions are chosen "
+                "with --partitions when a broker is new",
+                executors=self._options.executors,
+                partitions=partitions,
+            )
 
     async def _run_executors(self, connection: Connection, embedded: EmbeddedServer | None) -> None:
         self._children = [

@@ -74,6 +74,7 @@ class ComponentApi:
             "component.list": route(ListComponents, self._list),
             "component.get": route(GetComponent, self._get),
             "component.describe": route(GetComponent, self._describe),
+            "component.world": route(GetComponent, self._typed),
             "component.delete": route(DeleteComponent, self._delete),
         }
 
@@ -106,12 +107,20 @@ class ComponentApi:
         return await self._store.get(body.name, body.version, fresh=True)
 
     async def _describe(self, body: GetComponent, _request: Request) -> object:
+        record, world = await self._loaded(body)
+        return {"component": record, **_world(world)}
+
+    async def _typed(self, body: GetComponent, _request: Request) -> object:
+        record, world = await self._loaded(body)
+        return {"component": record, "world": world}
+
+    async def _loaded(self, body: GetComponent) -> tuple[ComponentRecord, World]:
         record = await self._store.get(body.name, body.version, fresh=True)
         try:
             component = await self._store.load(record)
         except ComponentError as error:
             raise ApiError("bad-component", f"component {record.name!r}: {error}") from error
-        return {"component": record, **_world(component.world)}
+        return record, component.world
 
     async def _delete(self, body: DeleteComponent, _request: Request) -> object:
         deleted = await self._store.delete(

@@ -25,7 +25,7 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
 
     `servers` are `nats://` or `tls://` URLs, tried in turn. At most one of user and password,
     token, nkey seed and credentials file says who we are; user and password may also stand in the
-    URL. `partitions` and `replicas` None take what the stream has, or 64 and 1 for a new one.
+    URL. `partitions` and `replicas` None take what the stream has, or 16 and 1 for a new one.
     """
 
     servers: tuple[str, ...]

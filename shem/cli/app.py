@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shem.cli import component, wit, worker
+from shem.cli import component, rib, wit, worker
 from shem.cli.up import up
 
 __all__ = ["app", "main"]
@@ -26,6 +26,7 @@ app.command(epilog="Examples: `shem up` · `shem up --executors 4 --data ./data 
 app.add_typer(component.app, name="component")
 app.add_typer(worker.app, name="worker")
 app.add_typer(wit.app, name="wit")
+app.add_typer(rib.app, name="rib")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback

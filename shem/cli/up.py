@@ -17,7 +17,7 @@ from shem.cli.session import FAILED
 from shem.connection import Connection
 from shem.location import STATE_DIR
 from shem.processes import ChildFailedError
-from shem.server import EXECUTORS_MAX, Server, ServerOptions
+from shem.server import EXECUTORS_MAX, PARTITIONS_MAX, Server, ServerOptions
 
 __all__ = ["up"]
 
@@ -55,6 +55,15 @@ def up(
         int,
         typer.Option(min=1, max=EXECUTORS_MAX, help="Executor processes; one per core is good."),
     ] = 1,
+    partitions: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=PARTITIONS_MAX,
+            help="Parts that executors divide workers by, fixed once a broker has them; more let "
+            "more executors share and cost the broker more. A new broker gets 16.",
+        ),
+    ] = None,
     fsync: Annotated[
         Fsync,
         typer.Option(help="Sync the disk for every message, or lazily: faster, but see the docs."),
@@ -87,6 +96,7 @@ def up(
         nats_port=nats_port,
         nats_server=nats_server,
         executors=executors,
+        partitions=partitions,
         fsync=fsync,
         ready_file=ready_file,
         log_level=log_level,

@@ -12,7 +12,7 @@ from broker.ports import Blobs
 from shem.client.invocations import broker_error
 from shem.client.requests import Requests
 from shem.errors import InternalError
-from shem.records import Component, ComponentDescription, InitialFile
+from shem.records import Component, ComponentDescription, InitialFile, TypedComponent
 
 __all__ = ["Components"]
 
@@ -111,6 +111,16 @@ class Components:
         body = {"name": name, "version": version}
         answer = await self._requests.ask("component.describe", body, timeout_s=ADD_TIMEOUT_S)
         return msgspec.convert(answer, ComponentDescription)
+
+    async def typed(self, name: str, version: int | None = None) -> TypedComponent:
+        """Return a version with everything it imports and exports, as types.
+
+        Raises:
+            UnknownComponentError: there is none.
+        """
+        body = {"name": name, "version": version}
+        answer = await self._requests.ask("component.world", body, timeout_s=ADD_TIMEOUT_S)
+        return msgspec.convert(answer, TypedComponent)
 
     async def download(self, name: str, version: int | None = None) -> bytes:
         """Return the bytes of a version, checked against its digest.

@@ -32,8 +32,8 @@ async def test_partitions_are_chosen_once_and_found_again(nats_url):
     assert await connect_and_close(nats_url) == 16
 
 
-async def test_sixty_four_partitions_unless_told(nats_url):
-    assert await connect_and_close(nats_url) == 64
+async def test_sixteen_partitions_unless_told(nats_url):
+    assert await connect_and_close(nats_url) == 16
 
 
 async def test_other_partitions_than_the_streams_are_refused(nats_url):

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import shem
+from broker.jetstream.connect import connect
+from broker.jetstream.options import ConnectOptions
 
 COUNTER = b"scripted counter"
 
@@ -81,6 +83,16 @@ def test_a_data_directory_has_one_owner(fresh_system):
     assert "in use" in second.stderr
     assert "Traceback" not in second.stderr
     assert system.state() is not None
+
+
+def test_other_partitions_than_the_broker_has_are_refused(fresh_system, nats_server):
+    with asyncio.Runner() as runner:
+        broker = runner.run(connect(ConnectOptions(servers=(nats_server.url,), partitions=4)))
+        runner.run(broker.close())
+    done = fresh_system.run_process("up", "--nats", nats_server.url, "--partitions", "3")
+    assert done.returncode == 1
+    assert "made with 4 partitions, 3 are asked for" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_external_broker_is_used_as_it_is_and_left_running(fresh_system, nats_server):
