@@ -74,7 +74,7 @@ from wit.types import (
 )
 from wit.world import Interface, World
 
-__all__ = ["interface_items", "interface_path", "world_file", "world_text"]
+__all__ = ["interface_items", "interface_path", "united", "world_file", "world_items", "world_text"]
 
 _Declared: TypeAlias = RecordType | VariantType | EnumType | FlagsType
 _Origin: TypeAlias = TypeName | ResourceName
@@ -96,6 +96,18 @@ def world_file(world: World, name: str = "root", package: str = "root:component"
     Raises:
         WitError: a type that WIT cannot write, because it was never declared under a name.
     """
+    namespace, _, short = package.partition(":")
+    blocks: list[Item] = [WorldNode(Name(name), tuple(world_items(world)))]
+    blocks += map(_package_node, _packages([*world.import_interfaces, *world.export_interfaces]))
+    return FileNode(PackageName(namespace, short), tuple(blocks))
+
+
+def world_items(world: World) -> list[WorldItem]:
+    """Return the items of a world: uses and types, then imports and exports.
+
+    Raises:
+        WitError: a type that was never declared under a name.
+    """
     functions = Interface("", (*world.import_functions, *world.export_functions))
     scope = _Scope(None, functions)
     items: list[WorldItem] = [item for item in scope.items() if not isinstance(item, FunctionNode)]
@@ -110,10 +122,7 @@ def world_file(world: World, name: str = "root", package: str = "root:component"
         ExternNode("export", Name(each.name), scope.function(each.type))
         for each in world.export_functions
     ]
-    namespace, _, short = package.partition(":")
-    blocks: list[Item] = [WorldNode(Name(name), tuple(items))]
-    blocks += map(_package_node, _packages([*world.import_interfaces, *world.export_interfaces]))
-    return FileNode(PackageName(namespace, short), tuple(blocks))
+    return items
 
 
 def _interface_extern(direction: Literal["import", "export"], interface: Interface) -> ExternNode:
@@ -133,7 +142,7 @@ def _packages(interfaces: Iterable[Interface]) -> list[dict[str, Interface]]:
         known = packages.setdefault(path.package.text, {})
         before = known.get(interface.name)
         # Toolchains prune what is imported, not what is exported: together they are whole.
-        known[interface.name] = interface if before is None else _united(before, interface)
+        known[interface.name] = interface if before is None else united(before, interface)
     return list(packages.values())
 
 
@@ -160,7 +169,8 @@ def _package_node(interfaces: dict[str, Interface]) -> PackageNode:
     return PackageNode(package, tuple(nodes))
 
 
-def _united(left: Interface, right: Interface) -> Interface:
+def united(left: Interface, right: Interface) -> Interface:
+    """Return an interface with all that two views of it show: toolchains leave out the unused."""
     functions = {each.name: each for each in (*left.functions, *right.functions)}
     types = {each.name: each for each in (*left.types, *right.types)}
     resources = dict.fromkeys((*left.resources, *right.resources))
