@@ -14,6 +14,8 @@ from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
+from actors.remote import Remote
+from actors.waiting import Waiting
 from oplog.entries import ExportedFunctionInvoked
 from oplog.replay import Cursor
 from wit.values import Value
@@ -46,6 +48,8 @@ class Guest:
         replay: Cursor,
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
+        waiting: Waiting,
+        remote: Remote,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
@@ -62,6 +66,8 @@ class Guest:
             arguments=created.args,
             environment=created.env,
             suspend_after_s=options.suspend_after_s,
+            waiting=waiting,
+            remote=remote,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.limits import KEY_BYTES_MAX, MESSAGE_BYTES_MAX, RESULT_TO_BYTES_MAX
 from broker.ports import Message
@@ -17,7 +17,7 @@ from oplog.entries import Caller, Failure
 from wit.errors import ParseError
 from wit.wave import Call, parse_call
 
-__all__ = ["Envelope", "Invocation", "JsonCall", "Malformed", "is_inbox", "understand"]
+__all__ = ["Envelope", "Invocation", "JsonCall", "Malformed", "WitCall", "is_inbox", "understand"]
 
 
 class JsonCall(Struct, frozen=True):
@@ -25,6 +25,13 @@ class JsonCall(Struct, frozen=True):
 
     function: str
     params: Raw = Raw(b"[]")
+
+
+class WitCall(Struct, frozen=True):
+    """A call whose `values` are an array of node lists (`wit-value` of `golem:rpc/types`)."""
+
+    function: str
+    values: Raw
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
@@ -45,7 +52,7 @@ class Invocation(Struct, frozen=True):
     """A message whose form is right; whether the call fits the component is another matter."""
 
     envelope: Envelope
-    call: JsonCall | Call
+    call: JsonCall | WitCall | Call
 
 
 class Malformed(Struct, frozen=True):
@@ -60,7 +67,8 @@ Understood: TypeAlias = Invocation | Malformed
 
 class _Body(Struct, forbid_unknown_fields=True):
     function: str
-    params: Raw = Raw(b"[]")
+    params: Raw | UnsetType = UNSET
+    values: Raw | UnsetType = UNSET
 
 
 T = TypeVar("T")
@@ -124,12 +132,15 @@ def _bad(message: str) -> Failure:
     return Failure(kind="bad-message", message=message)
 
 
-def _call(data: bytes) -> JsonCall | Call:
+def _call(data: bytes) -> JsonCall | WitCall | Call:
     # All of it, since parameters are kept as they are until the function is known.
     text = data.decode().strip()
     if text.startswith("{"):
         body = _decode_body(data)
-        return JsonCall(body.function, body.params)
+        if not isinstance(body.values, UnsetType):
+            return WitCall(body.function, body.values)
+        params = Raw(b"[]") if isinstance(body.params, UnsetType) else body.params
+        return JsonCall(body.function, params)
     if not text:
         raise ParseError("the payload is empty; expected a WAVE call like add(5)")
     return parse_call(text)

@@ -7,6 +7,7 @@ Replay is only as right as this table, so it stands in one place and is printed 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from actors.host.golem import rpc_types
 from actors.host.interface import HostInterface, Kind
 from actors.host.wasi import (
     cli_environment,
@@ -74,6 +75,7 @@ TABLE: Final = table_of(
         http_requests.OUTGOING_HANDLER,
         config.STORE,
         logging.LOGGING,
+        rpc_types.TYPES,
     )
 )
 

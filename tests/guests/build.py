@@ -28,6 +28,8 @@ __all__ = ["GUESTS", "OPTIONAL_GUESTS", "Guest", "build", "main"]
 
 _HERE: Final = Path(__file__).parent
 _ROOT: Final = _HERE.parent.parent
+_LIBRARIES: Final = _ROOT / "shem" / "guest" / "python"
+_PACKAGES: Final = _ROOT / "wit" / "packages" / "wasi"
 _COUNTER: Final = _ROOT / "examples" / "counter"
 _SCRIPT: Final = _HERE / "js"
 
@@ -46,6 +48,22 @@ GUESTS: Final[Mapping[str, Guest]] = {
         sources=(_COUNTER / "app.py", _COUNTER / "wit" / "counter.wit"),
         tools=("componentize-py",),
         make=recipes.python(_COUNTER, world="counter"),
+    ),
+    # Python: runs the code that it is given, over everything that a guest may import.
+    "probe": Guest(
+        sources=(
+            _HERE / "probe" / "app.py",
+            _HERE / "probe" / "probe.wit",
+            _LIBRARIES / "shem_loop.py",
+            *sorted(_PACKAGES.glob("*.wit")),
+        ),
+        tools=("componentize-py",),
+        make=recipes.python_with_packages(
+            _HERE / "probe",
+            _HERE / "probe" / "probe.wit",
+            world="guest",
+            libraries=_LIBRARIES,
+        ),
     ),
     # C: the same interface and `demo:load/check`, 6 KB, under a second.
     "load": Guest(

@@ -1,6 +1,7 @@
 """How each kind of guest is built from its source: functions from files to component bytes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,12 +13,13 @@ import wasmtime
 from tests.guests import node_tools
 from tests.guests.wrap import component
 
-__all__ = ["Recipe", "c_with_text", "javascript", "python", "text"]
+__all__ = ["Recipe", "c_with_text", "javascript", "python", "python_with_packages", "text"]
 
 # From a directory for scratch files to the component.
 Recipe: TypeAlias = Callable[[Path], bytes]
 
 _BUILD_TIME_S_MAX: Final = 300
+_PACKAGES: Final = Path(__file__).parents[2] / "wit" / "packages" / "wasi"
 _C_FLAGS: Final = (
     "--target=wasm32-freestanding",
     "-std=c11",
@@ -80,6 +82,25 @@ def javascript(script: Path, source: Path, *, world: str) -> Recipe:
         }
         (made,) = node_tools.ask([request])
         return bytes(made)
+
+    return make
+
+
+def python_with_packages(folder: Path, wit: Path, *, world: str, libraries: Path) -> Recipe:
+    """A Python module `app` whose world may import any package that the host serves."""
+
+    def make(scratch: Path) -> bytes:
+        deps = scratch / "wit" / "deps"
+        for package in sorted(_PACKAGES.glob("*.wit")):
+            (deps / package.stem).mkdir(parents=True)
+            shutil.copy(package, deps / package.stem)
+        shutil.copy(wit, scratch / "wit")
+        out = scratch / "out.wasm"
+        tool = Path(sys.executable).with_name("componentize-py")
+        paths = ["-p", str(folder), "-p", str(libraries)]
+        componentize = ["componentize", *paths, "app", "-o", str(out)]
+        _run([tool, "-d", scratch / "wit", "-w", world, *componentize], {})
+        return out.read_bytes()
 
     return make
 

@@ -15,7 +15,7 @@ from broker import subjects
 from broker.errors import UnavailableError
 from broker.memory import MemoryBroker, MemoryCluster
 from broker.ports import Message
-from oplog.codec import decode
+from oplog.codec import decode, encode_entry
 from oplog.headers import peek
 from tests.simulation.scripted import ScriptedEngine
 
@@ -87,7 +87,7 @@ class Node:
         self.name = name
         self.connection: MemoryBroker = simulation.cluster.connect()
         self.broker = CrashingBroker(self, self.connection)
-        self.components = ComponentStore(self.broker, ScriptedEngine())
+        self.components = ComponentStore(self.broker, simulation.engine)
         self.executor = Executor(
             self.broker,
             Programs(self.components),
@@ -109,9 +109,16 @@ class Node:
 
 
 class Simulation:
-    """A cluster with a component uploaded, and a client that hears results."""
+    """A cluster with a component uploaded, and a client that hears results.
 
-    def __init__(self, **options: Any) -> None:
+    With another `engine` the component is the one that it makes of the bytes `component`.
+    """
+
+    def __init__(
+        self, *, engine: Any = None, component: bytes = ScriptedEngine.COUNTER, **options: Any
+    ) -> None:
+        self.engine = ScriptedEngine() if engine is None else engine
+        self._component = component
         self.cluster = MemoryCluster(partitions=PARTITIONS)
         self.client = self.cluster.connect()
         self.options = options
@@ -122,8 +129,8 @@ class Simulation:
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        store = ComponentStore(self.client, ScriptedEngine())
-        data = ScriptedEngine.COUNTER
+        store = ComponentStore(self.client, self.engine)
+        data = self._component
         digest = hashlib.sha256(data).hexdigest()
         await self.client.blobs.put(blob_name(digest), data)
         await store.add(Upload(name=COMPONENT, digest=digest, size=len(data)), check=link, now_ms=0)
@@ -202,7 +209,7 @@ class Simulation:
                 message.data, message.headers, expected_first=first, expected_previous=previous
             )
             assert peek(message.headers, sequence=message.sequence).hash == commit.hash
-            entries += json.loads(message.data)["entries"]
+            entries += [json.loads(encode_entry(entry)) for entry in commit.entries]
             previous, first = commit.hash, commit.last + 1
         return entries
 

@@ -1,0 +1,304 @@
+"""Replay equivalence: a worker that dies at any index of its log does what one that lives does.
+
+A row is a program: a guest, invocations with what they answer, and the effects outside. It is run
+once undisturbed; then once for every index of its log, with the executor killed there. Each run has
+to give the same answers, leave the guest in the same state, which a replay of the whole log shows,
+and have every effect outside as often as its kind allows.
+
+The engine and the guests are real, the broker is the one in memory, and time jumps where nothing
+but time is waited for. Every entry is a commit of its own, so that the log can end anywhere.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+import oplog.writer
+from actors.engine.engine import WasmtimeEngine
+from actors.engine.port import Component
+from tests.guests.build import build
+from tests.replay import patience
+from tests.replay.outside import Outside
+from tests.simulation.cluster import Node, Simulation
+
+WORKER = "w"
+WITHIN_S = 3_600
+
+
+class Effect(Enum):
+    """How often something may be done outside, seen over a crash."""
+
+    ONCE = auto()
+    """Never more often than it was asked for."""
+    SAME_KEY = auto()
+    """Again after a crash, but then with the same idempotency key and the same content."""
+    AGAIN = auto()
+    """Again after a crash: it only reads."""
+
+
+class Step(Struct, frozen=True):
+    """An invocation and its answer.
+
+    In the answer `...` stands for anything and `"$name"` for what the name stood for before. What
+    differs between two runs, such as random numbers, is compared within its run that way.
+    """
+
+    function: str
+    params: tuple[Any, ...]
+    answer: Any = None
+    failure: str | None = None
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One program. `$HTTP` in parameters is the authority of the server outside."""
+
+    name: str
+    guest: str
+    script: tuple[Step, ...]
+    state: tuple[Step, ...] = ()
+    """Asked once more at the end, of a worker that has replayed its whole log."""
+    effects: Mapping[str, tuple[Effect, int]] = {}
+    """`METHOD /path` of the server outside: its kind, and how often it is asked for."""
+    bucket: Mapping[str, Mapping[str, str]] = {}
+    """What each key-value bucket holds at the end."""
+    failures: bool = False
+    """Whether entries of the kind `error` may be in the log."""
+    check: Callable[[Outside], None] | None = None
+    options: Mapping[str, Any] = {}
+
+
+def py(code: str, answer: Any = None, *, raises: str | None = None) -> Step:
+    """A step of the guest `probe`: run Python code, whose last expression is the answer."""
+    return Step("api/run", (code,), {"err": raises} if raises else {"ok": _Json(answer)})
+
+
+class _Json(Struct, frozen=True):
+    """A text that holds this as JSON."""
+
+    value: Any
+
+
+class _LinkedOnce:
+    """A component that is not linked anew by every executor: there are hundreds of them."""
+
+    def __init__(self, component: Component) -> None:
+        self.world = component.world
+        self.digest = component.digest
+        self._component = component
+        self._program: Any = None
+
+    def link(self, resolver: Any) -> Any:
+        if self._program is None:
+            self._program = self._component.link(resolver)
+        return self._program
+
+
+class Guests:
+    """An engine whose components are loaded before: uploads name them."""
+
+    def __init__(self) -> None:
+        # Shared with other tests: all Python guests have one interpreter.
+        self._engine = WasmtimeEngine(Path(tempfile.gettempdir()) / f"shem-test-code-{os.getuid()}")
+        self._loaded: dict[bytes, Any] = {}
+        # How logs begin at whose end a guest was killed.
+        self._seen: set[tuple[str, tuple[str, ...]]] = set()
+
+    def is_new(self, guest: str, beginning: Sequence[dict[str, Any]]) -> bool:
+        """Whether no worker of `guest` was killed at the end of such a log.
+
+        All programs of an interpreter begin alike, and once is enough.
+        """
+        key = (guest, tuple(f"{one['type']} {one.get('function')}" for one in beginning))
+        is_new = key not in self._seen
+        self._seen.add(key)
+        return is_new
+
+    def prepare(self, guest: str) -> bytes:
+        """Return what to upload for a guest."""
+        name = f"guest {guest}".encode()
+        if name not in self._loaded:
+            loaded = asyncio.run(self._engine.load(build(guest).read_bytes()))
+            self._loaded[name] = _LinkedOnce(loaded)
+        return name
+
+    async def load(self, data: bytes, *, progress: object = None) -> Any:
+        return self._loaded[data]
+
+    def close(self) -> None:
+        assert self._engine.live_count == 0, "instances were left open"
+        self._engine.close()
+
+
+class Told(Struct):
+    """What came of a run."""
+
+    entries: list[dict[str, Any]]
+    appends: int
+    crashed: bool
+    counts: Counter[str]
+
+
+@contextmanager
+def one_entry_per_commit() -> Any:
+    """Let the log end at every index."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(oplog.writer, "COMMIT_ENTRIES_MAX", 1)
+        yield
+
+
+def check_everywhere(row: Row, guests: Guests, *, places: Sequence[str] = ()) -> int:
+    """Run a row and crash it at every index; return how many crashes there were.
+
+    A crash is `before` the append, when its entry is lost, or `after` it, when nobody was told. By
+    default they take turns.
+    """
+    component = guests.prepare(row.guest)
+    with one_entry_per_commit():
+        reference = patience.run(_run(row, guests, component, None))
+        crashes = 0
+        for append in range(1, reference.appends + 1):
+            if not guests.is_new(row.guest, reference.entries[:append]):
+                continue
+            for place in places or ("after" if append % 2 else "before",):
+                try:
+                    told = patience.run(_run(row, guests, component, (append, place)))
+                except BaseException as error:
+                    error.add_note(f"row {row.name!r}, crash {place} append {append}")
+                    raise
+                crashes += told.crashed
+    assert crashes, f"row {row.name!r} was never crashed"
+    return crashes
+
+
+async def _run(
+    row: Row, guests: Guests, component: bytes, crash_at: tuple[int, str] | None
+) -> Told:
+    outside = Outside()
+    if row.effects:
+        # Time jumps less readily with a server beside.
+        await outside.start()
+    try:
+        async with Simulation(engine=guests, component=component, **row.options) as simulation:
+            node = simulation.start()
+            node.broker.journal.crash_at = crash_at
+            reviver = asyncio.create_task(_revive(simulation, node))
+            names: dict[str, Any] = {}
+            await _play(simulation, row.script, outside, names, prefix="s")
+            reviver.cancel()
+            appends = node.broker.journal.appends
+            for each in simulation.nodes:
+                if not each.task.done():
+                    await each.stop()
+            before = outside.counts()
+            simulation.start()
+            await _play(simulation, row.state, outside, names, prefix="e")
+            assert outside.counts() == before, "the replay of a complete log did something outside"
+            _check_effects(row, outside, crashed=node.killed)
+            await _check_buckets(row, simulation)
+            if row.check is not None:
+                row.check(outside)
+            entries = await simulation.log(WORKER)
+            _check_log(row, entries)
+            return Told(entries, appends, node.killed, outside.counts())
+    finally:
+        await outside.stop()
+
+
+async def _revive(simulation: Simulation, node: Node) -> None:
+    await asyncio.wait({node.task})
+    simulation.start()
+
+
+async def _play(
+    simulation: Simulation,
+    steps: Sequence[Step],
+    outside: Outside,
+    names: dict[str, Any],
+    *,
+    prefix: str,
+) -> None:
+    for number, step in enumerate(steps):
+        key = f"{prefix}{number}"
+        params = [_filled(one, outside) for one in step.params]
+        await simulation.publish(WORKER, step.function, *params, key=key)
+        outcome = await simulation.result(key, within_s=WITHIN_S)
+        answers = simulation.results[key]
+        assert all(one == answers[0] for one in answers), f"{key} was answered differently"
+        if step.failure is not None:
+            kind = outcome.get("error", {}).get("kind")
+            assert kind == step.failure, f"step {number}: {outcome}"
+            continue
+        assert "error" not in outcome, f"step {number}, {step.params}: {outcome['error']}"
+        told = outcome.get("result")
+        assert _fits(told, step.answer, names), (
+            f"step {number}, {step.function}{tuple(params)}: answered {told!r}, "
+            f"expected {step.answer!r} with {names!r}"
+        )
+
+
+def _filled(parameter: Any, outside: Outside) -> Any:
+    if isinstance(parameter, str):
+        return parameter.replace("$HTTP", f"127.0.0.1:{outside.port}")
+    return parameter
+
+
+def _fits(told: Any, wanted: Any, names: dict[str, Any]) -> bool:
+    if wanted is ...:
+        return True
+    if isinstance(wanted, _Json):
+        return isinstance(told, str) and _fits(json.loads(told), wanted.value, names)
+    if isinstance(wanted, str) and wanted.startswith("$"):
+        return bool(names.setdefault(wanted, told) == told)
+    if isinstance(wanted, Mapping):
+        same = isinstance(told, Mapping) and wanted.keys() == told.keys()
+        return same and all(_fits(told[key], wanted[key], names) for key in wanted)
+    if isinstance(wanted, list | tuple):
+        same = isinstance(told, list) and len(told) == len(wanted)
+        return same and all(map(_fits, told, wanted, [names] * len(wanted)))
+    return bool(told == wanted)
+
+
+def _check_effects(row: Row, outside: Outside, *, crashed: bool) -> None:
+    counts = outside.counts()
+    asked = set(row.effects)
+    assert set(counts) <= asked, f"nobody asked for {set(counts) - asked}"
+    for what, (effect, times) in row.effects.items():
+        if effect is Effect.ONCE or not crashed:
+            assert counts[what] == times, f"{what}: {counts[what]} times instead of {times}"
+            continue
+        assert counts[what] >= times, f"{what}: {counts[what]} times instead of {times}"
+        if effect is Effect.SAME_KEY:
+            contents = {(one.key, one.body) for one in outside.heard if one.what == what}
+            assert "" not in outside.keys(what), f"{what}: without idempotency key"
+            assert len(contents) == times, f"{what}: {len(contents)} different instead of {times}"
+
+
+async def _check_buckets(row: Row, simulation: Simulation) -> None:
+    for name, wanted in row.bucket.items():
+        bucket = await simulation.client.open_bucket(name)
+        found = {}
+        for key in await bucket.keys():
+            entry = await bucket.get(key)
+            found[key] = "" if entry is None else (entry.data or b"").decode()
+        assert found == wanted, f"bucket {name}"
+
+
+def _check_log(row: Row, entries: list[dict[str, Any]]) -> None:
+    types = Counter(entry["type"] for entry in entries)
+    assert types["create"] == 1
+    steps = len(row.script) + len(row.state)
+    assert types["exported-function-invoked"] == steps
+    assert types["exported-function-completed"] == steps
+    if not row.failures:
+        errors = [entry for entry in entries if entry["type"] == "error"]
+        assert not errors, errors
