@@ -12,7 +12,7 @@ from oplog.entries import Failure
 from oplog.replay import TOO_LARGE
 from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
 from wit.json_readers import INTEGER_RANGES
-from wit.json_values import codec_for, parameters_from_json, parameters_to_json
+from wit.json_values import codec_for, parameters_from_json
 from wit.names import full_name, resolve
 from wit.signatures import signature
 from wit.types import FunctionType
@@ -38,6 +38,10 @@ class BoundFunction:
         self.function = function
         self.name = full_name(function)
         self.type: FunctionType = function.type
+        self._parameters = [
+            (codec_for(parameter.type), f"params[{position}]")
+            for position, parameter in enumerate(self.type.parameters)
+        ]
         self._result = None if function.type.result is None else codec_for(function.type.result)
         # JSON and WAVE write them alike.
         self._is_integer = function.type.result in INTEGER_RANGES
@@ -52,7 +56,8 @@ class BoundFunction:
 
     def encode_parameters(self, values: list[Value]) -> Raw:
         """Return the values as a JSON array."""
-        return Raw(_encode(parameters_to_json(values, self.type)))
+        parts = zip(self._parameters, values, strict=True)
+        return Raw(_encode([codec.to_json(value, root=place) for (codec, place), value in parts]))
 
     def encode_result(self, value: Value) -> Raw | UnsetType:
         """Return the result as JSON, unset for functions without one."""

@@ -321,7 +321,8 @@ class Life:
                 return
             self.is_idle = True
             self._settle_if_done()
-            await self._purge_consumed()
+            if self._purge_is_due():
+                await self._purge_consumed()
             self._services.residency.settled(self._resident)
             await self._event.wait()
             self._event.clear()
@@ -448,7 +449,8 @@ class Life:
 
     async def _rest(self) -> Next:
         """Leave memory, unless something came in meanwhile."""
-        await self._purge_consumed()
+        if self._purge_is_due():
+            await self._purge_consumed()
         await self._until_quiet()
         if self._leaving:
             # With an open invocation the anchor was settled before, unless it may time out.
@@ -476,15 +478,24 @@ class Life:
         if (has_nothing_to_do or is_blocked) and self.ledger.is_quiet:
             self._settle()
 
+    def _purge_is_due(self) -> bool:
+        """Whether removing consumed messages is worth a request: nobody reads them again.
+
+        A worker that leaves memory forgets how many it has left behind; going by chance, as its
+        watermark has it, one that is woken for single messages still leaves only some dozens.
+        """
+        if self.ledger.created is None:
+            return True
+        worth = MAILBOX_PURGE_MIN
+        if not self.is_idle:
+            worth = 1 + self.ledger.writer.head.marks.invoked % (MAILBOX_PURGE_MIN // 8)
+        return self.mailbox.consumed - self._purged >= worth
+
     async def _purge_consumed(self) -> None:
-        """Remove consumed messages from the mailbox, now and then: nobody reads them again."""
         # Only what is committed as consumed may go; without a worker there is nothing to commit to.
-        orphaned = self.ledger.created is None
         done = self.ledger.writer.head.marks
-        if orphaned:
+        if self.ledger.created is None:
             done = Marks(invoked=self.mailbox.invoked, control=self.mailbox.control)
-        elif self.mailbox.consumed - self._purged < self._purge_after(done):
-            return
         journal = self._services.broker.journal
         try:
             if done.invoked > 0:
@@ -502,16 +513,6 @@ class Life:
             log.info("cannot purge the mailbox now", error=str(error))
             return
         self._purged = self.mailbox.consumed
-
-    def _purge_after(self, done: Marks) -> int:
-        """Return how many consumed messages are worth a purge.
-
-        A worker that leaves memory forgets how many it has left behind; going by chance, as its
-        watermark has it, one that is woken for single messages still leaves only some dozens.
-        """
-        if self.is_idle:
-            return MAILBOX_PURGE_MIN
-        return 1 + done.invoked % (MAILBOX_PURGE_MIN // 8)
 
     async def _bury(self, order: Message) -> None:
         """Delete the worker: its log, its queue up to the order, its payloads and schedules."""

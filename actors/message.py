@@ -73,6 +73,7 @@ class _Body(Struct, forbid_unknown_fields=True):
 
 T = TypeVar("T")
 _NOTHING: Final[Mapping[str, str]] = {}
+_RARE: Final = frozenset({"Shem-Caller", "Shem-Chain", "Shem-Args", "Shem-Env"})
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_env = msgspec.json.Decoder(dict[str, str]).decode
 _decode_args = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -150,13 +151,23 @@ def _envelope(message: Message) -> Envelope:
     headers = message.headers
     if not headers:
         return Envelope(sequence=message.sequence, key=f"seq-{message.sequence}")
-    key = _bounded(headers, "Shem-Key", KEY_BYTES_MAX) or f"seq-{message.sequence}"
     get = headers.get
+    key = get("Shem-Key") or f"seq-{message.sequence}"
+    if len(key.encode()) > KEY_BYTES_MAX:
+        raise ValueError(f"Shem-Key is longer than {KEY_BYTES_MAX} bytes")
     result_to = get("Shem-Result-To")
     if result_to is not None and not is_inbox(result_to):
         raise ValueError(
             f"Shem-Result-To {result_to[:RESULT_TO_BYTES_MAX]!r} is no inbox: expected a subject "
             f"of at most {RESULT_TO_BYTES_MAX} bytes without wildcards, outside 'shem.' and '$'"
+        )
+    if _RARE.isdisjoint(headers):
+        return Envelope(
+            sequence=message.sequence,
+            key=key,
+            result_to=result_to,
+            traceparent=get("traceparent"),
+            tracestate=get("tracestate"),
         )
     return Envelope(
         sequence=message.sequence,
@@ -190,10 +201,3 @@ def _decoded(headers: Mapping[str, str], name: str, decode: Callable[[str], T], 
         return decode(value)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"{name} does not fit: {error}") from error
-
-
-def _bounded(headers: Mapping[str, str], name: str, limit: int) -> str | None:
-    value = headers.get(name)
-    if value is not None and len(value.encode()) > limit:
-        raise ValueError(f"{name} is longer than {limit} bytes")
-    return value

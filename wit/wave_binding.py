@@ -148,10 +148,8 @@ def _escape_hint(node: Node, cases: tuple[str, ...]) -> Misfit | None:
 
 
 def _primitive(node: Node, type_: Primitive) -> Value:
-    if isinstance(node, NumberNode):
-        limits = INTEGER_RANGES.get(type_)
-        if limits is not None:
-            return _integer(node, type_, *limits)
+    if isinstance(node, NumberNode) and (limits := INTEGER_RANGES.get(type_)) is not None:
+        return _integer(node, type_, *limits)
     match type_, node:
         case Primitive.STRING, StringNode(_, value):
             return value
@@ -167,7 +165,7 @@ def _primitive(node: Node, type_: Primitive) -> Value:
 
 def _integer(node: NumberNode, type_: Primitive, low: int, high: int) -> int:
     text = node.text
-    if _INTEGER.fullmatch(text) is None:
+    if not _INTEGER.fullmatch(text):
         raise _expected(type_, node)
     if len(text) <= _INTEGER_CHARACTERS_MAX:
         number = int(text)
