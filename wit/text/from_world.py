@@ -49,7 +49,7 @@ from wit.text.nodes import (
     WorldNode,
 )
 from wit.text.printer import print_file
-from wit.type_walk import walk
+from wit.type_walk import parts_of, walk
 from wit.types import (
     Borrow,
     EnumType,
@@ -311,7 +311,7 @@ class _Scope:
             if self._is_own_resource(name):
                 self._add(ResourceName(name, self._owner), None, name)
         for outer in _types_of(interface):
-            for type_ in walk(outer):
+            for type_ in self._mentioned(outer):
                 match type_:
                     case RecordType() | VariantType() | EnumType() | FlagsType():
                         self._reference(_declared_name(type_), type_, taken)
@@ -319,6 +319,14 @@ class _Scope:
                         self._reference(resource, None, taken)
                     case _:
                         pass
+
+    def _mentioned(self, type_: Type) -> Iterator[Type]:
+        """Yield the types that the text speaks of: what others declare is not looked into."""
+        name = getattr(type_, "name", None)
+        declared = isinstance(name, TypeName) and name.interface not in {None, self._owner}
+        for part in () if declared else parts_of(type_):
+            yield from self._mentioned(part)
+        yield type_
 
     def _is_own_resource(self, name: str) -> bool:
         mentioned = {
