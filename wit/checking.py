@@ -1,6 +1,8 @@
 """Whether a Python value is a value of a type, with the path of the place where it is not.
 
 Converters trust values that come from an engine or a reader; this is for values that people build.
+
+Source: component-model specification, Explainer.md, "Fundamental value types".
 """
 
 import math

@@ -9,6 +9,8 @@ resource; each function comes in three kinds:
 | waiting | `blocking-f(…) -> R` |
 | in the background | `f(…) -> future-f-result`, without anything to return if `f` has no result |
 | later | `schedule-f(…, scheduled-for: datetime) -> cancellation-token` |
+
+Source: the RPC chapter of Golem 1.2.
 """
 
 from collections.abc import Iterable

@@ -2,6 +2,8 @@
 
 Types get the names under which the component declares them. A binary keeps a declared name where a
 type is imported or exported only, so the first interface that exports an unnamed type names it.
+
+Source: component-model specification, Explainer.md, "Import and Export Definitions".
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Component values as compact bytes, for storage: about as long as the data, and nothing else.
 
 The bytes do not say their type, it must be kept elsewhere. The format is that of value definitions
-in the binary format of the component model ("Binary Format", section "Value Definitions"):
+in component binaries:
 
 | type | bytes |
 |---|---|
@@ -21,6 +21,8 @@ in the binary format of the component model ("Binary Format", section "Value Def
 
 The form is canonical: a value has one form, and every other one is refused. The order of a map's
 entries is kept, because a guest sees it.
+
+Source: component-model specification, Binary.md, "Value Definitions".
 """
 
 from functools import lru_cache

@@ -16,6 +16,8 @@ are, in the shapes that Golem's REST interface has for them:
 | handles | `Handle` with `name`, `resourceId` (0: an id is the host's) and `mode` |
 
 Declared types have their `name`, and their interface as `owner`.
+
+Source: Golem 1.2's REST interface.
 """
 
 from typing import Final, TypeAlias, assert_never, cast

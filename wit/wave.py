@@ -2,6 +2,8 @@
 
 The forms are written down in `docs/VALUES.md`. This is the door; parsing, binding and nodes have
 their own files.
+
+Source: the WAVE format description of the wasm-tools project (crate wasm-wave).
 """
 
 import re

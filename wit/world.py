@@ -1,4 +1,7 @@
-"""What a component imports and exports, as far as callers and linkers need it."""
+"""What a component imports and exports, as far as callers and linkers need it.
+
+Source: component-model specification, WIT.md, "WIT Worlds".
+"""
 
 from msgspec import Struct
 

@@ -1,6 +1,8 @@
 """The boundary of a core module: its imported functions and the names that it exports.
 
 Bodies and data are skipped. Reads just what wrapping a module into a component takes.
+
+Source: WebAssembly core specification, "Binary Format", "Modules".
 """
 
 from msgspec import Struct

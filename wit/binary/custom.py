@@ -1,4 +1,8 @@
-"""Custom sections that tools leave behind: names and producers. None of them changes behaviour."""
+"""Custom sections that tools leave behind: names and producers. None of them changes behaviour.
+
+Source: tool-conventions, ProducersSection.md; component-model specification, Binary.md, "Name
+Section".
+"""
 
 from msgspec import Struct
 

@@ -1,4 +1,7 @@
-"""Descriptions of imports and exports: what the host has to supply, and whether something fits."""
+"""Descriptions of imports and exports: what the host has to supply, and whether something fits.
+
+Source: component-model specification, Subtyping.md.
+"""
 
 from msgspec.structs import replace
 

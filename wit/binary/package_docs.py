@@ -2,6 +2,8 @@
 
 A version byte, then JSON. Read leniently, as documentation is for people only; written as current
 tools write it. Paths are those of `wit.text.model.Package.notes`.
+
+Source: the conventions of wit-component.
 """
 
 from collections.abc import Iterator, Mapping

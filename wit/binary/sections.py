@@ -1,6 +1,8 @@
 """What a binary consists of: its core modules, nested components and custom sections, with sizes.
 
 Nothing is decoded; sections are skipped by their length.
+
+Source: component-model specification, Binary.md, "Component Definitions".
 """
 
 from collections.abc import Iterator

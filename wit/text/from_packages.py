@@ -74,11 +74,12 @@ def _items(package: Package) -> list[Item]:
 
 def annotated(file: FileNode, notes: Mapping[str, _Notes]) -> FileNode:
     """Return the file with documentation and gates from the notes of packages, by full name."""
-    own = {} if file.package is None else notes.get(file.package.text, {})
+    nothing: _Notes = {}
+    own = nothing if file.package is None else notes.get(file.package.text, nothing)
     items: list[Item] = []
     for item in file.items:
         if isinstance(item, PackageNode):
-            inner = notes.get(item.name.text, {})
+            inner = notes.get(item.name.text, nothing)
             block = tuple(_item(each, inner) for each in item.items)
             items.append(replace(item, items=block, attributes=_attributes("", inner)))
         else:

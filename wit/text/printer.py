@@ -1,6 +1,8 @@
 """The text of WIT trees: parsing it again gives the same tree.
 
 Two spaces of indentation, a trailing comma on each member, documentation as `///`.
+
+Source: component-model specification, WIT.md, "Top-level items".
 """
 
 from collections.abc import Iterable

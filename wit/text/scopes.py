@@ -1,4 +1,7 @@
-"""The types of one interface or world: names looked up, cycles and duplicates refused."""
+"""The types of one interface or world: names looked up, cycles and duplicates refused.
+
+Source: component-model specification, WIT.md, "Item: `use`" and "Types".
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, TypeAlias, assert_never, final
