@@ -1,4 +1,4 @@
-"""The public functions of the toolkit say what they raise, and their modules where it is written."""
+"""Public functions of the toolkit have types and docstrings, its doors name their specification."""
 
 import ast
 from pathlib import Path
