@@ -119,7 +119,7 @@ NAMES = [
     (interface("type r = u8;", "f: func(x: own<r>);"), "r is a type, own<…> needs a resource"),
     (
         interface("resource r; f: func() -> option<borrow<r>>;"),
-        "3:41: a result cannot hold a borrow<…>",
+        "3:40: a result cannot hold a borrow<…>",
     ),
     (
         interface("resource r; record p { r: borrow<r> } f: func() -> list<p>;"),
