@@ -91,7 +91,7 @@ def client(name: str) -> str:
 
 
 def expected_files() -> dict[Path, str]:
-    clients = {ROOT / "clients" / f"{name}.wit": client(name) for name in CLIENTS}
+    clients = {ROOT / "clients" / f"{name}.txt": client(name) for name in CLIENTS}
     return {ERRORS: errors_text(), **clients}
 
 
@@ -102,7 +102,7 @@ def test_every_bad_input_has_its_message_with_place_caret_and_expectation():
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_client_package_is_the_one_that_components_were_built_against(name):
-    assert (ROOT / "clients" / f"{name}.wit").read_text(encoding="utf-8") == client(name)
+    assert (ROOT / "clients" / f"{name}.txt").read_text(encoding="utf-8") == client(name)
 
 
 def test_there_is_no_file_without_a_case():
