@@ -174,7 +174,14 @@ def united(left: Interface, right: Interface) -> Interface:
     functions = {each.name: each for each in (*left.functions, *right.functions)}
     types = {each.name: each for each in (*left.types, *right.types)}
     resources = dict.fromkeys((*left.resources, *right.resources))
-    return Interface(left.name, tuple(functions.values()), tuple(types.values()), tuple(resources))
+    used = dict((*left.used, *right.used))
+    return Interface(
+        left.name,
+        tuple(functions.values()),
+        tuple(types.values()),
+        tuple(resources),
+        tuple(used.items()),
+    )
 
 
 def interface_items(
@@ -307,8 +314,12 @@ class _Scope:
             type_ = named.type
             if isinstance(type_, RecordType | VariantType | EnumType | FlagsType):
                 self._add(_declared_name(type_), type_, named.name)
+        used = dict(interface.used)
         for name in interface.resources:
-            if self._is_own_resource(name):
+            origin = used.get(name)
+            if origin is not None and origin.interface != self._owner:
+                self._add(origin, None, name)
+            elif origin is None and self._is_own_resource(name):
                 self._add(ResourceName(name, self._owner), None, name)
         for outer in _types_of(interface):
             for type_ in self._mentioned(outer):
@@ -335,7 +346,7 @@ class _Scope:
             for type_ in walk(outer)
             if isinstance(type_, Own | Borrow)
         }
-        # A name that others are known by here is a `use`; nothing says where an idle one is from.
+        # Interfaces that people build may not say what they use of others.
         return ResourceName(name, self._owner) in mentioned or all(
             resource.name != name for resource in mentioned
         )
