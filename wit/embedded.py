@@ -18,8 +18,9 @@ from wit.binary.entities import TypeClosure
 from wit.binary.package_docs import DOCS_SECTION, PackageDocs, decode_docs
 from wit.binary.resolve import resolve
 from wit.binary.sections import sections_of
+from wit.binary.writer import componentize
 from wit.component import world_of
-from wit.errors import BinaryError
+from wit.errors import BinaryError, WitError
 from wit.text.from_world import interface_path, united
 from wit.text.model import Package, Packages
 from wit.text.nodes import PackageName
@@ -27,6 +28,7 @@ from wit.world import Function, Interface, World
 
 __all__ = [
     "EmbeddedWorld",
+    "component_of",
     "decode_packages",
     "documentation",
     "embedded_world",
@@ -137,6 +139,19 @@ def without_world(core: bytes) -> bytes:
             kept += core[start:end]
         start = end
     return bytes(kept)
+
+
+def component_of(core: bytes) -> bytes:
+    """Return the component that a core module was written to be: it has its world inside.
+
+    Raises:
+        BinaryError: it is no core module, or a malformed one.
+        WitError: there is no world inside, or the module does not fit it.
+    """
+    found = embedded_world(core)
+    if found is None:
+        raise WitError("the core module has no world inside: name the WIT that it was written for")
+    return componentize(without_world(core), found.world, string_encoding=found.string_encoding)
 
 
 def _decoded_world(data: bytes) -> EmbeddedWorld:
