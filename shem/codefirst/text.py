@@ -54,13 +54,10 @@ def _resource_module(described: Described, interface: str) -> str:
         f"from wit_world.exports import {interface} as _types\n",
         "\ndef _bridge():\n    import app\n\n    return app._bridge\n",
         "\ndef wrap(name, held):",
-        '    """Return the handle of an object; the same object has the same handle."""',
-        "    handle = getattr(held, '_shem_handle', None)",
-        "    if handle is None:",
-        "        cls = globals()[name]",
-        "        handle = cls.__new__(cls)",
-        "        handle.held = held",
-        "        held._shem_handle = handle",
+        '    """Return a new handle: one that was handed out belongs to the caller."""',
+        "    cls = globals()[name]",
+        "    handle = cls.__new__(cls)",
+        "    handle.held = held",
         "    return handle\n",
     ]
     for each in described.resources:
@@ -71,7 +68,6 @@ def _resource_module(described: Described, interface: str) -> str:
             f"\nclass {name}(_types.{name}):",
             f"    def __init__(self{passed}):",
             f"        self.held = _bridge().construct({each.python!r}{passed})",
-            "        self.held._shem_handle = self",
         ]
         for function in each.functions:
             lines += _resource_method(each, function)
