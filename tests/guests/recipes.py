@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 import wasmtime
 
+from tests.guests import node_tools
 from tests.guests.wrap import component
 from wit.client import client_text
 from wit.text.parser import parse
@@ -18,6 +19,7 @@ from wit.text.resolver import resolve
 __all__ = [
     "Recipe",
     "c_with_text",
+    "javascript",
     "python",
     "python_class",
     "python_with_clients",
@@ -77,6 +79,22 @@ def python(folder: Path, *, world: str, module: str = "app") -> Recipe:
         componentize = ["componentize", "-p", str(folder), module, "-o", str(out)]
         _run([tool, "-d", folder / "wit", "-w", world, *componentize], {})
         return out.read_bytes()
+
+    return make
+
+
+def javascript(script: Path, source: Path, *, world: str) -> Recipe:
+    """A JavaScript module with its engine, by componentize-js."""
+
+    def make(_scratch: Path) -> bytes:
+        request = {
+            "do": "componentize",
+            "script": script.read_text(),
+            "source": source.read_text(),
+            "world": world,
+        }
+        (made,) = node_tools.ask([request])
+        return bytes(made)
 
     return make
 
