@@ -48,6 +48,7 @@ class Code(Enum):
     CALL_FAILED = "RIB0506"
     LIMIT = "RIB0507"
     INPUT_INVALID = "RIB0508"
+    ASSERTION = "RIB0509"
 
 
 # Findings about the text alone, whatever components there are.

@@ -10,6 +10,9 @@ from rib.code import (
     And,
     Append,
     Arithmetic,
+    AssertCompare,
+    AssertFailure,
+    AssertTrue,
     Bare,
     Builtin,
     CallHandle,
@@ -23,6 +26,7 @@ from rib.code import (
     GetField,
     GetItem,
     GetSlice,
+    Guard,
     Input,
     Instruction,
     Iterate,
@@ -54,12 +58,14 @@ from rib.code import (
     TestLength,
     TestNone,
     TestSome,
+    Unguard,
     Unwrap,
     Wrap,
 )
 from rib.inference import Inference
 from rib.syntax import (
     Alias,
+    Assert,
     Binary,
     Binding,
     Block,
@@ -197,6 +203,8 @@ class _Emitter:
                     self.instructions[index] = And(here)
                 case Or():
                     self.instructions[index] = Or(here)
+                case Guard():
+                    self.instructions[index] = Guard(here)
                 case Next(slot):
                     self.instructions[index] = Next(slot, here)
                 case other:
@@ -244,6 +252,8 @@ class _Emitter:
                 self.expression(value)
             case Let() | If() | Match() | For() | Reduce() | Block():
                 self._control(node)
+            case Assert():
+                self._assert(node)
             case _:
                 assert_never(node)
         self._place = outer
@@ -419,6 +429,24 @@ class _Emitter:
             case Block(statements):
                 self._statements(statements[:-1])
                 self.expression(statements[-1])
+
+    def _assert(self, node: Assert) -> None:
+        match node:
+            case Assert(subject, True, text):
+                if text is not None:
+                    self.expression(text)
+                guard = self._add(Guard(_PLACEHOLDER))
+                self.expression(subject)
+                self._add(Unguard())
+                self._land(guard)
+                self._add(AssertFailure(text is not None))
+            case Assert(Binary("==" | "!=" | "<" | "<=" | ">" | ">=" as operator, left, right)):
+                self._all((left, right))
+                self._add(AssertCompare(operator, self._type_index(left)))
+            case Assert(subject):
+                self.expression(subject)
+                self._add(AssertTrue())
+        self._add(Push(None))
 
     def _statements(self, statements: Sequence[Expression]) -> None:
         for statement in statements:

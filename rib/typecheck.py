@@ -13,6 +13,7 @@ from rib.diagnostics import Code
 from rib.globals import Globals
 from rib.infer_calls import infer_call, infer_direct_call, infer_instance, infer_method
 from rib.infer_control import (
+    infer_assert,
     infer_block,
     infer_for,
     infer_if,
@@ -43,6 +44,7 @@ from rib.infer_values import (
 from rib.inference import Inference, Rule, nearest
 from rib.printer import pattern_text
 from rib.syntax import (
+    Assert,
     Binary,
     Block,
     Boolean,
@@ -135,6 +137,7 @@ RULES: Final = cast(
         Binary: infer_binary,
         Typed: infer_typed,
         Let: infer_let,
+        Assert: infer_assert,
         If: infer_if,
         Match: infer_match,
         For: infer_for,

@@ -93,6 +93,12 @@ class WorkerPort:
         self._watch = watch
         self._made: dict[tuple[str, str, str], tuple[Worker, Value]] = {}
         self._owners: dict[str, str] = {}
+        self._used: dict[tuple[str, str], None] = {}
+
+    @property
+    def used(self) -> tuple[tuple[str, str], ...]:
+        """The workers that were called, as component and name, in order of the first call."""
+        return tuple(self._used)
 
     async def call(self, call: WorkerCall, /) -> Value:
         """Invoke durably and return the result. Raises `CallError` when it failed for good."""
@@ -172,6 +178,7 @@ class WorkerPort:
             arguments=_shown(function, arguments),
             key=key,
         )
+        self._used[component, worker] = None
         started = time.monotonic()
         self._tell(trace)
         try:
