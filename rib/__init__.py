@@ -20,13 +20,15 @@ from rib.program import Program
 from rib.report import report
 from rib.scan import Piece, is_complete, open_at_end, scan
 from rib.session import Line, Session, SessionVariable
-from rib.tests import Requirement, Test, TestFile, compile_test, parse_tests
+from rib.syntax import Block
+from rib.tests import Requirement, Test, TestFile, compile_test, parse_test_at, parse_tests
 
 __all__ = [
     "ANY_GLOBALS",
     "GATEWAY_GLOBALS",
     "NO_WORKERS",
     "PARSE_CODES",
+    "Block",
     "CallError",
     "Catalog",
     "Code",
@@ -61,6 +63,7 @@ __all__ = [
     "hover",
     "is_complete",
     "open_at_end",
+    "parse_test_at",
     "parse_tests",
     "report",
     "scan",

@@ -62,6 +62,7 @@ from rib.code import (
     Unwrap,
     Wrap,
 )
+from rib.constants import constant, number
 from rib.inference import Inference
 from rib.syntax import (
     Alias,
@@ -107,7 +108,16 @@ from rib.syntax import (
     Unary,
     Wildcard,
 )
-from rib.terms import FLOATS, UNIT, RangeTerm, Term, TupleTerm, resolve, to_wit
+from rib.terms import (
+    UNIT,
+    ListTerm,
+    RangeTerm,
+    Term,
+    TupleTerm,
+    is_storable,
+    resolve,
+    to_wit,
+)
 from rib.uses import (
     BuiltinUse,
     CaseUse,
@@ -120,8 +130,7 @@ from rib.uses import (
     Rewritten,
     WorkerUse,
 )
-from wit.json_readers import round_to_f32
-from wit.types import EnumType, ListType, Primitive, Type
+from wit.types import EnumType, Primitive, Type
 
 __all__ = ["emit"]
 
@@ -170,8 +179,14 @@ class _Emitter:
     def _type(self, node: Node) -> Type:
         return self.present(self._inference.types[node])
 
+    def _is_bytes(self, node: Node) -> bool:
+        term = resolve(self._inference.types[node])
+        return isinstance(term, ListTerm) and resolve(term.element) is Primitive.U8
+
     def _type_index(self, node: Node) -> int:
-        type_ = to_wit(self._inference.types[node])
+        term = self._inference.types[node]
+        # What only exists inside a program has no type to store, and nobody asks for it.
+        type_ = to_wit(term) if is_storable(term) else None
         if type_ not in self.types:
             self.types.append(type_)
         return self.types.index(type_)
@@ -262,7 +277,7 @@ class _Emitter:
         match node:
             case Number(digits):
                 type_ = self._type(node)
-                self._add(Push(_number(digits, type_, negative=negative)))
+                self._add(Push(number(digits, type_, negative=negative)))
             case Boolean(value):
                 self._add(Push(value))
             case Character(value):
@@ -325,7 +340,7 @@ class _Emitter:
         match node:
             case ListLiteral(items):
                 self._all(items)
-                self._add(MakeList(len(items), _is_bytes(self._type(node))))
+                self._add(MakeList(len(items), self._is_bytes(node)))
             case TupleLiteral(items):
                 self._all(items)
                 self._add(MakeTuple(len(items)))
@@ -481,7 +496,7 @@ class _Emitter:
         if isinstance(node, Reduce):
             self._add(Load(slots[0]))
         else:
-            self._add(EndList(_is_bytes(self._type(node))))
+            self._add(EndList(self._is_bytes(node)))
 
     def _match(self, node: Match) -> None:
         subject = self._new_slot()
@@ -511,7 +526,7 @@ class _Emitter:
                     self._add(Load(slot))
                     self._add(Store(self._inference.slots[pattern][0]))
             case LiteralPattern(value):
-                self._test(slot, TestEqual(self._constant(value)), failures)
+                self._test(slot, TestEqual(constant(value, self._type)), failures)
             case Alias(_, inner):
                 self._add(Load(slot))
                 self._add(Store(self._inference.slots[pattern][0]))
@@ -562,30 +577,3 @@ class _Emitter:
         self._add(step)
         self._add(Store(inner))
         self._pattern(pattern, inner, failures)
-
-    def _constant(self, value: Expression) -> bool | int | float | str:
-        match value:
-            case Number(digits):
-                return _number(digits, self._type(value), negative=False)
-            case Unary(_, Number(digits) as number):
-                return _number(digits, self._type(number), negative=True)
-            case Boolean(flag):
-                return flag
-            case Character(text):
-                return text
-            case String(parts):
-                return "".join(str(part) for part in parts)
-            case _:
-                raise AssertionError(f"{value} is no literal")
-
-
-def _number(digits: str, type_: Type, *, negative: bool) -> int | float:
-    sign = -1 if negative else 1
-    if type_ in FLOATS:
-        number = sign * float(digits)
-        return round_to_f32(number) if type_ is Primitive.F32 else number
-    return sign * int(digits)
-
-
-def _is_bytes(type_: Type) -> bool:
-    return isinstance(type_, ListType) and type_.element is Primitive.U8

@@ -380,7 +380,10 @@ class Parser(PatternParser):
         while self.accept(","):
             if self.at("}"):
                 break
-            labels.append(self.name("the name of a flag").text)
+            label = self.name("the name of a flag")
+            if label.text in labels:
+                self.fail(f"flag `{label.text}` stands twice", Span(label.start, label.end))
+            labels.append(label.text)
         self.expect("}", "after the flags")
         return Flags(tuple(labels), span=self.to_here(start))
 

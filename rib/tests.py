@@ -18,7 +18,7 @@ from typing import Final, final
 from msgspec import Struct
 
 from rib.catalog import Catalog
-from rib.diagnostics import Code
+from rib.diagnostics import Code, diagnostic
 from rib.emit import emit
 from rib.errors import CompileError
 from rib.globals import Globals
@@ -29,7 +29,7 @@ from rib.syntax import Assert, Block, Expression, Span, String
 from rib.typecheck import infer_types
 from wit.world import World
 
-__all__ = ["Requirement", "Test", "TestFile", "compile_test", "parse_tests"]
+__all__ = ["Requirement", "Test", "TestFile", "compile_test", "parse_test_at", "parse_tests"]
 
 TESTS_MAX: Final = 1_000
 _NOTHING: Final = Globals(roots=frozenset())
@@ -85,6 +85,20 @@ def compile_test(file: TestFile, test: Test, components: Mapping[str, World]) ->
         found = sorted(inference.diagnostics, key=lambda each: (each.start, each.end))
         raise CompileError(tuple(found))
     return Program(emit(inference, test.program))
+
+
+def parse_test_at(text: str, offset: int) -> Block:
+    """Return the program of the test that an offset lies in: for editors.
+
+    Raises:
+        CompileError: the file does not parse, or the offset is in none of its tests.
+    """
+    file = parse_tests(text)
+    for test in file.tests:
+        if test.program.span.start <= offset <= test.program.span.end:
+            return test.program
+    reason = "here is no test"
+    raise CompileError((diagnostic(text, Span(0, 0), Code.SYNTAX, reason),))
 
 
 @final
