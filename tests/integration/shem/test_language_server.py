@@ -107,6 +107,6 @@ def test_an_editor_is_served(editor: Editor, tmp_path: Path) -> None:
     (tmp_path / "mine.wasm").write_bytes(build("tiny").read_bytes())
     text = 'component mine from "mine.wasm";\ntest "a" {\n  let w = instance("a");\n  assert w.ge'
     assert [each["code"] for each in editor.open(tests, text)] == ["RIB0101"]
-    assert "get()" in [
+    assert "get[demo:tiny/api]()" in [
         each["textEdit"]["newText"] for each in editor.at("textDocument/completion", tests, 3, 13)
     ]
