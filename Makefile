@@ -10,6 +10,7 @@ PACKAGES := actors broker gateway oplog rib shem wit
 JOBS ?= 2
 SEED ?= 1
 SECONDS ?= 60
+SOAK_SECONDS ?= 1200
 NODES ?= 1
 TESTS ?= tests
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
@@ -19,7 +20,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench chaos lock clean distclean
+.PHONY: help setup demo test check format bench chaos fuzz soak lock clean distclean
 
 help: ## list the targets
 	@echo "Shem: WebAssembly components as durable workers on NATS JetStream."
@@ -70,6 +71,12 @@ bench: setup ## measure against the budgets
 
 chaos: setup ## random load under random faults: make chaos SEED=7 SECONDS=120 NODES=3
 	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES)
+
+fuzz: setup ## mutated components against reader and planner: make fuzz SEED=7 SECONDS=300
+	@$(BIN)/python -m tests.fuzz.engine --seed $(SEED) --seconds $(SECONDS) --oracle
+
+soak: setup ## twenty minutes of instances that come and go: make soak SOAK_SECONDS=1200
+	@$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate \
