@@ -170,7 +170,7 @@ class _Parser:
         if self._kind != "arrow":
             return None
         self.advance()
-        if self._kind != "(":
+        if not self._at("("):
             return self.value("a result")
         found = _RESULT_ENTRY.match(self._text, self._offset)
         if found is None:
@@ -181,7 +181,7 @@ class _Parser:
         self._position = found.end()
         self.advance()
         value = self.value("a result")
-        if self._kind == ",":
+        if self._at(","):
             self.advance()
         self._close(")", "`)`, as a function has one result at most", opened)
         return value
