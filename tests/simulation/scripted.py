@@ -17,7 +17,14 @@ from actors.engine.errors import (
     SnapshotRefusedError,
     SnapshotUnusableError,
 )
-from actors.engine.port import HostCall, HostResolver, InstanceImage, Limits, Progress
+from actors.engine.port import (
+    CodeReport,
+    HostCall,
+    HostResolver,
+    InstanceImage,
+    Limits,
+    Progress,
+)
 from actors.remote import component_uuid
 from wit.types import (
     Borrow,
@@ -351,6 +358,7 @@ class Component:
         self._counts = counts
         self.world = WORLD
         self.digest = hashlib.sha256(data).hexdigest()
+        self.code = CodeReport()
 
     def link(self, resolver: HostResolver) -> Program:
         calls = {}
