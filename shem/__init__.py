@@ -7,10 +7,10 @@ The public API; everything else may change.
         total = await client.worker("counter", "alice").invoke("add", 5)
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+import importlib as _importlib
+import typing as _typing
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from shem.client import Client, Components, Event, Failure, Feed, Outcome, Result, Worker
     from shem.errors import (
         BadRequestError,
@@ -70,7 +70,7 @@ __all__ = [
 
 # Imported when asked for: the command line imports this package with every command, and many need
 # no client.
-_HOMES: Final = {
+_HOMES: _typing.Final = {
     "shem.client": (
         "Client",
         "Components",
@@ -108,8 +108,8 @@ _HOMES: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     for module, names in _HOMES.items():
         if name in names:
-            return getattr(importlib.import_module(module), name)
+            return getattr(_importlib.import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
