@@ -1,7 +1,8 @@
 """What the WIT toolkit says and writes, word for word and byte for byte.
 
 `wit/errors.txt` has every bad input with its whole message; `wit/clients/` has the client packages
-of `CLIENTS`, `wit/composed/` composed components in hexadecimal. Messages may become better: remove the file, run
+of `CLIENTS`, `wit/composed/` composed components in hexadecimal. Messages may become better, and
+components too: remove the file, run
 
     python tests/golden/test_wit.py
 
