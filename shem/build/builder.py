@@ -18,6 +18,7 @@ from typing import Final, final
 from shem.build.codefirst import make_wit, write_clients
 from shem.build.commands import is_current, run_command
 from shem.build.fingerprints import Fingerprints, matching
+from shem.build.linking import composed_files, linked
 from shem.build.steps import Done, Step
 from shem.build.wit_sources import generated_files, write_files
 from shem.errors import BuildError
@@ -176,11 +177,32 @@ class Builder:
             raise BuildError(f'{built} ("componentWasm") is not there after the build')
 
     def _link(self, component: AppComponent) -> None:
-        composed = [each for each in component.dependencies if each.type != "wasm-rpc"]
-        if composed:
-            raise BuildError(
-                f"composing is not supported yet: dependency of type {composed[0].type}"
-            )
+        properties = component.properties
+        plugs = composed_files(component, self._app)
+        if properties.linked_wasm is None or properties.component_wasm is None:
+            if plugs:
+                raise BuildError('"linkedWasm" is missing: where the composed component goes')
+            return
+        started = time.monotonic()
+        built = component.path(properties.component_wasm)
+        target = component.path(properties.linked_wasm)
+        step = f"{component.name}/{Step.LINK}"
+        sources = [built, *(file for _, file in plugs)]
+        wit = matching(self._app.root, self._wit_sources(component))
+        digest = self._notes.digest([str(target), component.dependencies], [*sources, *wit])
+        what = f"composition of {len(plugs) + 1}" if plugs else "metadata"
+        if target.is_file() and self._is_current(step, digest):
+            self._tell(component, Step.LINK, what, started, ran=False)
+            return
+        self._notes.forget(step)
+        whole = target.with_suffix(".new")
+        data = linked(component, built.read_bytes(), plugs)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Only a complete file ever has the name.
+        whole.write_bytes(data)
+        whole.replace(target)
+        self._notes.note(step, digest)
+        self._tell(component, Step.LINK, what, started, ran=True)
 
     def _is_current(self, step: str, digest: str) -> bool:
         return not self._force and self._notes.is_current(step, digest)
