@@ -1,4 +1,4 @@
-"""The link step: composed components run, follow changes of their parts, and say who they are."""
+"""The link step: composed components run, follow their parts, and say who they are."""
 
 import asyncio
 from pathlib import Path
@@ -19,8 +19,9 @@ from wit.embedded import documentation
 
 MANIFEST = """
 components:
-  demo:app: {{sourceWit: wit, componentWasm: app.wasm, linkedWasm: out/linked.wasm}}
-  demo:math: {{componentWasm: math.wasm}}
+  demo:app:
+    {{sourceWit: wit, generatedWit: gen, componentWasm: app.wasm, linkedWasm: out/linked.wasm}}
+  demo:math: {{sourceWit: math, componentWasm: math.wasm}}
 dependencies:
   demo:app: [{dependency}]
 """
@@ -33,6 +34,11 @@ def folder(tmp_path: Path) -> Path:
         "/// Sums.\npackage demo:app@1.2.0;\n"
         "interface api { add: func(value: u32) -> u32; }\nworld app { export api; }\n"
     )
+    (tmp_path / "math").mkdir()
+    (tmp_path / "math" / "math.wit").write_text(
+        "package demo:math;\ninterface api { add: func(value: u32) -> u32; }\n"
+        "world math { export api; }\n"
+    )
     (tmp_path / "app.wasm").write_bytes(caller())
     (tmp_path / "math.wasm").write_bytes(adder())
     return tmp_path
@@ -42,14 +48,13 @@ def build(folder: Path, dependency: str = "{type: wasm, target: demo:math}") -> 
     (folder / "shem.yaml").write_text(MANIFEST.format(dependency=dependency))
     app = load(folder / "shem.yaml")
     done: list[Done] = []
-    steps = (Step.COMPONENTIZE, Step.LINK)
-    asyncio.run(Builder(app, on_done=done.append).build(list(app.components.values()), steps))
-    return [each for each in done if each.step is Step.LINK]
+    asyncio.run(Builder(app, on_done=done.append).build(list(app.components.values())))
+    return [each for each in done if (each.component, each.step) == ("demo:app", Step.LINK)]
 
 
 def test_what_a_component_depends_on_is_composed_into_it(folder: Path) -> None:
     (done,) = build(folder)
-    assert (done.component, done.ran, done.what) == ("demo:app", True, "composition of 2")
+    assert (done.ran, done.what) == (True, "composition of 2")
     linked = (folder / "out" / "linked.wasm").read_bytes()
     assert not describe(linked).import_interfaces
     assert Running(linked).call("demo:app/api", "add", 1) == 21
@@ -89,9 +94,9 @@ def test_a_component_without_parts_is_named_as_well(folder: Path) -> None:
     ("dependency", "message"),
     [
         ("{type: wasm, path: nowhere.wasm}", "nowhere.wasm: No such file"),
-        ("{type: wasm, url: 'https://example.org/x.wasm'}", "name the file of a copy by `path`"),
-        ("{type: static-wasm-rpc, target: demo:math}", "write the dependency on demo:math as"),
-        ("{type: wasm, path: shem.yaml}", "composing: no WebAssembly, expected a component"),
+        ("{type: wasm, url: 'file:///x.wasm'}", "file:/x.wasm"),
+        ("{type: static-wasm-rpc, target: demo:math}", "depend by type wasm-rpc"),
+        ("{type: wasm, path: shem.yaml}", "no WebAssembly, expected a component"),
         ("{type: wasm, path: other.wasm}", "nobody uses other.wasm: it exports demo:other/api"),
     ],
 )
@@ -103,8 +108,24 @@ def test_what_cannot_be_linked_is_explained(folder: Path, dependency: str, messa
     assert not (folder / "out" / "linked.wasm").exists()
 
 
+def test_a_core_module_becomes_a_component_by_its_wit(folder: Path) -> None:
+    text = """(module (memory (export "memory") 1)
+      (func (export "demo:app/api@1.2.0#add") (param i32) (result i32)
+        (i32.add (local.get 0) (i32.const 2))))"""
+    (folder / "app.wasm").write_bytes(wasmtime.wat2wasm(text))
+    build(folder, "")
+    linked = (folder / "out" / "linked.wasm").read_bytes()
+    assert Running(linked).call("demo:app/api@1.2.0", "add", 1) == 3
+
+
+def test_a_core_module_that_does_not_fit_its_wit_is_refused(folder: Path) -> None:
+    (folder / "app.wasm").write_bytes(wasmtime.wat2wasm("(module)"))
+    with pytest.raises(BuildError, match=r"does not export 'demo:app/api@1\.2\.0#add'"):
+        build(folder, "")
+
+
 def test_the_linked_file_is_what_is_deployed(folder: Path) -> None:
     build(folder)
     app = load(folder / "shem.yaml")
-    assert artifact_of(app.components["demo:app"]) == folder.resolve() / "out" / "linked.wasm"
+    assert artifact_of(app, app.components["demo:app"]) == folder.resolve() / "out" / "linked.wasm"
     native.Component(wasmtime.Engine(), (folder / "out" / "linked.wasm").read_bytes())
