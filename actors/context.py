@@ -8,7 +8,7 @@ from typing import Any, final
 from actors.clock import WorkerClock
 from actors.durability import step, waiting_step
 from actors.errors import SuspendGuest
-from actors.host.context import LogLevel, OutputStream
+from actors.host.context import LogLevel, OutputStream, SharedStores
 from actors.host.interface import Kind
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
@@ -31,6 +31,7 @@ class WorkerContext:
         arguments: Sequence[str],
         environment: Sequence[tuple[str, str]],
         suspend_after_s: float,
+        stores: SharedStores,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.component = worker_id.component
@@ -39,6 +40,7 @@ class WorkerContext:
         self.clock = clock
         self.arguments = arguments
         self.environment = environment
+        self.stores = stores
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
         self._closing: list[Callable[[], None]] = []

@@ -8,6 +8,7 @@ from msgspec import Raw, UnsetType
 from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
 from actors.engine.port import Instance, Limits
+from actors.host.context import SharedStores
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
 from actors.journal import WorkerJournal
@@ -46,6 +47,7 @@ class Guest:
         replay: Cursor,
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
+        stores: SharedStores,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
@@ -62,6 +64,7 @@ class Guest:
             arguments=created.args,
             environment=created.env,
             suspend_after_s=options.suspend_after_s,
+            stores=stores,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)

@@ -278,6 +278,7 @@ class Life:
                     replay=cursor,
                     references=self._references,
                     options=self._services.options,
+                    stores=self._services.broker,
                 )
             self._services.residency.entered(self._resident)
             return self._guest

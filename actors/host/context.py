@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 from actors.host.interface import Kind
+from broker.ports import Bucket, Containers
 from wit.types import Type
 from wit.values import Value
 
-__all__ = ["Clock", "ExitRequest", "HostContext", "LogLevel", "OutputStream"]
+__all__ = ["Clock", "ExitRequest", "HostContext", "LogLevel", "OutputStream", "SharedStores"]
 
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
 LogLevel: TypeAlias = Literal["trace", "debug", "info", "warn", "error", "critical"]
@@ -30,6 +31,19 @@ class Clock(Protocol):
 
         Never goes backwards in a worker's life, across restarts and machines too.
         """
+        ...
+
+
+class SharedStores(Protocol):
+    """What all workers share."""
+
+    def keyvalue(self, name: str) -> Bucket:
+        """Return a bucket by its name."""
+        ...
+
+    @property
+    def containers(self) -> Containers:
+        """Large objects."""
         ...
 
 
@@ -59,6 +73,11 @@ class HostContext(Protocol):
     @property
     def clock(self) -> Clock:
         """The worker's time."""
+        ...
+
+    @property
+    def stores(self) -> SharedStores:
+        """What all workers share. Only for what is not replayed."""
         ...
 
     @property

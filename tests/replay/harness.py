@@ -285,7 +285,7 @@ def _check_effects(row: Row, outside: Outside, *, crashed: bool) -> None:
 
 async def _check_buckets(row: Row, simulation: Simulation) -> None:
     for name, wanted in row.bucket.items():
-        bucket = await simulation.client.open_bucket(name)
+        bucket = simulation.client.keyvalue(name)
         found = {}
         for key in await bucket.keys():
             entry = await bucket.get(key)

@@ -6,18 +6,16 @@ from typing import Any, Final, final
 
 from msgspec import Struct
 
-from actors.host.context import HostContext
 from actors.host.http.bodies import OutgoingBody
 from actors.host.http.errors import HttpError, simple
 from actors.host.http.exchange import BodySource, Exchange
 from actors.host.http.fetch import Request, Timeouts
 from actors.host.http.fields import FieldList, Fields
 from actors.host.http.limits import TARGET_BYTES_MAX
-from actors.host.streams import CLOSED, InputSource
-from wit.values import Value, ok
+from actors.host.streams import BytesSource, InputSource
+from wit.values import Value
 
 __all__ = [
-    "BytesSource",
     "IncomingBody",
     "IncomingRequest",
     "IncomingResponse",
@@ -183,24 +181,6 @@ class IncomingResponse:
         """The guest dropped its handle."""
         if not self._is_consumed:
             self._exchange.close()
-
-
-@final
-class BytesSource(InputSource):
-    """Bytes that are all here."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._position = 0
-
-    def read(self, context: HostContext, length: int) -> Value:
-        """Return the next ones."""
-        del context
-        if self._position >= len(self._data):
-            return CLOSED
-        piece = self._data[self._position : self._position + length]
-        self._position += len(piece)
-        return ok(piece)
 
 
 @final
