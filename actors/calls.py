@@ -7,23 +7,27 @@ from msgspec import UNSET, Raw, UnsetType
 
 from actors.errors import RejectedError
 from actors.limits import PARAMETERS_BYTES_MAX
-from actors.message import JsonCall
+from actors.message import JsonCall, WitCall
 from oplog.entries import Failure
 from oplog.replay import TOO_LARGE
-from wit.errors import ParseError, UnknownFunctionError, WitError
+from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
 from wit.json_readers import INTEGER_RANGES
-from wit.json_values import codec_for, parameters_from_json, parameters_to_json
+from wit.json_values import codec_for, parameters_from_json
 from wit.names import full_name, resolve
 from wit.signatures import signature
 from wit.types import FunctionType
 from wit.values import Value
 from wit.wave import Call, bind_arguments, format_value
+from wit.wit_value import from_wit_value, to_wit_value
+from wit.wit_value_type import WIT_VALUE, WIT_VALUES
 from wit.world import Function, World
 
 __all__ = ["BoundFunction", "CallTable"]
 
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+_WIT_VALUE = codec_for(WIT_VALUE)
+_WIT_VALUES = codec_for(WIT_VALUES)
 
 
 @final
@@ -34,6 +38,10 @@ class BoundFunction:
         self.function = function
         self.name = full_name(function)
         self.type: FunctionType = function.type
+        self._parameters = [
+            (codec_for(parameter.type), f"params[{position}]")
+            for position, parameter in enumerate(self.type.parameters)
+        ]
         self._result = None if function.type.result is None else codec_for(function.type.result)
         # JSON and WAVE write them alike.
         self._is_integer = function.type.result in INTEGER_RANGES
@@ -48,7 +56,8 @@ class BoundFunction:
 
     def encode_parameters(self, values: list[Value]) -> Raw:
         """Return the values as a JSON array."""
-        return Raw(_encode(parameters_to_json(values, self.type)))
+        parts = zip(self._parameters, values, strict=True)
+        return Raw(_encode([codec.to_json(value, root=place) for (codec, place), value in parts]))
 
     def encode_result(self, value: Value) -> Raw | UnsetType:
         """Return the result as JSON, unset for functions without one."""
@@ -57,6 +66,33 @@ class BoundFunction:
     def decode_result(self, raw: Raw) -> Value:
         """Return the value of a recorded result."""
         return None if self._result is None else self._result.from_json(_decode_any(raw))
+
+    def wit_result(self, raw: Raw) -> Raw:
+        """Return a recorded result as the JSON of its node list.
+
+        Raises:
+            ValueMismatchError: it holds what cannot be described.
+        """
+        if self.type.result is None:
+            return Raw(b"null")
+        nodes = to_wit_value(self.decode_result(raw), self.type.result)
+        return Raw(_encode(_WIT_VALUE.to_json(nodes)))
+
+    def wit_parameters(self, raw: Raw) -> list[Value]:
+        """Return the values of a JSON array of node lists.
+
+        Raises:
+            ValueMismatchError: wrong number or type, with the path.
+        """
+        given = _WIT_VALUES.from_json(_decode_any(raw))
+        types = self.type.parameters
+        if len(given) != len(types):
+            message = f"expected {len(types)} parameters, got {len(given)}"
+            raise ValueMismatchError(message, path="params")
+        return [
+            from_wit_value(nodes, parameter.type)
+            for nodes, parameter in zip(given, types, strict=True)
+        ]
 
     def wave_result(self, raw: Raw) -> str | None:
         """Return a recorded result as WAVE."""
@@ -93,7 +129,7 @@ class CallTable:
             self._found[name] = bound
         return bound
 
-    def bind(self, call: JsonCall | Call) -> tuple[BoundFunction, list[Value], Raw]:
+    def bind(self, call: JsonCall | WitCall | Call) -> tuple[BoundFunction, list[Value], Raw]:
         """Return the function, its arguments, and the arguments as they go into the oplog.
 
         Raises:
@@ -106,6 +142,9 @@ class CallTable:
                     values = bound.decode_parameters(call.params)
                     positional = bytes(call.params).lstrip()[:1] == b"["
                     raw = call.params if positional else bound.encode_parameters(values)
+                case WitCall():
+                    values = bound.wit_parameters(call.values)
+                    raw = bound.encode_parameters(values)
                 case Call():
                     values = bind_arguments(call, bound.type)
                     raw = bound.encode_parameters(values)

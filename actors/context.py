@@ -2,20 +2,51 @@
 
 import asyncio
 import os
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, final
+from typing import Any, Final, final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.clock import WorkerClock
 from actors.durability import step, waiting_step
 from actors.errors import SuspendGuest
-from actors.host.context import LogLevel, OutputStream, SharedStores
+from actors.host.context import (
+    Answered,
+    CallRequest,
+    LogLevel,
+    OutputStream,
+    Refused,
+    SharedStores,
+)
 from actors.host.interface import Kind
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
 from actors.limits import LOG_MESSAGE_BYTES_MAX
+from actors.remote import Remote
+from actors.waiting import Waiting
+from actors.waits import Answer
+from oplog.entries import Asks, Failure
 from wit.types import Type
 
 __all__ = ["WorkerContext"]
+
+
+class _Settled(Struct, omit_defaults=True):
+    """An answer as it is recorded."""
+
+    result: Raw | UnsetType = UNSET
+    error: Failure | None = None
+
+
+_NOTHING: Final = Raw(b"{}")
+_NOT_YET: Final = Raw(b"null")
+_decode = msgspec.json.Decoder(Answered).decode
+
+
+def _encode(value: Struct) -> Raw:
+    return Raw(msgspec.json.encode(value))
 
 
 @final
@@ -32,6 +63,8 @@ class WorkerContext:
         environment: Sequence[tuple[str, str]],
         suspend_after_s: float,
         stores: SharedStores,
+        waiting: Waiting,
+        remote: Remote,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.component = worker_id.component
@@ -43,6 +76,8 @@ class WorkerContext:
         self.stores = stores
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
+        self._remote = remote
+        self._waiting = waiting
         self._closing: list[Callable[[], None]] = []
         self._suspend_after_ns = round(suspend_after_s * 1e9)
 
@@ -88,6 +123,88 @@ class WorkerContext:
     ) -> Any:
         """Like `record`, for what has to wait."""
         return await waiting_step(self.journal, name, kind, type_, live)
+
+    async def ask(
+        self,
+        name: str,
+        request: Raw | UnsetType,
+        prepare: Callable[[], Awaitable[Callable[[], Asks] | Failure]],
+    ) -> int | Refused:
+        """Record a call that asks something of the world; return the index of its entry.
+
+        What `prepare` returns is called when the entry is recorded, nothing in between.
+        """
+        recorded = self.journal.answer(name, request)
+        if recorded is not None:
+            error = _decode(recorded).error
+            return self.journal.answered_index if error is None else error
+        prepared = await prepare()
+        kind = Kind.WRITE_REMOTE.value
+        if isinstance(prepared, Failure):
+            response = _encode(_Settled(error=prepared))
+            self.journal.ask(name, kind, request, response, None)
+            return Refused(prepared.kind, prepared.message)
+        return self.journal.ask(name, kind, request, _NOTHING, prepared())
+
+    async def call(self, name: str, request: CallRequest) -> int | Refused:
+        """Call another worker."""
+        return await self.ask(name, request.params, lambda: self._remote.prepare(request))
+
+    def is_answered(self, index: int) -> bool:
+        """Whether the answer to entry `index` is there, or its time is over."""
+        return self._waiting.is_over(index)
+
+    async def wait_for_answers(
+        self, indices: Sequence[int], monotonic_ns: int | None = None
+    ) -> None:
+        """Wait until one of the entries is answered, or for a point of the worker's clock."""
+        deadline_ms = None if monotonic_ns is None else self.clock.unix_ms(monotonic_ns)
+        await self._waiting.wait(indices, deadline_ms)
+
+    def take_answer(self, name: str, index: int) -> Answered | None:
+        """Observe the answer to entry `index`, None if it is not there; recorded."""
+        recorded = self.journal.answer(name, UNSET)
+        if recorded is None:
+            if not self.is_answered(index):
+                self.journal.record(name, Kind.READ_REMOTE.value, UNSET, _NOT_YET)
+                return None
+            recorded = self._settle(name, index)
+        return None if bytes(recorded) == bytes(_NOT_YET) else _decode(recorded)
+
+    async def wait_and_take_answer(self, name: str, index: int) -> Answered:
+        """Wait for the answer to entry `index` and observe it; recorded."""
+        recorded = self.journal.answer(name, UNSET)
+        if recorded is None:
+            await self._waiting.wait((index,))
+            recorded = self._settle(name, index)
+        return _decode(recorded)
+
+    def forget_answer(self, name: str, index: int) -> None:
+        """Say that nobody wants the answer to entry `index` any more; recorded."""
+        if self.journal.answer(name, UNSET) is None:
+            self.journal.settle(name, Kind.WRITE_LOCAL.value, _NOTHING, index)
+
+    async def cancel_scheduled(
+        self, name: str, component: str | uuid.UUID, worker: str | None, index: int
+    ) -> None:
+        """Take back the call scheduled at entry `index`; recorded and committed."""
+        if self.journal.answer(name, UNSET) is None:
+            await self.journal.committed()
+            await self._remote.cancel(component, worker, index)
+            self.journal.record(name, Kind.WRITE_REMOTE.value, UNSET, _NOT_YET)
+            await self.journal.committed()
+
+    def _settle(self, name: str, index: int) -> Raw:
+        book = self._waiting.book
+        answer = book.answer(index)
+        if answer is None:
+            call = book.call(index)
+            place = "" if call is None else f" of {call.function} on {call.component}/{call.worker}"
+            text = f"the call{place} was not answered in time"
+            answer = Answer(index=index, error=Failure(kind="timed-out", message=text))
+        response = _encode(_Settled(result=answer.result, error=answer.error))
+        self.journal.settle(name, Kind.READ_REMOTE.value, response, index)
+        return response
 
     async def sleep_until(self, monotonic_ns: int) -> None:
         """Wait for a point of the worker's clock; long waits leave the guest by `SuspendGuest`."""

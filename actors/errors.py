@@ -8,7 +8,7 @@ ActorError
 │   └── ComponentUnknownError  no component of that name or version
 └── InternalError              our bug
 
-StopGuest (BaseException)      leaves guest code on purpose: suspension, interruption
+StopGuest (BaseException)      leaves guest code on purpose: suspension, hand-over
 """
 
 from oplog.entries import Failure
@@ -17,6 +17,7 @@ __all__ = [
     "ActorError",
     "ComponentUnknownError",
     "InternalError",
+    "LeaveGuest",
     "PartitionLostError",
     "RejectedError",
     "RetryableError",
@@ -63,8 +64,13 @@ class StopGuest(BaseException):
 
 
 class SuspendGuest(StopGuest):
-    """The guest waits for `wake_at_ms` (Unix time) and leaves memory until then."""
+    """The guest waits for `wake_at_ms` (Unix time) or for answers, and leaves memory until then."""
 
-    def __init__(self, wake_at_ms: int) -> None:
-        super().__init__(f"suspended until {wake_at_ms}")
+    def __init__(self, wake_at_ms: int | None, waits_for: tuple[int, ...] = ()) -> None:
+        super().__init__(f"suspended until {wake_at_ms}, or an answer to {waits_for}")
         self.wake_at_ms = wake_at_ms
+        self.waits_for = waits_for
+
+
+class LeaveGuest(StopGuest):
+    """The guest waits, and its worker leaves this executor. Nothing is recorded."""

@@ -15,6 +15,8 @@ from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
+from actors.remote import Remote
+from actors.waiting import Waiting
 from oplog.entries import ExportedFunctionInvoked
 from oplog.replay import Cursor
 from wit.values import Value
@@ -48,6 +50,8 @@ class Guest:
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
         stores: SharedStores,
+        waiting: Waiting,
+        remote: Remote,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
@@ -65,6 +69,8 @@ class Guest:
             environment=created.env,
             suspend_after_s=options.suspend_after_s,
             stores=stores,
+            waiting=waiting,
+            remote=remote,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)

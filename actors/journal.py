@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import final
 
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from actors.ledger import Ledger
 from actors.limits import UNCOMMITTED_ENTRIES_MAX
 from oplog import payloads
-from oplog.entries import ImportedFunctionInvoked, Log
+from oplog.entries import Asks, Log
 from oplog.replay import Cursor
 
 __all__ = ["WorkerJournal"]
@@ -49,17 +49,22 @@ class WorkerJournal:
 
     def record(self, function: str, kind: str, request: Raw | UnsetType, response: Raw) -> None:
         """Record the answer of a call that has just run."""
-        self._ledger.progressed = True
-        self._ledger.recorded_ms = at_ms = self._clock.stamp_ms()
-        self._writer.add(
-            ImportedFunctionInvoked(
-                at_ms=at_ms,
-                function=function,
-                kind=kind,
-                request=request,
-                response=response,
-            )
-        )
+        self._ledger.called(function, kind, request, response)
+
+    @property
+    def answered_index(self) -> int:
+        """The index of the entry that `answer` returned last."""
+        return self._replay.index
+
+    def ask(
+        self, function: str, kind: str, request: Raw | UnsetType, response: Raw, asks: Asks | None
+    ) -> int:
+        """Record a call that asks something of the world; return its index."""
+        return self._ledger.called(function, kind, request, response, asks=asks)
+
+    def settle(self, function: str, kind: str, response: Raw, index: int) -> None:
+        """Record the answer to entry `index` as observed."""
+        self._ledger.called(function, kind, UNSET, response, settles=index)
 
     async def committed(self) -> None:
         """Return when everything recorded so far is committed."""

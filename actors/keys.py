@@ -5,6 +5,7 @@ outcome is kept in memory, the outcome itself is read back from the log; of the 
 entries are kept.
 """
 
+import uuid
 from collections import OrderedDict
 from typing import Final, TypeAlias, final
 
@@ -12,18 +13,32 @@ from oplog.commit import Commit
 from oplog.entries import ExportedFunctionCompleted, InvocationRejected
 from oplog.replay import OutcomeRef
 
-__all__ = ["RECENT_OUTCOMES_MAX", "Decided", "Keys", "made_up_key"]
+__all__ = ["RECENT_OUTCOMES_MAX", "Decided", "Keys", "derived_key", "made_up_key"]
 
 Decided: TypeAlias = ExportedFunctionCompleted | InvocationRejected
 """An entry that decides what a key's outcome is."""
 
 RECENT_OUTCOMES_MAX: Final = 32
 _MADE_UP = "seq-"
+_KEY_NAMESPACE: Final = uuid.UUID("9c19b15a-c83d-46f7-9bc3-ead7923733f4")
 
 
 def made_up_key(sequence: int) -> str:
     """Return the key of a message that came without one: nobody can send the same again."""
     return f"{_MADE_UP}{sequence}"
+
+
+def derived_key(key: str, incarnation: str, index: int) -> str:
+    """Return the key of what an invocation causes at entry `index`, the same at every replay.
+
+    The incarnation keeps a forked worker, which shares key and indices with its original, from
+    being taken for it.
+    """
+    try:
+        base = uuid.UUID(key)
+    except ValueError:
+        base = uuid.uuid5(_KEY_NAMESPACE, key)
+    return str(uuid.uuid5(base, f"{incarnation}:oplog-index-{index}"))
 
 
 def _sequence_of(key: str) -> int:

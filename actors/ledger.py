@@ -12,16 +12,18 @@ from msgspec import Raw, UnsetType
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
 from actors.identity import Address, WorkerId
-from actors.keys import Decided, Keys
+from actors.keys import Decided, Keys, derived_key
 from actors.limits import OUTCOME_OVERHEAD_BYTES, RESULT_BYTES_MAX, WAKE_AT_MS_MAX
 from actors.message import Envelope
 from actors.outbox import Outbox
 from actors.outcome import Outcome
 from actors.past import Past
 from actors.services import Services
+from actors.waits import Waits
 from broker.errors import BrokerError
 from oplog.commit import Commit, Head
 from oplog.entries import (
+    Asks,
     CancelPendingInvocation,
     Create,
     Entry,
@@ -30,8 +32,10 @@ from oplog.entries import (
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
     Failure,
+    ImportedFunctionInvoked,
     Interrupted,
     InvocationRejected,
+    RemoteCall,
     Restart,
     Suspend,
 )
@@ -74,6 +78,11 @@ class Ledger:
             horizon_ms=self.horizon_ms,
         )
         self.outbox.incarnation = head.incarnation
+        self.waits = Waits(past.outstanding)
+        self.waits.incarnation = head.incarnation
+        self.outbox.resume(past.open)
+        if past.created is not None:
+            self.outbox.inherit(past.created)
         self.writer = Writer(
             journal=services.broker.journal,
             blobs=services.broker.blobs,
@@ -125,7 +134,8 @@ class Ledger:
             args=() if envelope is None else envelope.arguments,
             env=tuple(environment.items()),
         )
-        self.outbox.incarnation = self.created.incarnation
+        self.outbox.inherit(self.created)
+        self.waits.incarnation = self.created.incarnation
         self._add(self.created)
 
     def begin(self, envelope: Envelope, function: str, params: Raw) -> ExportedFunctionInvoked:
@@ -202,9 +212,49 @@ class Ledger:
             )
         )
 
-    def suspend(self, wake_at_ms: int) -> None:
-        """Record that the worker leaves memory until a point in time."""
-        self._add(Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=min(wake_at_ms, WAKE_AT_MS_MAX)))
+    def suspend(self, wake_at_ms: int | None, waits_for: tuple[int, ...] = ()) -> None:
+        """Record that the worker leaves memory until a point in time, or for answers."""
+        wake_at_ms = None if wake_at_ms is None else min(wake_at_ms, WAKE_AT_MS_MAX)
+        self._add(Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=wake_at_ms, waits_for=waits_for))
+
+    def called(
+        self,
+        function: str,
+        kind: str,
+        request: Raw | UnsetType,
+        response: Raw,
+        *,
+        asks: Asks | None = None,
+        settles: int | None = None,
+    ) -> int:
+        """Record a host call, what it asks of the world and whose answer it observes."""
+        self.progressed = True
+        self.recorded_ms = at_ms = self.clock.stamp_ms()
+        index = self.writer.add(
+            ImportedFunctionInvoked(
+                at_ms=at_ms,
+                function=function,
+                kind=kind,
+                request=request,
+                response=response,
+                asks=asks,
+                settles=settles,
+            )
+        )
+        if asks is not None and not (isinstance(asks, RemoteCall) and not asks.awaits):
+            self.waits.asked(index, asks)
+        if settles is not None:
+            self.waits.settled(settles)
+        return index
+
+    async def cancel_schedule(self, subject: str) -> None:
+        """Take back what is stored at `subject` to be sent later."""
+        await self._services.broker.journal.purge(subject)
+
+    def next_key(self) -> str:
+        """Return the key of what the entry recorded next causes."""
+        base = self.outbox.incarnation if self.running is None else self.running.idempotency_key
+        return derived_key(base, self.outbox.incarnation, self.writer.last_index + 1)
 
     def exit(self, code: int) -> None:
         """Record that the guest ended its process."""
@@ -251,6 +301,7 @@ class Ledger:
                 failure = Failure(kind="cancelled", message="cancelled before it began")
                 outcome = Outcome(key=envelope.key, error=failure)
         self.outbox.answer(outcome, result_to=envelope.result_to, traceparent=envelope.traceparent)
+        self.outbox.reply(envelope.caller, None, outcome.function, outcome.result, outcome.error)
 
     def _add(self, entry: Entry) -> int:
         return self.writer.add(entry)
@@ -261,6 +312,8 @@ class Ledger:
     def _committed(self, commit: Commit, sequence: int) -> None:
         self.keys.committed(commit, sequence)
         for index, entry in enumerate(commit.entries, commit.first):
+            if isinstance(entry, ImportedFunctionInvoked) and entry.asks is not None:
+                self.waits.committed(index, sequence)
             self.outbox.emit(index, entry)
 
         self._on_quiet()

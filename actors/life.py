@@ -17,7 +17,7 @@ from typing import Final, final
 
 import msgspec
 import structlog
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw
 
 from actors.commands import Commands
 from actors.engine.errors import ComponentError
@@ -31,9 +31,12 @@ from actors.message import Envelope, understand
 from actors.outcome import Outcome
 from actors.past import Past
 from actors.programs import Prepared
+from actors.remote import Remote
 from actors.residency import Evictable
 from actors.services import Services
 from actors.session import Ended, Session
+from actors.waiting import Waiting
+from actors.waits import Answer
 from broker.errors import BrokerError
 from broker.ports import Message
 from oplog import payloads
@@ -62,13 +65,8 @@ class _Plan(Enum):
     RUN = auto()
 
 
-class _Wake(Struct):
-    index: int
-    incarnation: str = ""
-
-
 _NEVER_MS: Final = 1 << 62
-_decode_wake = msgspec.json.Decoder(_Wake).decode
+_decode_answer = msgspec.json.Decoder(Answer).decode
 _REFUSALS: Final = {
     "failed": "the worker has failed earlier and runs nothing any more",
     "exited": "the worker has ended its process and runs nothing any more",
@@ -122,6 +120,13 @@ class Life:
             on_quiet=self._became_quiet,
             on_failure=on_failure,
         )
+        self.waiting = Waiting(
+            self.ledger.waits,
+            self.ledger.clock,
+            suspend_after_s=services.options.suspend_after_s,
+            reread=self._read_answers,
+            on_blocked=self._settle_if_done,
+        )
         self._commands = Commands(
             self.ledger, self.mailbox, services.broker.signals, state=past.status.state
         )
@@ -172,21 +177,25 @@ class Life:
     def offer(self, kind: str, message: Message) -> None:
         """Take a mailbox message in."""
         if kind == "reply":
-            self._woken_by(message)
+            self._answered_by(message)
         else:
             self.mailbox.offer(kind, message)
         if kind == "control" and self._session is not None:
             self._session.commanded()
         self._event.set()
+        if self.waiting.blocked_on:
+            self._settle_if_done()
 
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
         self._trusted = False
+        self.waiting.distrust_deliveries()
         self._event.set()
 
     def leave(self) -> None:
         """Finish the running invocation, take nothing new, end."""
         self._leaving = True
+        self.waiting.leave()
         self._event.set()
 
     def stop_writing(self) -> None:
@@ -209,7 +218,11 @@ class Life:
             await self._bury(self._commands.burial)
             return Next.AGAIN
         await self.ledger.writer.flush()
-        return Next.AGAIN if ended is Ended.AGAIN else await self._rest()
+        if ended is Ended.REST:
+            return await self._rest()
+        # The next life knows nothing of what this one is still sending, and might settle before it.
+        await self._until_quiet()
+        return Next.AGAIN
 
     async def _act(self) -> Ended:
         while True:
@@ -231,6 +244,8 @@ class Life:
         # Without a point in time only a message can wake it: later than any clock.
         wake_at_ms = _NEVER_MS if status.wake_at_ms is None else status.wake_at_ms
         match status.state:
+            case "suspended" if self.ledger.waits.is_answered(self._past.waits_for):
+                return _Plan.REST if self._leaving else _Plan.RUN
             case "failed" | "exited":
                 return _Plan.REFUSE if len(self.mailbox) and not self._leaving else _Plan.REST
             case "interrupted":
@@ -239,7 +254,7 @@ class Life:
                 if self._past.waiting_since in self._woken:
                     # Our clock is behind the broker's: its schedule has fired and is gone.
                     self._woken.clear()
-                    self.ledger.suspend(wake_at_ms)
+                    self.ledger.suspend(wake_at_ms, self._past.waits_for)
                 return _Plan.REST
             case "retrying" if wake_at_ms > self.ledger.clock.stamp_ms():
                 return _Plan.REST if self._leaving else _Plan.WAIT
@@ -279,6 +294,12 @@ class Life:
                     references=self._references,
                     options=self._services.options,
                     stores=self._services.broker,
+                    waiting=self.waiting,
+                    remote=Remote(
+                        self.ledger,
+                        self._services.programs.components,
+                        timeout_s=self._services.options.call_timeout_s,
+                    ),
                 )
             self._services.residency.entered(self._resident)
             return self._guest
@@ -301,7 +322,8 @@ class Life:
                 return
             self.is_idle = True
             self._settle_if_done()
-            await self._purge_consumed()
+            if self._purge_is_due():
+                await self._purge_consumed()
             self._services.residency.settled(self._resident)
             await self._event.wait()
             self._event.clear()
@@ -377,6 +399,7 @@ class Life:
             envelope = understand(message).envelope
             outcome = Outcome(key=envelope.key, error=failure)
             self.ledger.outbox.answer(outcome, result_to=envelope.result_to)
+            self.ledger.outbox.reply(envelope.caller, None, None, UNSET, failure)
         return Ended.REST
 
     async def _wait_for_retry(self) -> None:
@@ -401,26 +424,38 @@ class Life:
             self.mailbox.offer("control", message)
         async for message in read(self._address.mailbox_invoke, from_sequence=start):
             self.mailbox.offer("invoke", message)
-        if self._past.status.state in {"suspended", "retrying"}:
-            async for message in read(self._address.mailbox_reply, from_sequence=start):
-                self._woken_by(message)
+        await self._read_answers()
 
-    def _woken_by(self, message: Message) -> None:
-        try:
-            wake = _decode_wake(message.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            log.warning("unreadable reply", sequence=message.sequence)
+    async def _read_answers(self) -> None:
+        """Answers have no watermark, since they overtake invocations: read what can matter."""
+        start = self.ledger.waits.read_from
+        if self._past.status.state in {"suspended", "retrying"}:
+            start = min(start or self.mailbox.invoked + 1, self.mailbox.invoked + 1)
+        if start is None:
             return
-        self._woken.add(wake.index)
+        read = self._services.broker.journal.read
+        async for message in read(self._address.mailbox_reply, from_sequence=start):
+            self._answered_by(message)
+
+    def _answered_by(self, message: Message) -> None:
+        try:
+            answer = _decode_answer(message.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            log.warning("unreadable answer", sequence=message.sequence)
+            return
+        if answer.type == "wake":
+            self._woken.add(answer.index)
+        else:
+            self.waiting.offer(answer)
 
     async def _rest(self) -> Next:
         """Leave memory, unless something came in meanwhile."""
-        await self._purge_consumed()
-        while not self.ledger.is_quiet:
-            self._quieted.clear()
-            await self._quieted.wait()
+        if self._purge_is_due():
+            await self._purge_consumed()
+        await self._until_quiet()
         if self._leaving:
-            if self.mailbox.is_empty:
+            # With an open invocation the anchor was settled before, unless it may time out.
+            if self.mailbox.is_empty and self.ledger.running is None:
                 self._settle()
             return Next.END
         if self._plan() is not _Plan.REST or self.mailbox.has_commands or not self._trusted:
@@ -428,24 +463,40 @@ class Life:
         self._settle()
         return Next.END
 
+    async def _until_quiet(self) -> None:
+        while not self.ledger.is_quiet:
+            self._quieted.clear()
+            await self._quieted.wait()
+
     def _became_quiet(self) -> None:
         """Something was committed or sent: perhaps nothing of this worker waits any more."""
         self._quieted.set()
         self._settle_if_done()
 
     def _settle_if_done(self) -> None:
-        if self.is_idle and self.mailbox.is_empty and self.ledger.is_quiet:
+        has_nothing_to_do = self.is_idle and self.mailbox.is_empty
+        is_blocked = bool(self.waiting.blocked_on) and not self.mailbox.has_commands
+        if (has_nothing_to_do or is_blocked) and self.ledger.is_quiet:
             self._settle()
 
+    def _purge_is_due(self) -> bool:
+        """Whether removing consumed messages is worth a request: nobody reads them again.
+
+        A worker that leaves memory forgets how many it has left behind; going by chance, as its
+        watermark has it, one that is woken for single messages still leaves only some dozens.
+        """
+        if self.ledger.created is None:
+            return True
+        worth = MAILBOX_PURGE_MIN
+        if not self.is_idle:
+            worth = 1 + self.ledger.writer.head.marks.invoked % (MAILBOX_PURGE_MIN // 8)
+        return self.mailbox.consumed - self._purged >= worth
+
     async def _purge_consumed(self) -> None:
-        """Remove consumed messages from the mailbox, now and then: nobody reads them again."""
         # Only what is committed as consumed may go; without a worker there is nothing to commit to.
-        orphaned = self.ledger.created is None
         done = self.ledger.writer.head.marks
-        if orphaned:
+        if self.ledger.created is None:
             done = Marks(invoked=self.mailbox.invoked, control=self.mailbox.control)
-        elif self.mailbox.consumed - self._purged < self._purge_after(done):
-            return
         journal = self._services.broker.journal
         try:
             if done.invoked > 0:
@@ -453,24 +504,16 @@ class Life:
             if done.control > 0:
                 await journal.purge(self._address.mailbox_control, up_to_sequence=done.control)
             if self._past.open is None and self.ledger.running is None:
+                wanted_from = self.ledger.waits.read_from
+                newest = self.ledger.writer.head.log_sequence
                 await journal.purge(
                     self._address.mailbox_reply,
-                    up_to_sequence=self.ledger.writer.head.log_sequence,
+                    up_to_sequence=newest if wanted_from is None else wanted_from - 1,
                 )
         except BrokerError as error:
             log.info("cannot purge the mailbox now", error=str(error))
             return
         self._purged = self.mailbox.consumed
-
-    def _purge_after(self, done: Marks) -> int:
-        """Return how many consumed messages are worth a purge.
-
-        A worker that leaves memory forgets how many it has left behind; going by chance, as its
-        watermark has it, one that is woken for single messages still leaves only some dozens.
-        """
-        if self.is_idle:
-            return MAILBOX_PURGE_MIN
-        return 1 + done.invoked % (MAILBOX_PURGE_MIN // 8)
 
     async def _bury(self, order: Message) -> None:
         """Delete the worker: its log, its queue up to the order, its payloads and schedules."""
@@ -481,7 +524,16 @@ class Life:
                 envelope = understand(message).envelope
                 outcome = Outcome(key=envelope.key, error=failure)
                 self.ledger.outbox.answer(outcome, result_to=envelope.result_to)
+                self.ledger.outbox.reply(envelope.caller, None, None, UNSET, failure)
+        running = self.ledger.running
+        if running is not None:
+            failure = Failure(kind="deleted", message="the worker was deleted while this ran")
+            outcome = Outcome(key=running.idempotency_key, function=running.function, error=failure)
+            self.ledger.outbox.answer(outcome, result_to=running.result_to)
+            self.ledger.outbox.reply(running.caller, None, running.function, UNSET, failure)
         await self.ledger.writer.flush()
+        # Callers are told before the log that names them is gone.
+        await self._until_quiet()
         await self.ledger.writer.close()
         head = self.ledger.writer.head
         await bury(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.limits import KEY_BYTES_MAX, MESSAGE_BYTES_MAX, RESULT_TO_BYTES_MAX
 from broker.ports import Message
@@ -17,7 +17,7 @@ from oplog.entries import Caller, Failure
 from wit.errors import ParseError
 from wit.wave import Call, parse_call
 
-__all__ = ["Envelope", "Invocation", "JsonCall", "Malformed", "is_inbox", "understand"]
+__all__ = ["Envelope", "Invocation", "JsonCall", "Malformed", "WitCall", "is_inbox", "understand"]
 
 
 class JsonCall(Struct, frozen=True):
@@ -25,6 +25,13 @@ class JsonCall(Struct, frozen=True):
 
     function: str
     params: Raw = Raw(b"[]")
+
+
+class WitCall(Struct, frozen=True):
+    """A call whose `values` are an array of node lists (`wit-value` of `golem:rpc/types`)."""
+
+    function: str
+    values: Raw
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
@@ -45,7 +52,7 @@ class Invocation(Struct, frozen=True):
     """A message whose form is right; whether the call fits the component is another matter."""
 
     envelope: Envelope
-    call: JsonCall | Call
+    call: JsonCall | WitCall | Call
 
 
 class Malformed(Struct, frozen=True):
@@ -60,11 +67,13 @@ Understood: TypeAlias = Invocation | Malformed
 
 class _Body(Struct, forbid_unknown_fields=True):
     function: str
-    params: Raw = Raw(b"[]")
+    params: Raw | UnsetType = UNSET
+    values: Raw | UnsetType = UNSET
 
 
 T = TypeVar("T")
 _NOTHING: Final[Mapping[str, str]] = {}
+_RARE: Final = frozenset({"Shem-Caller", "Shem-Chain", "Shem-Args", "Shem-Env"})
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_env = msgspec.json.Decoder(dict[str, str]).decode
 _decode_args = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -124,12 +133,15 @@ def _bad(message: str) -> Failure:
     return Failure(kind="bad-message", message=message)
 
 
-def _call(data: bytes) -> JsonCall | Call:
+def _call(data: bytes) -> JsonCall | WitCall | Call:
     # All of it, since parameters are kept as they are until the function is known.
     text = data.decode().strip()
     if text.startswith("{"):
         body = _decode_body(data)
-        return JsonCall(body.function, body.params)
+        if not isinstance(body.values, UnsetType):
+            return WitCall(body.function, body.values)
+        params = Raw(b"[]") if isinstance(body.params, UnsetType) else body.params
+        return JsonCall(body.function, params)
     if not text:
         raise ParseError("the payload is empty; expected a WAVE call like add(5)")
     return parse_call(text)
@@ -139,13 +151,23 @@ def _envelope(message: Message) -> Envelope:
     headers = message.headers
     if not headers:
         return Envelope(sequence=message.sequence, key=f"seq-{message.sequence}")
-    key = _bounded(headers, "Shem-Key", KEY_BYTES_MAX) or f"seq-{message.sequence}"
     get = headers.get
+    key = get("Shem-Key") or f"seq-{message.sequence}"
+    if len(key.encode()) > KEY_BYTES_MAX:
+        raise ValueError(f"Shem-Key is longer than {KEY_BYTES_MAX} bytes")
     result_to = get("Shem-Result-To")
     if result_to is not None and not is_inbox(result_to):
         raise ValueError(
             f"Shem-Result-To {result_to[:RESULT_TO_BYTES_MAX]!r} is no inbox: expected a subject "
             f"of at most {RESULT_TO_BYTES_MAX} bytes without wildcards, outside 'shem.' and '$'"
+        )
+    if _RARE.isdisjoint(headers):
+        return Envelope(
+            sequence=message.sequence,
+            key=key,
+            result_to=result_to,
+            traceparent=get("traceparent"),
+            tracestate=get("tracestate"),
         )
     return Envelope(
         sequence=message.sequence,
@@ -179,10 +201,3 @@ def _decoded(headers: Mapping[str, str], name: str, decode: Callable[[str], T], 
         return decode(value)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"{name} does not fit: {error}") from error
-
-
-def _bounded(headers: Mapping[str, str], name: str, limit: int) -> str | None:
-    value = headers.get(name)
-    if value is not None and len(value.encode()) > limit:
-        raise ValueError(f"{name} is longer than {limit} bytes")
-    return value

@@ -12,6 +12,7 @@ class ExecutorOptions(Struct, frozen=True, kw_only=True):
 
     `memory_bytes_max` is the budget of all resident guests; idle ones beyond it leave memory, least
     recently used first. A wait of at least `suspend_after_s` suspends the worker.
+    A call of another worker that is not answered within `call_timeout_s` fails; None: never.
     """
 
     name: str
@@ -19,4 +20,5 @@ class ExecutorOptions(Struct, frozen=True, kw_only=True):
     resident_workers_max: int = 6_000
     worker_memory_bytes_max: int = 1 << 30
     suspend_after_s: float = 10.0
+    call_timeout_s: float | None = None
     retry: RetryPolicy = RetryPolicy()

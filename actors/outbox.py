@@ -6,31 +6,38 @@ is the index up to which everything is known to be sent; it travels in the next 
 sends again what is above it.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, final
 
 import msgspec
 import structlog
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import CallTable
 from actors.errors import RejectedError
 from actors.identity import WorkerId
 from actors.limits import OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
+from actors.requests import Sending, answer_to, inherited_headers, request_for
 from broker import subjects
 from broker.errors import TerminalError
 from broker.ports import Broker
 from oplog.entries import (
+    Caller,
+    Create,
     Entry,
     ErrorEntry,
     Exited,
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
     Failure,
+    ImportedFunctionInvoked,
     Interrupted,
     InvocationRejected,
     Log,
+    RemoteCall,
     Restart,
     Suspend,
 )
@@ -61,6 +68,12 @@ class Outbox:
         self._horizon_ms = horizon_ms
         self._outcome_bytes_max = broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES // 2
         self._unsent: set[int] = set()
+        # What waits behind a message to the same subject: each waits for the broker's answer to the
+        # one before, so that they are stored in order.
+        self._lanes: dict[str, deque[tuple[int | None, Sending]]] = {}
+        self._unindexed = 0
+        self._sent = asyncio.Event()
+        self._inherited: dict[str, str] = {}
         self._invoked: ExportedFunctionInvoked | None = None
         self._result_subject = subjects.result(worker_id.component, worker_id.worker)
         self._event_subject = subjects.event(worker_id.component, worker_id.worker)
@@ -74,7 +87,13 @@ class Outbox:
     @property
     def is_empty(self) -> bool:
         """Whether everything durable has been acknowledged by the broker."""
-        return not self._unsent
+        return not self._unsent and not self._unindexed
+
+    async def wait_sent(self, index: int) -> None:
+        """Return when the broker has what committed entry `index` causes."""
+        while index in self._unsent:
+            self._sent.clear()
+            await self._sent.wait()
 
     def mark(self, committed: int) -> int:
         """Return the index up to which everything is sent, of `committed` entries."""
@@ -83,6 +102,14 @@ class Outbox:
     def emit(self, index: int, entry: Entry) -> None:
         """Send what a committed entry causes. Called once per entry, in order."""
         match entry:
+            case ImportedFunctionInvoked(asks=RemoteCall() as call):
+                caller = Caller(
+                    component=self._id.component,
+                    worker=self._id.worker,
+                    incarnation=self.incarnation,
+                    index=index,
+                )
+                self.send(index, request_for(caller, call, entry.request, self._inherited))
             case Log():
                 self._event(
                     {
@@ -97,8 +124,9 @@ class Outbox:
             case ExportedFunctionInvoked():
                 self._invoked = entry
             case ExportedFunctionCompleted():
-                self._completed(entry)
+                self._completed(index, entry)
             case InvocationRejected():
+                self.reply(entry.caller, index, entry.function, UNSET, entry.error)
                 self.answer(
                     Outcome(key=entry.idempotency_key, function=entry.function, error=entry.error),
                     result_to=entry.result_to,
@@ -120,6 +148,54 @@ class Outbox:
                 self._status("idle")
             case _:
                 pass
+
+    def inherit(self, created: Create) -> None:
+        """Learn what the workers that this one creates are created with."""
+        self.incarnation = created.incarnation
+        self._inherited = inherited_headers(created)
+
+    def resume(self, invoked: ExportedFunctionInvoked | None) -> None:
+        """Learn which invocation has begun in an earlier life: its outcome is sent by this one."""
+        self._invoked = invoked
+
+    def reply(
+        self,
+        caller: Caller | None,
+        index: int | None,
+        function: str | None,
+        result: Raw | UnsetType,
+        error: Failure | None,
+    ) -> None:
+        """Answer a worker that called, if one did. `index` None: not what an entry causes."""
+        if caller is None:
+            return
+        # Not what an entry causes: it repeats an answer, or there is no log to record one in.
+        again = f":{caller.incarnation}:{caller.index}"
+        message_id = f"{self.incarnation}:{index}" if index else f"{self.incarnation}{again}"
+        self.send(
+            index,
+            answer_to(
+                caller,
+                message_id=message_id,
+                function=function,
+                result=result,
+                error=error,
+                calls=self.calls,
+            ),
+        )
+
+    def send(self, index: int | None, message: Sending) -> None:
+        """Send a durable message that entry `index` causes, behind earlier ones to its subject."""
+        if index is None:
+            self._unindexed += 1
+        else:
+            self._unsent.add(index)
+        lane = self._lanes.get(message.subject)
+        if lane is not None:
+            lane.append((index, message))
+            return
+        self._lanes[message.subject] = deque([(index, message)])
+        self._spawn(self._send_lane(message.subject))
 
     def answer(
         self, outcome: Outcome, *, result_to: str | None, traceparent: str | None = None
@@ -172,7 +248,48 @@ class Outbox:
         self._unsent.discard(index)
         self._on_sent()
 
-    def _completed(self, entry: ExportedFunctionCompleted) -> None:
+    async def _send_lane(self, subject: str) -> None:
+        lane = self._lanes[subject]
+        while lane:
+            index, message = lane[0]
+            if await self._send(message):
+                if index is None:
+                    self._unindexed -= 1
+                else:
+                    self._unsent.discard(index)
+            lane.popleft()
+            self._sent.set()
+            if not lane:
+                # Before others are told: what they send begins a lane of its own.
+                del self._lanes[subject]
+            self._on_sent()
+
+    async def _send(self, message: Sending) -> bool:
+        """Return whether the broker has it; otherwise it stays unsent, and so recoverable."""
+        journal = self._broker.journal
+        try:
+            if message.at_ms is None:
+                await journal.publish(
+                    message.subject,
+                    message.data,
+                    message_id=message.message_id,
+                    headers=message.headers,
+                )
+            else:
+                await journal.schedule(
+                    message.schedule,
+                    message.data,
+                    target=message.subject,
+                    at_ns=message.at_ms * 1_000_000,
+                    message_id=message.message_id,
+                    headers=message.headers,
+                )
+        except TerminalError:
+            log.exception("cannot send", worker=str(self._id), message_id=message.message_id)
+            return False
+        return True
+
+    def _completed(self, index: int, entry: ExportedFunctionCompleted) -> None:
         invoked, self._invoked = self._invoked, None
         if invoked is not None and invoked.idempotency_key != entry.idempotency_key:
             invoked = None
@@ -181,6 +298,8 @@ class Outbox:
             result_to=None if invoked is None else invoked.result_to,
             traceparent=None if invoked is None else invoked.traceparent,
         )
+        if invoked is not None:
+            self.reply(invoked.caller, index, entry.function, entry.result, entry.error)
 
     def _status(self, status: str) -> None:
         self._event({"type": "status", "status": status})

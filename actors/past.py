@@ -10,6 +10,7 @@ from typing import final
 from msgspec import Raw
 
 from actors.limits import PAST_ENTRIES_PER_TURN_MAX
+from actors.waits import Open
 from oplog import payloads
 from oplog.entries import (
     Create,
@@ -19,6 +20,7 @@ from oplog.entries import (
     ExportedFunctionInvoked,
     ImportedFunctionInvoked,
     InvocationRejected,
+    RemoteCall,
     Suspend,
 )
 from oplog.reader import LoadedLog
@@ -47,6 +49,10 @@ class Past:
         """Values that lie in the blob store, as they stand in the entries."""
         self.waiting_since = 0
         """The index of the entry that says until when the worker waits."""
+        self.waits_for: tuple[int, ...] = ()
+        """The entries whose answers end the suspension."""
+        self.outstanding: dict[int, Open] = {}
+        """The entries that asked and whose answers the guest has not observed."""
         self._begun: tuple[int, ExportedFunctionInvoked] | None = None
         self._sent = sent
 
@@ -81,8 +87,10 @@ class Past:
     def _follow(self, index: int, entry: Entry, sequence: int) -> None:
         # The frequent ones first: each case is a comparison of its own.
         match entry:
-            case ImportedFunctionInvoked():
+            case ImportedFunctionInvoked(asks=None, settles=None):
                 pass
+            case ImportedFunctionInvoked():
+                self._follow_answers(index, entry, sequence)
             case ExportedFunctionInvoked():
                 self.open = entry
                 self._begun = index, entry
@@ -93,10 +101,20 @@ class Past:
                 self.created = entry
             case InvocationRejected():
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
-            case Suspend() | ErrorEntry():
+            case Suspend():
+                self.waiting_since = index
+                self.waits_for = entry.waits_for
+            case ErrorEntry():
                 self.waiting_since = index
             case _:
                 pass
+
+    def _follow_answers(self, index: int, entry: ImportedFunctionInvoked, sequence: int) -> None:
+        asks = entry.asks
+        if asks is not None and not (isinstance(asks, RemoteCall) and not asks.awaits):
+            self.outstanding[index] = Open(asks, sequence)
+        if entry.settles is not None:
+            self.outstanding.pop(entry.settles, None)
 
     def _collect_references(self, entry: Entry) -> None:
         for name in payloads.RAW_FIELDS[type(entry)]:

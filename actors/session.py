@@ -18,7 +18,7 @@ from msgspec import UNSET, Raw, UnsetType
 from actors.calls import BoundFunction, CallTable
 from actors.commands import Commands
 from actors.engine.errors import CapacityError, GuestTrap
-from actors.errors import RejectedError, SuspendGuest
+from actors.errors import LeaveGuest, RejectedError, SuspendGuest
 from actors.guest import Guest
 from actors.host.context import ExitRequest
 from actors.ledger import Ledger
@@ -123,8 +123,10 @@ class Session:
             self._commands.obey()
             return Ended.AGAIN
         except SuspendGuest as suspension:
-            self._ledger.suspend(suspension.wake_at_ms)
+            self._ledger.suspend(suspension.wake_at_ms, suspension.waits_for)
             return Ended.AGAIN
+        except LeaveGuest:
+            return Ended.REST
         except ExitRequest as request:
             return self._exited(request)
         except GuestTrap as trap:

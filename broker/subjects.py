@@ -133,8 +133,10 @@ def event(component: str, worker: str) -> str:
     return _worker("shem.event", component, worker)
 
 
-def schedule(component: str, worker: str, name: str) -> str:
-    """Where a message schedule of the worker is stored; `name` is one token."""
+def schedule(component: str, worker: str | None, name: str) -> str:
+    """Where a message schedule of the worker (None: of any) is stored; `name` is one token."""
+    if worker is None:
+        return f"shem.sched.{encode_token(component)}.*.{name}"
     return f"{_worker('shem.sched', component, worker)}.{name}"
 
 

@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 __all__ = [
     "HINTS",
+    "Asks",
     "Caller",
     "CancelPendingInvocation",
     "Create",
@@ -31,6 +32,8 @@ __all__ = [
     "InvocationRejected",
     "Log",
     "NoOp",
+    "Promise",
+    "RemoteCall",
     "Restart",
     "Suspend",
 ]
@@ -80,12 +83,17 @@ class ExportedFunctionInvoked(_Entry, tag="exported-function-invoked", frozen=Tr
 
 
 class Caller(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
-    """Whom to reply to: the worker, its incarnation, and the index of its call."""
+    """Whom to reply to: the worker, its incarnation, and the index of its call.
+
+    `form` says how it wants results: as `json`, or as `wit-value`, a node list that its guest can
+    read without knowing the types.
+    """
 
     component: str
     worker: str
     incarnation: str
     index: int
+    form: str = "json"
 
 
 class ExportedFunctionCompleted(
@@ -123,13 +131,48 @@ class InvocationRejected(_Entry, tag="invocation-rejected", frozen=True, kw_only
     function: str | None = None
 
 
+class RemoteCall(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab", tag="call"):
+    """A call of another worker, whose parameters are the entry's `request`.
+
+    `form` says how those are written: `json`, or `wit-values`. `awaits` is False for a call that
+    nobody waits for. `run_at_ms` (Unix time) makes it a scheduled one, `deadline_ms` ends the wait.
+    `chain` are the callers up to the first, the calling worker last.
+    """
+
+    component: str
+    worker: str
+    function: str
+    key: str
+    form: str = "json"
+    awaits: bool = True
+    run_at_ms: int | None = None
+    deadline_ms: int | None = None
+    chain: tuple[str, ...] = ()
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
+class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab", tag="promise"):
+    """Something that anybody may complete, once, by naming the worker and the entry's index."""
+
+
+Asks: TypeAlias = RemoteCall | Promise
+"""What a host call asks of the world, to be answered by a message to the worker."""
+
+
 class ImportedFunctionInvoked(_Entry, tag="imported-function-invoked", frozen=True, kw_only=True):
-    """A host call and its answer. `kind` is the durability kind the answer was recorded under."""
+    """A host call and its answer. `kind` is the durability kind the answer was recorded under.
+
+    With `asks` the true answer comes later, as a message that names this entry's index; `settles`
+    is the index of the entry that asked, once its answer has been observed or is not wanted.
+    """
 
     function: str
     response: Raw
     kind: str
     request: Raw | UnsetType = UNSET
+    asks: Asks | None = None
+    settles: int | None = None
 
 
 class NoOp(_Entry, tag="no-op", frozen=True, kw_only=True):
@@ -137,9 +180,13 @@ class NoOp(_Entry, tag="no-op", frozen=True, kw_only=True):
 
 
 class Suspend(_Entry, tag="suspend", frozen=True, kw_only=True):
-    """The worker left memory; with `wake_at_ms` (Unix time) a broker schedule brings it back."""
+    """The worker left memory; with `wake_at_ms` (Unix time) a broker schedule brings it back.
+
+    An answer to one of the entries `waits_for` brings it back as well.
+    """
 
     wake_at_ms: int | None = None
+    waits_for: tuple[int, ...] = ()
 
 
 class ErrorEntry(_Entry, tag="error", frozen=True, kw_only=True):

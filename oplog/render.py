@@ -28,6 +28,7 @@ from oplog.entries import (
     InvocationRejected,
     Log,
     NoOp,
+    RemoteCall,
     Restart,
     Suspend,
 )
@@ -69,7 +70,11 @@ def _text(entry: Entry) -> str:
             return f"{function}{_outcome(entry)}  key {_short(entry.idempotency_key)}"
         case ImportedFunctionInvoked():
             request = None if isinstance(entry.request, UnsetType) else entry.request
-            return f"{_call(entry.function, request)} = {_value(entry.response)}  {entry.kind}"
+            if isinstance(entry.asks, RemoteCall):
+                return _remote_call(entry.asks, request)
+            what = "" if entry.settles is None else f"  of {entry.settles}"
+            call = _call(entry.function, request)
+            return f"{call} = {_value(entry.response)}  {entry.kind}{what}"
         case InvocationRejected():
             function = "" if entry.function is None else f"{_short(entry.function)}  "
             return f"{function}{_failure(entry.error)}  key {_short(entry.idempotency_key)}"
@@ -79,7 +84,10 @@ def _text(entry: Entry) -> str:
                 then = f"again at {timestamp(entry.retry_at_ms)}"
             return f"{_failure(entry.error)}  attempt {entry.attempt}, {then}"
         case Suspend():
-            return "" if entry.wake_at_ms is None else f"until {timestamp(entry.wake_at_ms)}"
+            parts = [f"for {', '.join(map(str, entry.waits_for))}"] if entry.waits_for else []
+            if entry.wake_at_ms is not None:
+                parts.append(f"until {timestamp(entry.wake_at_ms)}")
+            return " or ".join(parts)
         case Exited():
             return f"code {entry.code}"
         case CancelPendingInvocation():
@@ -93,6 +101,12 @@ def _text(entry: Entry) -> str:
             return ""
         case _:
             assert_never(entry)
+
+
+def _remote_call(call: RemoteCall, params: Raw | None) -> str:
+    target = f"{_short(call.component)}/{_short(call.worker)}"
+    when = "" if call.run_at_ms is None else f"  at {timestamp(call.run_at_ms)}"
+    return f"calls {target} {_call(call.function, params)}{when}  key {_short(call.key)}"
 
 
 def _create(entry: Create) -> str:

@@ -15,7 +15,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from itertools import count
-from typing import final
+from typing import Final, final
 
 from msgspec import Struct
 
@@ -28,6 +28,9 @@ from oplog.errors import EntryTooLargeError, WriterStoppedError
 from oplog.limits import COMMIT_BYTES_MAX, COMMIT_ENTRIES_MAX, ENTRY_BYTES_MAX
 
 __all__ = ["Writer"]
+
+# Most commits are small; for them nobody has to look where the caps are.
+_SMALL_BATCH_ENTRIES: Final = 8
 
 
 class _Pending(Struct):
@@ -105,7 +108,8 @@ class Writer:
             WriterStoppedError: it was stopped or has failed.
             EntryTooLargeError: no commit can hold it. Nothing was added.
         """
-        self._require_running()
+        if self._stopped:
+            self._require_running()
         assert not isinstance(entry, Deleted), "a tombstone is written by oplog.tombstone"
         encoded = encode_entry(entry)
         outside = payloads.belongs_outside(entry, encoded)
@@ -119,7 +123,8 @@ class Writer:
         if isinstance(entry, Create):
             assert self.last_index == 0, "create is entry 1"
             self._incarnation = entry.incarnation
-        self.mark(invoked=invoked, control=control)
+        if invoked is not None or control is not None:
+            self.mark(invoked=invoked, control=control)
         self._pending.append(_Pending(entry, encoded, outside, self._invoked, self._control))
         self.last_index += 1
         if self._task is None:
@@ -231,6 +236,11 @@ class Writer:
             self._task = None
 
     def _next_batch(self) -> list[_Pending]:
+        if len(self._pending) <= _SMALL_BATCH_ENTRIES:
+            small = list(self._pending)
+            if sum([len(pending.encoded) for pending in small]) <= COMMIT_BYTES_MAX:
+                self._pending.clear()
+                return small
         batch: list[_Pending] = []
         size = 0
         while self._pending and len(batch) < COMMIT_ENTRIES_MAX:

@@ -20,6 +20,7 @@ from wit.types import (
     Own,
     Primitive,
     RecordType,
+    ResourceName,
     ResultType,
     StreamType,
     TupleType,
@@ -66,6 +67,11 @@ class TypeEquality:
         """Compare two value types."""
         if left is right:
             return True
+        match left, right:
+            case (Own(one), Own(other)) | (Borrow(one), Borrow(other)):
+                return self.resources(one, other)
+            case _:
+                pass
         key = (id(left), id(right))
         if key in self._equal:
             return True
@@ -81,6 +87,13 @@ class TypeEquality:
                 return False
         self._equal.add(key)
         return True
+
+    def resources(self, left: ResourceName, right: ResourceName) -> bool:
+        """Compare two resource types: by name, which whoever has aliases may change.
+
+        What was equal once must stay so.
+        """
+        return left == right
 
 
 _Parts: TypeAlias = tuple[Type | None, ...]

@@ -148,6 +148,8 @@ def _escape_hint(node: Node, cases: tuple[str, ...]) -> Misfit | None:
 
 
 def _primitive(node: Node, type_: Primitive) -> Value:
+    if isinstance(node, NumberNode) and (limits := INTEGER_RANGES.get(type_)) is not None:
+        return _integer(node, type_, *limits)
     match type_, node:
         case Primitive.STRING, StringNode(_, value):
             return value
@@ -157,16 +159,20 @@ def _primitive(node: Node, type_: Primitive) -> Value:
             return node.name == "true"
         case ((Primitive.F32 | Primitive.F64), _):
             return _float(node, type_)
-        case _, NumberNode(_, text) if type_ in INTEGER_RANGES and _INTEGER.fullmatch(text):
-            low, high = INTEGER_RANGES[type_]
-            if len(text) <= _INTEGER_CHARACTERS_MAX:
-                number = int(text)
-                if low <= number <= high:
-                    return number
-            reason = f"expected {type_.value}, got {shown(text)}: it lies outside {low}…{high}"
-            raise Misfit(reason, offset=node.offset)
         case _:
             raise _expected(type_, node)
+
+
+def _integer(node: NumberNode, type_: Primitive, low: int, high: int) -> int:
+    text = node.text
+    if not _INTEGER.fullmatch(text):
+        raise _expected(type_, node)
+    if len(text) <= _INTEGER_CHARACTERS_MAX:
+        number = int(text)
+        if low <= number <= high:
+            return number
+    reason = f"expected {type_.value}, got {shown(text)}: it lies outside {low}…{high}"
+    raise Misfit(reason, offset=node.offset)
 
 
 def _float(node: Node, type_: Primitive) -> float:

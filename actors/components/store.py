@@ -137,9 +137,15 @@ class ComponentStore:
             )
         return tuple(found)
 
+    async def names(self, *, fresh: bool = False) -> list[str]:
+        """Return the names of all components; from memory, unless `fresh` or not followed."""
+        if self._watch is not None and not fresh:
+            return [name for name, at in self._pointers.items() if at.newest is not None]
+        return [key.removeprefix("newest/") for key in await self._bucket.keys("newest/")]
+
     async def all(self) -> list[ComponentRecord]:
         """Return the newest version of every component, by name; reads the leader."""
-        names = [key.removeprefix("newest/") for key in await self._bucket.keys("newest/")]
+        names = await self.names(fresh=True)
         return await self._gather([self._newest(each) for each in names])
 
     async def versions(self, name: str) -> list[ComponentRecord]:

@@ -16,12 +16,13 @@ from actors.engine.plan.evaluate import make_plan
 from actors.engine.port import HostResolver, Progress
 from actors.engine.preparation import PreparationCache, Prepared, PreparedModule
 from actors.engine.program import LinkedProgram
+from actors.engine.validate import validate
 from wit.binary import parse
 from wit.component import describe
 from wit.errors import BinaryError
 from wit.world import World
 
-__all__ = ["LoadedComponent", "WasmtimeEngine"]
+__all__ = ["LoadedComponent", "WasmtimeEngine", "prepare"]
 
 _COMPILING_THREADS: Final = 2
 
@@ -93,7 +94,7 @@ class WasmtimeEngine:
         digest = hashlib.sha256(data).hexdigest()
         prepared = self._preparations.read(digest)
         if prepared is None:
-            prepared = _prepare(data)
+            prepared = prepare(data)
             self._preparations.write(digest, prepared)
         total = len(prepared.modules)
         report(0, total)
@@ -109,9 +110,16 @@ class WasmtimeEngine:
         self._machine.close()
 
 
-def _prepare(data: bytes) -> Prepared:
+def prepare(data: bytes) -> Prepared:
+    """Read, validate and plan a component.
+
+    Raises:
+        ComponentError: it is no component, or invalid, or uses what this engine refuses, with the
+            offset.
+    """
     try:
         component = parse(data)
+        validate(data, component)
         world = describe(component)
         plan, cores = make_plan(data, component)
     except BinaryError as error:

@@ -5,18 +5,64 @@ A call that is answered from the oplog never gets here. What a `Kind.PURE` funct
 replay too, so it takes what it cannot compute itself through `record` or `record_wait`.
 """
 
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
+
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.host.interface import Kind
 from broker.ports import Bucket, Containers
 from wit.types import Type
 from wit.values import Value
 
-__all__ = ["Clock", "ExitRequest", "HostContext", "LogLevel", "OutputStream", "SharedStores"]
+__all__ = [
+    "Answered",
+    "CallRequest",
+    "Clock",
+    "ExitRequest",
+    "HostContext",
+    "LogLevel",
+    "OutputStream",
+    "Refused",
+    "SharedStores",
+]
 
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
 LogLevel: TypeAlias = Literal["trace", "debug", "info", "warn", "error", "critical"]
+
+
+class CallRequest(Struct, frozen=True, kw_only=True):
+    """A call of another worker, as a guest asks for it.
+
+    `component` is a name, or the UUID that guests know. Without a `worker` a new one gets a name of
+    its own. `params` is a JSON array of values, or with
+    `form` "wit-values" of node lists. `awaits`: an answer is wanted; `blocks`: nothing else happens
+    before it. `run_at_ms` (Unix time) makes it a scheduled one.
+    """
+
+    component: str | uuid.UUID
+    worker: str | None
+    function: str
+    params: Raw
+    form: str = "json"
+    awaits: bool = True
+    blocks: bool = False
+    run_at_ms: int | None = None
+
+
+class Refused(Struct, frozen=True):
+    """Why there is no result: a stable kind for programs and a message for people."""
+
+    kind: str
+    message: str
+
+
+class Answered(Struct, frozen=True):
+    """An answer from outside: `result` as JSON (unset: none) or `error`."""
+
+    result: Raw | UnsetType = UNSET
+    error: Refused | None = None
 
 
 class Clock(Protocol):
@@ -122,6 +168,47 @@ class HostContext(Protocol):
 
     async def committed(self) -> None:
         """Return when everything recorded so far is committed: before anything goes outside."""
+        ...
+
+    async def call(self, name: str, request: CallRequest) -> int | Refused:
+        """Call another worker once what led to it is committed, recorded as host call `name`.
+
+        Returns the index under which the answer is known, the same at replay.
+        """
+        ...
+
+    def is_answered(self, index: int) -> bool:
+        """Whether the answer to what was asked at `index` is there. Not recorded."""
+        ...
+
+    async def wait_for_answers(
+        self, indices: Sequence[int], monotonic_ns: int | None = None
+    ) -> None:
+        """Wait until one is answered, or for a point of the worker's clock. Not recorded.
+
+        A long wait suspends the worker: the answer brings it back.
+        """
+        ...
+
+    def take_answer(self, name: str, index: int) -> Answered | None:
+        """Observe the answer, None if it is not there yet; recorded as host call `name`.
+
+        An answer can be observed once; it may have come long before, but not after `forget`.
+        """
+        ...
+
+    async def wait_and_take_answer(self, name: str, index: int) -> Answered:
+        """Wait for the answer and observe it; recorded as host call `name`."""
+        ...
+
+    def forget_answer(self, name: str, index: int) -> None:
+        """Say that nobody wants the answer any more; recorded as host call `name`."""
+        ...
+
+    async def cancel_scheduled(
+        self, name: str, component: str | uuid.UUID, worker: str | None, index: int
+    ) -> None:
+        """Take back the call scheduled at `index`; recorded as host call `name`."""
         ...
 
     def on_close(self, callback: Callable[[], None]) -> None:

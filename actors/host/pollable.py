@@ -12,10 +12,21 @@ from typing import Final, final
 from actors.engine.errors import GuestTrap
 from actors.host.context import HostContext
 
-__all__ = ["POLLABLES_MAX", "Always", "Event", "Never", "Pollable", "Timer", "wait_for_any"]
+__all__ = [
+    "POLLABLES_MAX",
+    "Always",
+    "AnswerReady",
+    "Event",
+    "Never",
+    "Pollable",
+    "Timer",
+    "wait_for_any",
+]
 
 # More than any event loop waits for at once; bounds the tasks that one host call makes.
 POLLABLES_MAX: Final = 10_000
+# A wait that must not suspend the worker, since a connection would break, is made of short ones.
+_TURN_NS: Final = 1_000_000_000
 
 
 class Pollable(ABC):
@@ -67,6 +78,27 @@ class Timer(Pollable):
 
 
 @final
+class AnswerReady(Pollable):
+    """Ready when what was asked at `index` of the oplog is answered.
+
+    The answer is a durable message, so waiting for nothing else may take any time: the worker
+    leaves memory meanwhile.
+    """
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def ready(self, context: HostContext) -> bool:
+        """Ask."""
+        return context.is_answered(self.index)
+
+    async def wait(self, context: HostContext) -> None:
+        """Wait, together with what is no durable message."""
+        while not context.is_answered(self.index):
+            await context.wait_for_answers((self.index,), context.clock.monotonic_ns() + _TURN_NS)
+
+
+@final
 class Event(Pollable):
     """Ready when `is_ready()` says so; `wait_until_ready()` waits for it and may be cancelled.
 
@@ -95,8 +127,8 @@ class Event(Pollable):
 async def wait_for_any(context: HostContext, pollables: Sequence[Pollable]) -> list[int]:
     """Wait until at least one is ready and return the indices of all that are, ascending.
 
-    When only timers can end the wait it goes through `HostContext.sleep_until`, so that the worker
-    may leave memory meanwhile.
+    When only timers and answers can end the wait it goes through `HostContext.sleep_until` or
+    `wait_for_answers`, so that the worker may leave memory meanwhile.
 
     Raises:
         GuestTrap: the list is empty or too long, or nothing in it can ever become ready.
@@ -110,12 +142,17 @@ async def wait_for_any(context: HostContext, pollables: Sequence[Pollable]) -> l
     deadlines = [pollable.deadline_ns for pollable in pollables if isinstance(pollable, Timer)]
     deadline_ns = min(deadlines, default=None)
     events = [one for one in pollables if not isinstance(one, Timer | Always | Never)]
+    answers = [one.index for one in events if isinstance(one, AnswerReady)]
+    if len(answers) == len(events):
+        events = []
     while True:
         ready = [index for index, one in enumerate(pollables) if one.ready(context)]
         if ready:
             return ready
         if events:
             await _wait_for_events(context, events, deadline_ns)
+        elif answers:
+            await context.wait_for_answers(answers, deadline_ns)
         elif deadline_ns is not None:
             await context.sleep_until(deadline_ns)
         else:

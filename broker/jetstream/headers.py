@@ -36,12 +36,10 @@ def user_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return the headers without the broker's own, except the message id."""
     if not headers:
         return NO_HEADERS
-    shown: dict[str, str] = {}
-    for name, value in headers.items():
-        if not name.startswith(_RESERVED):
-            shown[name] = value
-        elif name == MESSAGE_ID:
-            shown[name] = decode_message_id(value)
+    shown = {name: value for name, value in headers.items() if name[:5] != _RESERVED}
+    message_id = headers.get(MESSAGE_ID)
+    if message_id is not None:
+        shown[MESSAGE_ID] = decode_message_id(message_id)
     return shown
 
 
@@ -56,7 +54,7 @@ def with_user_headers(own: dict[str, str], headers: Mapping[str, str]) -> dict[s
         names = [name for name, value in headers.items() if "\n" in value or "\r" in value]
         raise InternalError(f"headers {names} hold a line break: encode their values")
     for name in headers:
-        if name.startswith(_RESERVED):
+        if name[:5] == _RESERVED:
             raise InternalError(f"header {name!r} is the broker's own: choose another name")
     own.update(headers)
     return own

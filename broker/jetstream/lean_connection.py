@@ -26,6 +26,7 @@ __all__ = ["LeanConnection"]
 
 _CLIENT_VERSION: Final = "1"
 _RELEASE_TIMEOUT_S: Final = 0.25
+_CHUNKS_PER_MESSAGE: Final = 3
 _INFO: Final = msgspec.json.Decoder(ServerInfo)
 
 log = structlog.get_logger(__name__)
@@ -92,9 +93,9 @@ class LeanConnection(asyncio.Protocol):
         return info
 
     def write(self, *chunks: bytes) -> None:
-        """Send with everything else that this turn of the event loop writes."""
+        """Send with everything else that this turn of the event loop writes, or the next."""
         if not self._out:
-            self._loop.call_soon(self._flush_out)
+            self._loop.call_soon(self._flush_soon)
         self._out += chunks
         for chunk in chunks:
             self._out_bytes += len(chunk)
@@ -206,6 +207,15 @@ class LeanConnection(asyncio.Protocol):
             "tls_required": self._tls is not None,
             **auth_fields(self._options, info.nonce),
         }
+
+    def _flush_soon(self) -> None:
+        # A single message leaves at once. Several are signs of load, and then what the next turn
+        # writes, mostly the commits of what this one received, had better go with them: each send
+        # costs both sides more than a message does.
+        if len(self._out) <= _CHUNKS_PER_MESSAGE:
+            self._flush_out()
+        else:
+            self._loop.call_soon(self._flush_out)
 
     def _flush_out(self) -> None:
         chunks, self._out = self._out, []

@@ -41,7 +41,9 @@ from oplog.entries import (
     InvocationRejected,
     Log,
     NoOp,
+    Promise,
     Raw,
+    RemoteCall,
     Restart,
     Suspend,
 )
@@ -143,6 +145,62 @@ CASES: dict[str, list[list[Entry]]] = {
         ],
     ],
     "imported-function-invoked": [[NOW], [GET]],
+    "calls": [
+        [
+            ImportedFunctionInvoked(
+                at_ms=T,
+                function="golem:rpc/types#[method]wasm-rpc.invoke-and-await",
+                request=Raw(b'[{"nodes":[{"prim-u64":5}]}]'),
+                response=Raw(b"{}"),
+                kind="write-remote",
+                asks=RemoteCall(
+                    component="counter",
+                    worker="bob",
+                    function="add",
+                    key="0c4b",
+                    form="wit-values",
+                    run_at_ms=T + 60_000,
+                    deadline_ms=T + 90_000,
+                    chain=("shop/cart",),
+                    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                    tracestate="vendor=1",
+                ),
+            ),
+            ImportedFunctionInvoked(
+                at_ms=T,
+                function="golem:api/host#create-promise",
+                response=Raw(b"{}"),
+                kind="write-local",
+                asks=Promise(),
+            ),
+        ],
+        [
+            Suspend(at_ms=T, waits_for=(2, 3)),
+            ImportedFunctionInvoked(
+                at_ms=T,
+                function="golem:rpc/types#[method]wasm-rpc.invoke-and-await.answer",
+                response=Raw(b'{"result":{"nodes":[{"prim-u64":5}]}}'),
+                kind="read-remote",
+                settles=2,
+            ),
+        ],
+        [
+            ImportedFunctionInvoked(
+                function="f",
+                response=Raw(b"{}"),
+                kind="write-remote",
+                asks=RemoteCall(component="c", worker="w", function="f", key="k", awaits=False),
+            ),
+            InvocationRejected(
+                idempotency_key="k",
+                sequence=9,
+                error=TRAP,
+                caller=Caller(
+                    component="c", worker="w", incarnation="i", index=2, form="wit-value"
+                ),
+            ),
+        ],
+    ],
     "no-op": [[NoOp(at_ms=T)], [NoOp()]],
     "suspend": [[Suspend(at_ms=T, wake_at_ms=T + 60_000)], [Suspend()]],
     "error": [[RETRY], [ErrorEntry(error=TRAP, attempt=3)]],

@@ -10,20 +10,92 @@ from typing import Any
 
 from actors.engine.errors import ComponentError, GuestTrap, MissingImportsError
 from actors.engine.port import HostCall, HostResolver, Limits, Progress
+from actors.remote import component_uuid
 from wit.types import (
     Borrow,
+    Case,
+    Field,
     FunctionType,
+    ListType,
+    OptionType,
     Own,
     Parameter,
     Primitive,
+    RecordType,
     ResourceName,
+    ResultType,
+    VariantType,
 )
+from wit.wit_value_type import WIT_VALUE, WIT_VALUES
 from wit.world import Function, Interface, World
 
 API = "demo:counter/api"
 U64 = Primitive.U64
 POLLABLE = ResourceName("pollable", "wasi:io/poll@0.2.9")
-IMPORTS = {
+RPC = "golem:rpc/types@0.2.0"
+WASM_RPC = ResourceName("wasm-rpc", RPC)
+FUTURE = ResourceName("future-invoke-result", RPC)
+TOKEN = ResourceName("cancellation-token", RPC)
+_UUID = RecordType((Field("high-bits", U64), Field("low-bits", U64)))
+_WORKER = RecordType(
+    (
+        Field("component-id", RecordType((Field("uuid", _UUID),))),
+        Field("worker-name", Primitive.STRING),
+    )
+)
+_RPC_ERROR = VariantType(
+    tuple(
+        Case(name, Primitive.STRING)
+        for name in ("protocol-error", "denied", "not-found", "remote-internal-error")
+    )
+)
+_CALL = (
+    Parameter("self", Borrow(WASM_RPC)),
+    Parameter("function-name", Primitive.STRING),
+    Parameter("function-params", WIT_VALUES),
+)
+_TIME = RecordType((Field("seconds", U64), Field("nanoseconds", Primitive.U32)))
+_OUTCOME = ResultType(WIT_VALUE, _RPC_ERROR)
+_FUTURE_SELF = (Parameter("self", Borrow(FUTURE)),)
+IMPORTS: dict[str, tuple[str, str, FunctionType]] = {
+    "rpc": (
+        RPC,
+        "[constructor]wasm-rpc",
+        FunctionType((Parameter("worker-id", _WORKER),), Own(WASM_RPC)),
+    ),
+    "call": (RPC, "[method]wasm-rpc.invoke-and-await", FunctionType(_CALL, _OUTCOME)),
+    "tell": (
+        RPC,
+        "[method]wasm-rpc.invoke",
+        FunctionType(_CALL, ResultType(None, _RPC_ERROR)),
+    ),
+    "begin": (RPC, "[method]wasm-rpc.async-invoke-and-await", FunctionType(_CALL, Own(FUTURE))),
+    "subscribe": (
+        RPC,
+        "[method]future-invoke-result.subscribe",
+        FunctionType(_FUTURE_SELF, Own(POLLABLE)),
+    ),
+    "take": (
+        RPC,
+        "[method]future-invoke-result.get",
+        FunctionType(_FUTURE_SELF, OptionType(_OUTCOME)),
+    ),
+    "schedule": (
+        RPC,
+        "[method]wasm-rpc.schedule-cancelable-invocation",
+        FunctionType((_CALL[0], Parameter("scheduled-time", _TIME), *_CALL[1:]), Own(TOKEN)),
+    ),
+    "cancel": (
+        RPC,
+        "[method]cancellation-token.cancel",
+        FunctionType((Parameter("self", Borrow(TOKEN)),)),
+    ),
+    "wall": ("wasi:clocks/wall-clock@0.2.9", "now", FunctionType((), _TIME)),
+    "poll": (
+        "wasi:io/poll@0.2.9",
+        "poll",
+        FunctionType((Parameter("in", ListType(Borrow(POLLABLE))),), ListType(Primitive.U32)),
+    ),
     "random": ("wasi:random/random@0.2.9", "get-random-u64", FunctionType((), U64)),
     "now": ("wasi:clocks/monotonic-clock@0.2.9", "now", FunctionType((), U64)),
     "timer": (
@@ -83,11 +155,88 @@ class Counter:
         await self.host.call("random")
         raise GuestTrap("wasm `unreachable` instruction executed", kind="unreachable")
 
+    async def _target(self, worker: str) -> Any:
+        identity = component_uuid("counter").int
+        bits = {"high-bits": identity >> 64, "low-bits": identity & (1 << 64) - 1}
+        worker_id = {"component-id": {"uuid": bits}, "worker-name": worker}
+        return await self.host.call("rpc", worker_id)
+
+    async def ask(self, worker: str, function: str, value: int) -> str:
+        """Call `function` with one number or none; tell what came of it."""
+        nodes = [] if function in {"get", "trap"} else [number(value)]
+        outcome = await self.host.call("call", await self._target(worker), function, nodes)
+        self.value += 1
+        return text_of(outcome)
+
+    async def transfer(self, worker: str, value: int) -> str:
+        self.value -= value
+        outcome = await self.host.call("call", await self._target(worker), "add", [number(value)])
+        return text_of(outcome)
+
+    async def tell(self, worker: str, value: int) -> int:
+        for part in range(1, value + 1):
+            nodes = [number(1), number(part)]
+            outcome = await self.host.call("tell", await self._target(worker), "step", nodes)
+            assert outcome[0] == "ok"
+        return self.value
+
+    async def later(self, worker: str, ms: int, value: int, cancelled: int) -> None:
+        now = await self.host.call("wall")
+        when = {**now, "seconds": now["seconds"] + ms // 1_000}
+        target = await self._target(worker)
+        token = await self.host.call("schedule", target, when, "add", [number(value)])
+        if cancelled:
+            await self.host.call("cancel", token)
+
+    async def fan(self, count: int, ms: int) -> int:
+        """Have `count` others add their number after a nap, all at once, and sum up."""
+        futures = []
+        for part in range(count):
+            target = await self._target(f"part-{part}")
+            await self.host.call("call", target, "add", [number(part)])
+            futures.append(await self.host.call("begin", target, "nap", [number(ms)]))
+        waiting = list(futures)
+        while waiting:
+            pollables = [await self.host.call("subscribe", future) for future in waiting]
+            ready = await self.host.call("poll", pollables)
+            for future in [waiting[index] for index in ready]:
+                outcome = (await self.host.call("take", future))[0]
+                assert text_of(outcome).isdigit(), outcome
+                self.value += 1
+                waiting.remove(future)
+        return self.value
+
     async def leave(self, code: int) -> None:
         await self.host.call("exit", code)
 
 
-_TYPES = {
+def number(value: int) -> Any:
+    return {"nodes": [("prim-u64", value)]}
+
+
+def text_of(outcome: Any) -> str:
+    arm, content = outcome
+    if arm == "ok":
+        return str(content["nodes"][0][1])
+    return f"{content[0]}: {content[1]}"
+
+
+_TEXT = Primitive.STRING
+_TYPES: dict[str, FunctionType] = {
+    "ask": FunctionType(
+        (Parameter("worker", _TEXT), Parameter("function", _TEXT), Parameter("value", U64)), _TEXT
+    ),
+    "transfer": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), _TEXT),
+    "tell": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), U64),
+    "later": FunctionType(
+        (
+            Parameter("worker", _TEXT),
+            Parameter("ms", U64),
+            Parameter("value", U64),
+            Parameter("cancelled", U64),
+        )
+    ),
+    "fan": FunctionType((Parameter("count", U64), Parameter("ms", U64)), U64),
     "add": FunctionType((Parameter("value", U64),), U64),
     "get": FunctionType((), U64),
     "roll": FunctionType((), U64),

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from wit.binary import types as ast
 from wit.binary.limits import TYPE_DEPTH_MAX, TYPE_SIZE_MAX
-from wit.binary.names import check_label
+from wit.binary.names import check_label, folded_label
 from wit.errors import BinaryError
+from wit.type_walk import walk
 from wit.types import (
     Borrow,
     Case,
@@ -79,12 +80,15 @@ class TypeBuilder:
     ) -> FunctionType:
         """Return a new function type for the definition."""
         _check_labels((each.name for each in definition.parameters), "parameter", offset)
+        result = _optional(definition.result, space, offset)
+        if result is not None and any(isinstance(part, Borrow) for part in walk(result)):
+            raise BinaryError("a function cannot return a borrowed handle", offset=offset)
         return FunctionType(
             tuple(
                 Parameter(each.name, _value(each.type, space, offset))
                 for each in definition.parameters
             ),
-            _optional(definition.result, space, offset),
+            result,
             definition.is_async,
         )
 
@@ -198,11 +202,11 @@ def _container(
 
 
 def _check_labels(names: Iterable[str], what: str, offset: int, *, at_least: int = 0) -> None:
-    # Labels that differ in case only would collide in the languages that bindings are made for.
+    # Labels that differ in case or dashes only would collide in many languages.
     seen: set[str] = set()
     for name in names:
         check_label(name, what, offset)
-        folded = name.lower()
+        folded = folded_label(name)
         if folded in seen:
             raise BinaryError(f"{what} {name!r} stands twice", offset=offset)
         seen.add(folded)

@@ -11,11 +11,15 @@ from actors.engine.core.module import CoreModule, ExternKind
 __all__ = ["Exposed", "StateExport", "expose"]
 
 _EXPORT_SECTION = 7
+_NUMBERS = frozenset({"i32", "i64", "f32", "f64", "v128"})
 _CODES = {ExternKind.TABLE: 1, ExternKind.MEMORY: 2, ExternKind.GLOBAL: 3}
 
 
 class StateExport(Struct, frozen=True):
-    """A piece of mutable state under its export name; `type` is the value type of a global."""
+    """A piece of mutable state under its export name.
+
+    `type` is the value type of a global, `ref` for all references.
+    """
 
     name: str
     kind: ExternKind
@@ -50,7 +54,7 @@ def expose(data: bytes, start: int, end: int, module: CoreModule) -> Exposed:
 
 def _state(module: CoreModule) -> list[tuple[ExternKind, int, str | None]]:
     found: list[tuple[ExternKind, int, str | None]] = [
-        (ExternKind.GLOBAL, index, type_.type)
+        (ExternKind.GLOBAL, index, type_.type if type_.type in _NUMBERS else "ref")
         for index, type_ in enumerate(module.globals)
         if index >= module.imported_globals and type_.mutable
     ]
@@ -59,7 +63,8 @@ def _state(module: CoreModule) -> list[tuple[ExternKind, int, str | None]]:
         for index in range(module.imported_memories, len(module.memories))
     ]
     found += [
-        (ExternKind.TABLE, index, None) for index in range(module.imported_tables, module.tables)
+        (ExternKind.TABLE, index, None)
+        for index in range(module.imported_tables, len(module.tables))
     ]
     return found
 

@@ -13,6 +13,7 @@ __all__ = [
     "ModuleExport",
     "ModuleImport",
     "Section",
+    "TableType",
 ]
 
 
@@ -27,7 +28,7 @@ class ExternKind(Enum):
 
 
 class FunctionSignature(Struct, frozen=True):
-    """Value types by keyword; all reference types are `ref`."""
+    """Value types by keyword. One that names a type of its module begins with `ref`."""
 
     parameters: tuple[str, ...]
     results: tuple[str, ...]
@@ -43,6 +44,13 @@ class MemoryType(Struct, frozen=True, kw_only=True):
     maximum: int | None
     is_64: bool
     is_shared: bool
+
+
+class TableType(Struct, frozen=True):
+    """`element` is a reference type by keyword."""
+
+    element: str
+    limits: MemoryType
 
 
 class GlobalType(Struct, frozen=True):
@@ -83,12 +91,13 @@ class CoreModule(Struct, frozen=True, kw_only=True):
 
     types: tuple[FunctionSignature | None, ...]
     functions: tuple[int, ...]
-    tables: int
+    tables: tuple[TableType, ...]
     imported_tables: int
     memories: tuple[MemoryType, ...]
     imported_memories: int
     globals: tuple[GlobalType, ...]
     imported_globals: int
+    tags: tuple[int, ...]
     imports: tuple[ModuleImport, ...]
     exports: tuple[ModuleExport, ...]
     sections: tuple[Section, ...]

@@ -13,8 +13,9 @@ from actors.engine.core.module import (
     ModuleExport,
     ModuleImport,
     Section,
+    TableType,
 )
-from actors.engine.core.skip import read_limits, skip_constant_expression, skip_reference_type
+from actors.engine.core.skip import read_limits, read_reference_type, skip_constant_expression
 from wit.binary.cursor import Budget, Cursor
 from wit.errors import BinaryError
 
@@ -50,12 +51,13 @@ class _Reader:
         self.cursor = Cursor(data, start, end, Budget(_ITEMS_MAX))
         self.types: list[FunctionSignature | None] = []
         self.functions: list[int] = []
-        self.tables = 0
+        self.tables: list[TableType] = []
         self.imported_tables = 0
         self.memories: list[MemoryType] = []
         self.imported_memories = 0
         self.globals: list[GlobalType] = []
         self.imported_globals = 0
+        self.tags: list[int] = []
         self.imports: list[ModuleImport] = []
         self.exports: list[ModuleExport] = []
         self.sections: list[Section] = []
@@ -65,12 +67,13 @@ class _Reader:
         return CoreModule(
             types=tuple(self.types),
             functions=tuple(self.functions),
-            tables=self.tables,
+            tables=tuple(self.tables),
             imported_tables=self.imported_tables,
             memories=tuple(self.memories),
             imported_memories=self.imported_memories,
             globals=tuple(self.globals),
             imported_globals=self.imported_globals,
+            tags=tuple(self.tags),
             imports=tuple(self.imports),
             exports=tuple(self.exports),
             sections=tuple(self.sections),
@@ -111,6 +114,8 @@ class _Reader:
                     self.exports.append(_export(body))
             case 8:
                 self.has_start = True
+            case 13:
+                self.tags.extend(_tag_type(body) for _ in range(body.count(_ITEMS_MAX)))
             case _:
                 pass
 
@@ -150,9 +155,7 @@ class _Reader:
                 type_index = body.u32()
                 self.functions.append(type_index)
             case ExternKind.TABLE:
-                skip_reference_type(body)
-                read_limits(body)
-                self.tables += 1
+                self.tables.append(_table_type(body))
                 self.imported_tables += 1
             case ExternKind.MEMORY:
                 self.memories.append(read_limits(body))
@@ -161,18 +164,15 @@ class _Reader:
                 self.globals.append(_global_type(body))
                 self.imported_globals += 1
             case ExternKind.TAG:
-                body.byte()
-                body.u32()
+                self.tags.append(_tag_type(body))
         self.imports.append(ModuleImport(module, name, kind, type_index))
 
     def _table(self, body: Cursor) -> None:
-        self.tables += 1
         initialised = body.peek() == 0x40
         if initialised:
             body.byte()
             body.expect(0x00, "a table with initial elements")
-        skip_reference_type(body)
-        read_limits(body)
+        self.tables.append(_table_type(body))
         if initialised:
             skip_constant_expression(body)
 
@@ -190,6 +190,16 @@ def _export(cursor: Cursor) -> ModuleExport:
     return ModuleExport(name, kind, cursor.u32())
 
 
+def _table_type(cursor: Cursor) -> TableType:
+    element = read_reference_type(cursor)
+    return TableType(element, read_limits(cursor))
+
+
+def _tag_type(cursor: Cursor) -> int:
+    cursor.expect(0x00, "the exception attribute")
+    return cursor.u32()
+
+
 def _global_type(cursor: Cursor) -> GlobalType:
     type_ = _value_type(cursor)
     return GlobalType(type_, mutable=bool(cursor.byte() & 1))
@@ -200,8 +210,7 @@ def _value_type(cursor: Cursor) -> str:
     if code in _NUMBERS:
         cursor.byte()
         return _NUMBERS[code]
-    skip_reference_type(cursor)
-    return "ref"
+    return read_reference_type(cursor)
 
 
 _NUMBERS = {0x7F: "i32", 0x7E: "i64", 0x7D: "f32", 0x7C: "f64", 0x7B: "v128"}

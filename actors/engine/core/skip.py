@@ -3,7 +3,27 @@
 from actors.engine.core.module import MemoryType
 from wit.binary.cursor import Cursor
 
-__all__ = ["read_limits", "skip_constant_expression", "skip_reference_type"]
+__all__ = ["INDEXED_REFERENCE", "read_limits", "read_reference_type", "skip_constant_expression"]
+
+INDEXED_REFERENCE = "ref"
+"""How the text of a reference to a type of the module itself begins."""
+
+_REF_NULL = 0x63
+_REF = 0x64
+_SHORT_REFERENCES = {
+    0x74: "nullexnref",
+    0x73: "nullfuncref",
+    0x72: "nullexternref",
+    0x71: "nullref",
+    0x70: "funcref",
+    0x6F: "externref",
+    0x6E: "anyref",
+    0x6D: "eqref",
+    0x6C: "i31ref",
+    0x6B: "structref",
+    0x6A: "arrayref",
+    0x69: "exnref",
+}
 
 _HAS_MAXIMUM = 0x01
 _SHARED = 0x02
@@ -26,10 +46,24 @@ def read_limits(cursor: Cursor) -> MemoryType:
     )
 
 
-def skip_reference_type(cursor: Cursor) -> None:
-    """Skip a reference type, short or with an explicit heap type."""
-    if cursor.byte() in {0x63, 0x64}:
-        _skip_signed(cursor)
+def read_reference_type(cursor: Cursor) -> str:
+    """Read a reference type as text: equal texts are equal types, unless they name an index.
+
+    The long form of a short one is spelled like the short one.
+    """
+    start = cursor.position
+    code = cursor.byte()
+    if code == _REF_NULL and cursor.peek() in _SHORT_REFERENCES:
+        code = cursor.byte()
+    if code in _SHORT_REFERENCES:
+        return _SHORT_REFERENCES[code]
+    if code not in {_REF, _REF_NULL}:
+        raise cursor.error(f"{code:#04x} is no core value type", offset=start)
+    heap = cursor.position
+    if cursor.peek() in _SHORT_REFERENCES:
+        return f"(ref {_SHORT_REFERENCES[cursor.byte()]})"
+    _skip_signed(cursor)
+    return f"{INDEXED_REFERENCE} {cursor.data[heap : cursor.position].hex()}"
 
 
 def skip_constant_expression(cursor: Cursor) -> None:

@@ -125,7 +125,7 @@ class CoreSpace:
     def _count(self, module: int, offset: int) -> None:
         core = self.cores[module]
         self._memories += len(core.memories) - core.imported_memories
-        self._tables += core.tables - core.imported_tables
+        self._tables += len(core.tables) - core.imported_tables
         for count, limit, what in (
             (len(self.steps) + 1, CORE_INSTANCES_MAX, "core instances"),
             (self._memories, MEMORIES_MAX, "memories"),

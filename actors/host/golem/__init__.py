@@ -1,0 +1,1 @@
+"""The interfaces of Golem that guests import, one file each."""

@@ -1,0 +1,1 @@
+"""Calling other workers from a guest, whatever interface it uses for that."""

@@ -1,0 +1,120 @@
+"""Calling other workers: who is called, under which key, and whether that could ever end."""
+
+import uuid
+from collections.abc import Callable
+from typing import Final, final
+
+from actors.components import ComponentStore
+from actors.errors import ComponentUnknownError, TerminalError
+from actors.host.context import CallRequest
+from actors.identity import WorkerId, check_worker_name
+from actors.ledger import Ledger
+from actors.limits import PARAMETERS_BYTES_MAX, WAKE_AT_MS_MAX
+from broker import subjects
+from oplog.entries import Asks, Failure, RemoteCall
+
+__all__ = ["COMPONENT_NAMESPACE", "Remote", "component_uuid"]
+
+COMPONENT_NAMESPACE: Final = uuid.UUID("5f3c7a52-6f0e-5a3b-9d6b-3b1f0c6d4e21")
+CHAIN_MAX: Final = 256
+"""Callers that wait for one another in one chain."""
+
+
+def component_uuid(name: str) -> uuid.UUID:
+    """Return the UUID under which guests know the component of a name."""
+    return uuid.uuid5(COMPONENT_NAMESPACE, name)
+
+
+@final
+class Remote:
+    """The way of one worker to the others."""
+
+    def __init__(
+        self, ledger: Ledger, components: ComponentStore, *, timeout_s: float | None
+    ) -> None:
+        self._ledger = ledger
+        self._components = components
+        self._timeout_ms = None if timeout_s is None else round(timeout_s * 1_000)
+
+    async def component_name(self, identity: uuid.UUID) -> str | None:
+        """Return the name of the component that guests know under a UUID."""
+        for fresh in (False, True):
+            for name in await self._components.names(fresh=fresh):
+                if component_uuid(name) == identity:
+                    return name
+        return None
+
+    async def prepare(self, request: CallRequest) -> Callable[[], Asks] | Failure:
+        """Return what makes the entry of the call, or why it cannot be made.
+
+        Raises:
+            RetryableError: the broker does not answer now.
+        """
+        component = request.component
+        if isinstance(component, uuid.UUID):
+            name = await self.component_name(component)
+            if name is None:
+                text = f"no component has the id {component}"
+                return Failure(kind="unknown-component", message=text)
+            component = name
+        try:
+            if request.worker is not None:
+                check_worker_name(request.worker)
+            await self._components.get(component)
+        except ComponentUnknownError as error:
+            return Failure(kind="unknown-component", message=str(error))
+        except TerminalError as error:
+            return Failure(kind="bad-worker-name", message=str(error))
+        if len(request.params) > PARAMETERS_BYTES_MAX // 2:
+            text = f"the parameters have {len(request.params)} bytes, at most half a MiB is sent"
+            return Failure(kind="too-large", message=text)
+        refusal = self._refusal(component, request)
+        return refusal or (lambda: self._asks(component, request))
+
+    async def cancel(self, component: str | uuid.UUID, worker: str | None, index: int) -> None:
+        """Take back the call scheduled by entry `index`, if it is not due yet."""
+        name = component if isinstance(component, str) else await self.component_name(component)
+        if name is not None:
+            await self._ledger.outbox.wait_sent(index)
+            token = f"{self._ledger.outbox.incarnation}-{index}"
+            await self._ledger.cancel_schedule(subjects.schedule(name, worker, token))
+
+    def _refusal(self, component: str, request: CallRequest) -> Failure | None:
+        """A call that waits for a worker that waits for its caller could never end."""
+        if not request.blocks or request.worker is None:
+            return None
+        target = WorkerId(component, request.worker)
+        chain = self._chain()
+        if str(target) in chain:
+            cycle = " → ".join([*chain[chain.index(str(target)) :], str(target)])
+            text = f"{request.function} would wait for ever: {cycle}"
+            return Failure(kind="deadlock", message=text)
+        if len(chain) >= CHAIN_MAX:
+            text = f"{CHAIN_MAX} workers wait for one another already"
+            return Failure(kind="too-deep", message=text)
+        return None
+
+    def _chain(self) -> tuple[str, ...]:
+        running = self._ledger.running
+        return (*(() if running is None else running.chain), str(self._ledger.id))
+
+    def _asks(self, component: str, request: CallRequest) -> RemoteCall:
+        ledger = self._ledger
+        running = ledger.running
+        deadline_ms, run_at_ms = None, request.run_at_ms
+        if request.awaits and self._timeout_ms is not None:
+            deadline_ms = ledger.clock.stamp_ms() + self._timeout_ms
+        key = ledger.next_key()
+        return RemoteCall(
+            component=component,
+            worker=request.worker or key,
+            function=request.function,
+            key=key,
+            form=request.form,
+            awaits=request.awaits,
+            run_at_ms=None if run_at_ms is None else min(run_at_ms, WAKE_AT_MS_MAX),
+            deadline_ms=deadline_ms,
+            chain=self._chain() if request.awaits else (),
+            traceparent=None if running is None else running.traceparent,
+            tracestate=None if running is None else running.tracestate,
+        )

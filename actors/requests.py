@@ -1,0 +1,115 @@
+"""What workers send each other: requests and answers, as messages.
+
+A request carries the address of its answer, the chain of callers up to the first, the trace, and
+what a worker that it creates inherits. Its key is derived, so that sending it again after a crash
+is noticed by the receiver, for ever.
+"""
+
+from collections.abc import Mapping
+from typing import Final, final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from actors.calls import CallTable
+from actors.errors import RejectedError
+from actors.waits import Answer
+from broker import subjects
+from oplog.entries import Caller, Create, Failure, RemoteCall
+from wit.errors import WitError
+
+__all__ = ["INJECTED_VARIABLES", "Sending", "answer_to", "inherited_headers", "request_for"]
+
+INJECTED_VARIABLES: Final = (
+    "SHEM_COMPONENT_NAME",
+    "SHEM_COMPONENT_VERSION",
+    "SHEM_WORKER_NAME",
+)
+"""What every worker is told about itself: its callees are told about themselves."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+@final
+class Sending(Struct, frozen=True):
+    """A durable message. With `at_ms` (Unix time) it is one for later, kept at `schedule`."""
+
+    subject: str
+    data: bytes
+    message_id: str
+    headers: Mapping[str, str]
+    at_ms: int | None = None
+    schedule: str = ""
+
+
+def inherited_headers(created: Create) -> dict[str, str]:
+    """Return the headers that say what arguments and environment a callee is created with."""
+    headers: dict[str, str] = {}
+    env = {name: value for name, value in created.env if name not in INJECTED_VARIABLES}
+    if env:
+        headers["Shem-Env"] = _encode(env).decode()
+    if created.args:
+        headers["Shem-Args"] = _encode(created.args).decode()
+    return headers
+
+
+def request_for(
+    caller: Caller, call: RemoteCall, params: Raw | UnsetType, inherited: Mapping[str, str]
+) -> Sending:
+    """Return the request that the entry which `caller` names causes."""
+    values = Raw(b"[]") if isinstance(params, UnsetType) else params
+    field = "values" if call.form == "wit-values" else "params"
+    headers = {**inherited, "Shem-Key": call.key}
+    if call.awaits:
+        form = "wit-value" if call.form == "wit-values" else "json"
+        reply_to = msgspec.structs.replace(caller, form=form)
+        headers["Shem-Caller"] = _encode(reply_to).decode()
+    if call.chain:
+        headers["Shem-Chain"] = _encode(call.chain).decode()
+    if call.traceparent is not None:
+        headers["traceparent"] = call.traceparent
+    if call.tracestate is not None:
+        headers["tracestate"] = call.tracestate
+    target = call.component, call.worker
+    return Sending(
+        subject=subjects.invoke(*target),
+        data=_encode({"function": call.function, field: values}),
+        message_id=f"{caller.incarnation}:{caller.index}",
+        headers=headers,
+        at_ms=call.run_at_ms,
+        schedule=subjects.schedule(*target, f"{caller.incarnation}-{caller.index}"),
+    )
+
+
+def answer_to(
+    caller: Caller,
+    *,
+    message_id: str,
+    function: str | None,
+    result: Raw | UnsetType,
+    error: Failure | None,
+    calls: CallTable | None,
+) -> Sending:
+    """Return the answer to a caller, its result in the form that it wants."""
+    if caller.form == "wit-value" and error is None and not isinstance(result, UnsetType):
+        result, error = _described(result, function, calls)
+    answer = Answer(index=caller.index, incarnation=caller.incarnation, result=result, error=error)
+    return Sending(
+        subject=subjects.reply(caller.component, caller.worker),
+        data=_encode(answer),
+        message_id=message_id,
+        headers={},
+    )
+
+
+def _described(
+    result: Raw, function: str | None, calls: CallTable | None
+) -> tuple[Raw | UnsetType, Failure | None]:
+    problem: object = "the component is not there any more"
+    if calls is not None and function is not None:
+        try:
+            return calls.find(function).wit_result(result), None
+        except (RejectedError, WitError) as error:
+            problem = error
+    text = f"the result cannot be described as a node list: {problem}"
+    return UNSET, Failure(kind="bad-result", message=text)

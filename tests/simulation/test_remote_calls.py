@@ -1,0 +1,285 @@
+"""Workers that call each other, in virtual time, with a crash at every append of either."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from broker import subjects
+from tests.simulation.cluster import COMPONENT, Simulation, kinds
+from tests.simulation.virtual import run
+
+HOUR_MS = 3_600_000
+# Functions and parameters for worker `a`, with what each has to answer.
+SCRIPT: list[tuple[str, tuple[Any, ...], Any]] = [
+    ("add", (100,), 100),
+    ("transfer", ("b", 5), "5"),
+    ("ask", ("b", "nap", 20_000), "20000"),
+    ("transfer", ("c", 7), "7"),
+    ("fan", (3, 15_000), 92),
+    ("transfer", ("b", 1), "7"),
+]
+APPENDS_AT_MOST = 48
+
+
+async def _run_script(nodes: int, crash_at: tuple[int, str] | None) -> tuple[int, list[Any]]:
+    async with Simulation() as simulation:
+        started = [simulation.start() for _ in range(nodes)]
+        doomed = started[0]
+        await asyncio.gather(*(node.executor.wait_until_ready() for node in started))
+        doomed.broker.journal.crash_at = crash_at
+
+        async def revive() -> None:
+            await asyncio.wait({doomed.task})
+            simulation.start()
+
+        reviver = asyncio.create_task(revive())
+        for number, (function, params, expected) in enumerate(SCRIPT):
+            await simulation.publish("a", function, *params, key=f"k{number}")
+            outcome = await simulation.result(f"k{number}", within_s=200)
+            told = outcome.get("result")
+            assert told == expected or (function == "ask" and int(told) >= int(expected)), outcome
+        values = [
+            (await simulation.invoke(name, "get", key=f"get-{name}"))["result"]
+            for name in ("a", "b", "c", "part-0", "part-1", "part-2")
+        ]
+        # Each call has been executed once by its callee, whoever died.
+        assert values == [91, 7, 7, 1, 2, 3], values
+        for name in ("b", "c", "part-0"):
+            log = await simulation.log(name)
+            keys = [entry["idempotency-key"] for entry in log if "sequence" in entry]
+            assert len(keys) == len(set(keys))
+        reviver.cancel()
+        return doomed.broker.journal.appends, kinds(await simulation.log("a"))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("append", range(1, APPENDS_AT_MOST))
+def test_a_crash_around_an_append_of_caller_or_callee_changes_nothing(
+    append: int, when: str
+) -> None:
+    appends, _ = run(_run_script(1, (append, when)))
+    if append > appends:
+        pytest.skip(f"the script makes {appends} appends")
+
+
+@pytest.mark.parametrize("append", range(1, 20, 2))
+def test_a_crash_of_one_of_two_executors_changes_nothing(append: int) -> None:
+    run(_run_script(2, (append, "after")))
+
+
+def test_the_script_makes_enough_appends_to_be_worth_crashing() -> None:
+    appends, entries = run(_run_script(1, None))
+    assert 40 <= appends < APPENDS_AT_MOST, appends
+    assert entries.count("suspend") == 2
+
+
+def test_waiting_for_an_answer_takes_no_memory_and_no_pending_delivery() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            await simulation.publish("a", "ask", "b", "nap", HOUR_MS, key="k1")
+            await asyncio.sleep(60)
+            assert node.executor.describe().workers == 0
+            log = await simulation.log("a")
+            assert kinds(log)[-1] == "suspend"
+            assert log[-1]["waits-for"] == [3]
+            node.kill()
+            await asyncio.sleep(2 * HOUR_MS / 1_000)
+            simulation.start()
+            assert int((await simulation.result("k1"))["result"]) >= HOUR_MS
+
+    run(main())
+
+
+def test_a_caller_that_waits_in_memory_holds_no_delivery() -> None:
+    async def main() -> None:
+        async with Simulation(suspend_after_s=3_600.0) as simulation:
+            node = simulation.start()
+            await simulation.publish("a", "ask", "b", "nap", 1_800_000, key="k1")
+            await asyncio.sleep(60)
+            assert node.executor.describe().workers == 2
+            (partition,) = [
+                each
+                for each in node.executor._partitions.values()
+                if any(worker.worker == "a" for worker in each.workers)
+            ]
+            waiting = next(worker for worker in partition.workers if worker.worker == "a")
+            assert partition.is_settled(waiting)
+            # Neither is what queues up behind it lost when the executor dies.
+            await simulation.publish("a", "add", 5, key="behind")
+            await asyncio.sleep(1)
+            assert partition.is_settled(waiting)
+            node.kill()
+            simulation.start()
+            assert (await simulation.result("k1", within_s=3_600))["result"] == "1800000"
+            assert (await simulation.result("behind"))["result"] == 6
+
+    run(main())
+
+
+@pytest.mark.parametrize("function", ["trap", "nope"])
+def test_the_failure_of_the_callee_is_an_error_that_the_caller_can_read(function: str) -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            simulation.start()
+            outcome = await simulation.invoke("a", "ask", "b", function, 1, key="k1")
+            kind = {"trap": "remote-internal-error: trap", "nope": "not-found: unknown-function"}
+            assert outcome["result"].startswith(kind[function])
+            assert (await simulation.invoke("a", "get", key="k2"))["result"] == 1
+
+    run(main())
+
+
+def test_a_callee_that_is_deleted_answers_what_waits_for_it() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            simulation.start()
+            await simulation.publish("a", "ask", "b", "nap", HOUR_MS, key="running")
+            await asyncio.sleep(30)
+            await simulation.publish("c", "ask", "b", "add", 1, key="queued")
+            await asyncio.sleep(30)
+            await simulation.command("b", {"command": "delete"})
+            for key in ("running", "queued"):
+                outcome = await simulation.result(key)
+                assert outcome["result"].startswith("remote-internal-error: deleted"), outcome
+
+    run(main())
+
+
+def test_answers_that_are_late_foreign_or_doubled_are_ignored() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            await simulation.publish("a", "ask", "b", "nap", 5_000, key="k1")
+            await asyncio.sleep(1)
+            incarnation = (await simulation.log("a"))[0]["incarnation"]
+
+            async def answer(number: int, index: int, incarnation: str) -> None:
+                body = {"type": "reply", "index": index, "incarnation": incarnation, "result": 1}
+                await simulation.client.journal.publish(
+                    subjects.reply(COMPONENT, "a"),
+                    json.dumps(body).encode(),
+                    message_id=f"forged-{number}",
+                )
+
+            await answer(1, 3, "another")
+            await answer(2, 1, incarnation)
+            await simulation.client.journal.publish(
+                subjects.reply(COMPONENT, "a"), b"\xff nonsense", message_id="nonsense"
+            )
+            assert (await simulation.result("k1"))["result"] == "5000"
+            await answer(3, 3, incarnation)
+            node.kill()
+            simulation.start()
+            assert (await simulation.invoke("a", "get", key="k2"))["result"] == 1
+            # Nor does one create a worker.
+            await simulation.client.journal.publish(
+                subjects.reply(COMPONENT, "z"),
+                b'{"type": "reply", "index": 3, "incarnation": "1"}',
+                message_id="nobody",
+            )
+            await asyncio.sleep(5)
+            assert await simulation.log("z") == []
+
+    run(main())
+
+
+def test_a_deleted_caller_does_not_get_the_answer_of_its_predecessor() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            simulation.start()
+            await simulation.publish("a", "ask", "b", "nap", 60_000, key="k1")
+            await asyncio.sleep(5)
+            await simulation.command("a", {"command": "delete"})
+            outcome = await simulation.invoke("a", "ask", "c", "nap", 58_000, key="k2")
+            assert outcome["result"] == "58000"
+            assert (await simulation.invoke("b", "get", key="k3"))["result"] == 1
+
+    run(main())
+
+
+def test_calls_without_waiting_arrive_in_their_order() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            node.broker.journal.crash_at = (4, "after")
+            await simulation.publish("a", "tell", "b", 50, key="k1")
+            await asyncio.wait({node.task})
+            simulation.start()
+            await simulation.result("k1")
+            await asyncio.sleep(30)
+            log = await simulation.log("b")
+            steps = [entry for entry in log if entry["type"] == "exported-function-completed"]
+            assert [step["result"] for step in steps] == [0] * 50
+            asked = [entry["params"] for entry in log if "params" in entry]
+            assert asked == [[1, number] for number in range(1, 51)]
+
+    run(main())
+
+
+def test_a_chain_of_calls_that_comes_back_is_refused_at_once() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            simulation.start()
+            outcome = await simulation.invoke("a", "ask", "a", "get", 0, key="k1")
+            assert "deadlock" in outcome["result"]
+            assert "counter/a → counter/a" in outcome["result"]
+
+    run(main())
+
+
+def test_an_executor_that_leaves_lets_waiting_callers_go() -> None:
+    async def main() -> None:
+        async with Simulation(suspend_after_s=3_600.0) as simulation:
+            node = simulation.start()
+            await simulation.publish("a", "ask", "b", "nap", 60_000, key="k1")
+            await asyncio.sleep(5)
+            simulation.start()
+            await node.stop()
+            assert (await simulation.result("k1", within_s=200))["result"] == "60000"
+            assert "suspend" not in kinds(await simulation.log("a"))
+
+    run(main())
+
+
+@pytest.mark.parametrize("crash", [None, 2, 3, 4])
+def test_a_scheduled_call_runs_once_after_any_downtime_unless_it_is_cancelled(
+    crash: int | None,
+) -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            if crash is not None:
+                node.broker.journal.crash_at = (crash, "after")
+                reviver = asyncio.create_task(asyncio.wait({node.task}))
+                reviver.add_done_callback(lambda _: simulation.start())
+            await simulation.invoke("a", "later", "b", HOUR_MS, 5, 0, key="kept")
+            await simulation.invoke("a", "later", "b", HOUR_MS, 70, 1, key="cancelled")
+            assert await simulation.log("b") == []
+            for each in simulation.nodes:
+                each.kill()
+            await asyncio.sleep(2 * HOUR_MS / 1_000)
+            simulation.start()
+            await asyncio.sleep(30)
+            assert (await simulation.invoke("b", "get", key="k"))["result"] == 5
+            assert kinds(await simulation.log("b")).count("exported-function-invoked") == 2
+
+    run(main())
+
+
+def test_a_call_has_a_time_limit_if_the_operator_sets_one() -> None:
+    async def main() -> None:
+        async with Simulation(call_timeout_s=30.0) as simulation:
+            node = simulation.start()
+            await simulation.publish("a", "ask", "b", "nap", HOUR_MS, key="k1")
+            await asyncio.sleep(15)
+            node.kill()
+            simulation.start()
+            outcome = await simulation.result("k1")
+            assert outcome["result"].startswith("remote-internal-error: timed-out")
+            await asyncio.sleep(2 * HOUR_MS / 1_000)
+            assert (await simulation.invoke("a", "get", key="k2"))["result"] == 1
+
+    run(main())
