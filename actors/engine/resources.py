@@ -56,6 +56,16 @@ class GuestResource:
         self._representation = None
         return representation
 
+    def moved_to(self, store: Store) -> "GuestResource":
+        """Return the same resource as another store has it, which was restored from this one's.
+
+        Raises:
+            ValueError: gone or borrowed.
+        """
+        if self._representation is None or not self._is_own:
+            raise ValueError("only a living resource of one's own can go on elsewhere")
+        return GuestResource(store, self._resource, self._representation, is_own=True)
+
     def release(self) -> None:
         """End a borrow."""
         self._representation = None
