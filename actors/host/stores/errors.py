@@ -1,4 +1,7 @@
-"""Why a store refuses what a guest asks for: an answer to the guest, never another attempt."""
+"""Why a store refuses what a guest asks for.
+
+StoreError    an answer to the guest, the same for another attempt: terminal
+"""
 
 from actors.host.stores.limits import (
     BATCH_KEYS_MAX,
