@@ -17,6 +17,7 @@ from actors.options import ExecutorOptions
 from actors.programs import Prepared
 from actors.remote import Remote
 from actors.waiting import Waiting
+from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked
 from oplog.replay import Cursor
 from wit.values import Value
@@ -50,6 +51,7 @@ class Guest:
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
         stores: SharedStores,
+        attempts: Attempts,
         waiting: Waiting,
         remote: Remote,
     ) -> "Guest":
@@ -60,7 +62,7 @@ class Guest:
         """
         created = ledger.created
         assert created is not None, "a guest belongs to a created worker"
-        journal = WorkerJournal(replay, ledger, references)
+        journal = WorkerJournal(replay, ledger, references, attempts)
         context = WorkerContext(
             ledger.id,
             journal=journal,
