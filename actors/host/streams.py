@@ -12,6 +12,7 @@ from msgspec import Struct
 from actors.engine.errors import GuestTrap
 from actors.host.context import HostContext, OutputStream
 from actors.host.pollable import Always, Pollable
+from actors.host.saving import saveable, saveable_struct
 from wit.values import Value, err, ok
 
 __all__ = [
@@ -36,6 +37,7 @@ WRITE_BYTES_MAX: Final = 64 * 1024
 CLOSED: Final[Value] = err(("closed", None))
 
 
+@saveable_struct("io/error")
 class IoError(Struct, frozen=True):
     """The resource `error`, with the error code of the interface that it comes from."""
 
@@ -102,6 +104,7 @@ class OutputSink(ABC):
         del context
 
 
+@saveable("io/closed-input")
 @final
 class ClosedInput(InputSource):
     """At its end from the start: the stdin of a worker."""
@@ -112,6 +115,8 @@ class ClosedInput(InputSource):
         return CLOSED
 
 
+@saveable("io/console-output", "stream")
+@saveable("http/bytes", "_data", "_position")
 @final
 class BytesSource(InputSource):
     """Bytes that are all here."""

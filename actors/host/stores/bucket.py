@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from actors.host.context import HostContext
 from actors.host.interface import Kind
+from actors.host.saving import saveable, saveable_struct
 from actors.host.stores.errors import (
     StoreError,
     check_batch,
@@ -40,6 +41,7 @@ _SEEN: Final = RecordType(
 )
 
 
+@saveable_struct("stores/seen")
 class Seen(Struct, frozen=True):
     """A value as it was seen; `write_id` is for the one write that is to replace it."""
 
@@ -50,6 +52,7 @@ class Seen(Struct, frozen=True):
     write_id: str
 
 
+@saveable("stores/bucket", "name")
 @final
 class SharedBucket:
     """The resource `bucket`.

@@ -1,9 +1,9 @@
 """Values on their way out of a guest and into it."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias, final
+from typing import Protocol, final
 
 from actors.host.context import HostContext
+from actors.host.saving import saveable
 from actors.host.streams import (
     CLOSED,
     WRITE_BYTES_MAX,
@@ -15,11 +15,18 @@ from actors.host.streams import (
 )
 from wit.values import Value, ok
 
-__all__ = ["Incoming", "Outgoing", "OutgoingSink", "Save"]
-
-Save: TypeAlias = Callable[[HostContext, bytes], Awaitable[None]]
+__all__ = ["Incoming", "Outgoing", "OutgoingSink", "Place"]
 
 
+class Place(Protocol):
+    """Where a value is stored. Its class says how it is saved."""
+
+    async def store(self, context: HostContext, data: bytes) -> None:
+        """Store the value."""
+        ...
+
+
+@saveable("stores/incoming", "data")
 @final
 class Incoming:
     """The resource `incoming-value`."""
@@ -32,17 +39,17 @@ class Incoming:
         return BytesSource(self.data)
 
 
+@saveable("stores/outgoing", "limit", "place", "data", "_is_open")
 @final
 class Outgoing:
-    """The resource `outgoing-value`: at most `limit` bytes. `save`, if any, stores them.
+    """The resource `outgoing-value`: at most `limit` bytes.
 
-    It is called with what is there by every flush of the stream that waits, and by a write of the
-    whole.
+    With a `place` it is stored there by a write of the whole, and by every flush that waits.
     """
 
-    def __init__(self, limit: int, save: Save | None = None) -> None:
+    def __init__(self, limit: int, place: Place | None = None) -> None:
         self.limit = limit
-        self.save = save
+        self.place = place
         self.data = bytearray()
         self._is_open = False
 
@@ -58,6 +65,7 @@ class Outgoing:
         return OutgoingSink(self)
 
 
+@saveable("stores/outgoing-sink", "_value", "_is_broken")
 @final
 class OutgoingSink(OutputSink):
     """The stream by which a guest writes a value."""
@@ -85,6 +93,6 @@ class OutgoingSink(OutputSink):
 
     async def blocking_flush(self, context: HostContext) -> Value:
         """Store what is there, if it is known where."""
-        if self._value.save is not None and not self._is_broken:
-            await self._value.save(context, bytes(self._value.data))
+        if self._value.place is not None and not self._is_broken:
+            await self._value.place.store(context, bytes(self._value.data))
         return ok()

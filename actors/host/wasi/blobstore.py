@@ -9,6 +9,7 @@ from typing import Final, final
 
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
+from actors.host.saving import saveable
 from actors.host.stores.errors import (
     StoreError,
     check_batch,
@@ -34,6 +35,7 @@ _NAMES: Final = ListType(Primitive.STRING)
 _PACKAGE: Final = "wasi:blobstore/"
 
 
+@saveable("blobstore/container", "name")
 @final
 class Container:
     """The resource `container`."""
@@ -46,6 +48,7 @@ class Container:
         return context.stores.containers.open(self.name)
 
 
+@saveable("blobstore/names", "_names", "_position")
 @final
 class Names:
     """The resource `stream-object-names`: a list and how far it was read."""

@@ -10,6 +10,7 @@ from typing import Final, final
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
 from actors.host.pollable import Always, Pollable
+from actors.host.saving import refuses, saveable
 from actors.host.stores.bucket import CACHE_PREFIX, SharedBucket
 from actors.host.stores.limits import BUCKET_NAME_BYTES_MAX, VALUE_BYTES_MAX
 from actors.host.stores.values import Incoming, Outgoing
@@ -30,6 +31,7 @@ _FUTURES: Final = (
 )
 
 
+@refuses("the future of a cache call is held")
 @final
 class Future:
     """All four futures: a result that is there."""
@@ -45,12 +47,27 @@ class Future:
         return some(ok(value() if callable(value) else value))
 
 
+@saveable("keyvalue/vacancy", "key")
 @final
 class Vacancy:
     """The resource `vacancy`: a key without a value."""
 
     def __init__(self, key: str) -> None:
         self.key = key
+
+
+@saveable("keyvalue/cache-place", "_key", "_ttl_s")
+@final
+class CachePlace:
+    """A key that a value will be stored at."""
+
+    def __init__(self, key: str, ttl_s: int | None) -> None:
+        self._key = key
+        self._ttl_s = ttl_s
+
+    async def store(self, context: HostContext, data: bytes) -> None:
+        """Store the value. Errors stay in the log: there is no way to answer with one."""
+        await _store(context, f"{_NAME}vacancy-fill", self._key, data, self._ttl_s)
 
 
 def _bucket(context: HostContext) -> SharedBucket:
@@ -122,12 +139,7 @@ async def delete(context: HostContext, key: str) -> Future:
 def fill(context: HostContext, vacancy: Vacancy, ttl_ms: Value) -> Outgoing:
     """Return a value that is stored when it is written at once, or its stream flushed."""
     del context
-    ttl_s = _ttl_s(ttl_ms)
-
-    async def save(at: HostContext, data: bytes) -> None:
-        await _store(at, f"{_NAME}vacancy-fill", vacancy.key, data, ttl_s)
-
-    return Outgoing(VALUE_BYTES_MAX, save)
+    return Outgoing(VALUE_BYTES_MAX, CachePlace(vacancy.key, _ttl_s(ttl_ms)))
 
 
 async def _store(

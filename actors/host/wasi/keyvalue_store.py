@@ -6,6 +6,7 @@ from typing import Final, final
 
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
+from actors.host.saving import saveable
 from actors.host.stores.bucket import Seen, SharedBucket, look, write_after
 from actors.host.stores.errors import StoreError
 from actors.host.stores.limits import KEYS_PER_PAGE
@@ -21,6 +22,7 @@ ATOMICS = HostInterface("wasi:keyvalue/atomics", version=_VERSION)
 BATCH = HostInterface("wasi:keyvalue/batch", version=_VERSION)
 
 
+@saveable("keyvalue/cas", "seen")
 @final
 class Cas:
     """The resource `cas`."""

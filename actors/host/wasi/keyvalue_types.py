@@ -5,6 +5,7 @@ from typing import Final, final
 
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
+from actors.host.saving import saveable
 from actors.host.stores.bucket import SharedBucket
 from actors.host.stores.errors import StoreError, check_value
 from actors.host.stores.limits import VALUE_BYTES_MAX
@@ -30,6 +31,7 @@ ERROR = HostInterface("wasi:keyvalue/wasi-keyvalue-error", version=VERSION)
 TYPES = HostInterface("wasi:keyvalue/types", version=VERSION)
 
 
+@saveable("keyvalue/error", "message")
 @final
 class KeyvalueError:
     """The resource `error`."""
@@ -129,8 +131,8 @@ async def write_body_sync(context: HostContext, value: Outgoing, body: bytes) ->
     except StoreError as error:
         return err(KeyvalueError(str(error)))
     value.replace(body)
-    if value.save is not None:
-        await value.save(context, body)
+    if value.place is not None:
+        await value.place.store(context, body)
     return ok()
 
 
