@@ -115,7 +115,6 @@ class ClosedInput(InputSource):
         return CLOSED
 
 
-@saveable("io/console-output", "stream")
 @saveable("http/bytes", "_data", "_position")
 @final
 class BytesSource(InputSource):
@@ -135,6 +134,7 @@ class BytesSource(InputSource):
         return ok(piece)
 
 
+@saveable("io/console-output", "stream")
 @final
 class ConsoleOutput(OutputSink):
     """The stdout or stderr of a worker. Never full and never failing."""
