@@ -12,7 +12,14 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from actors.clock import WorkerClock
 from actors.durability import begin_batch, end_batch, step, waiting_step
 from actors.errors import SuspendGuest
-from actors.host.context import Answered, CallRequest, LogLevel, OutputStream, Refused
+from actors.host.context import (
+    Answered,
+    CallRequest,
+    LogLevel,
+    OutputStream,
+    Refused,
+    SharedStores,
+)
 from actors.host.interface import Kind
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
@@ -55,6 +62,7 @@ class WorkerContext:
         arguments: Sequence[str],
         environment: Sequence[tuple[str, str]],
         suspend_after_s: float,
+        stores: SharedStores,
         waiting: Waiting,
         remote: Remote,
         entropy: Callable[[int], bytes] = os.urandom,
@@ -65,6 +73,7 @@ class WorkerContext:
         self.clock = clock
         self.arguments = arguments
         self.environment = environment
+        self.stores = stores
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
         self._remote = remote

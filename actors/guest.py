@@ -9,6 +9,7 @@ from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
 from actors.engine.port import Instance, Limits
 from actors.guest_resources import GuestResources
+from actors.host.context import SharedStores
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
 from actors.identity import WorkerId
@@ -53,6 +54,7 @@ class Guest:
         replay: Cursor,
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
+        stores: SharedStores,
         attempts: Attempts,
         waiting: Waiting,
         remote: Remote,
@@ -72,6 +74,7 @@ class Guest:
             arguments=created.args,
             environment=created.env,
             suspend_after_s=options.suspend_after_s,
+            stores=stores,
             waiting=waiting,
             remote=remote,
         )
@@ -100,7 +103,7 @@ class Guest:
         if bound.drops:
             await self._instance.drop(arguments[0])
             return UNSET
-        value = await self._instance.call(bound.function, arguments)
+        value = await bound.run(self._instance, self._context, bound.function, arguments)
         return bound.encode_result(value, self.resources)
 
     def recall(self, invoked: ExportedFunctionInvoked) -> tuple[BoundFunction, list[Value]]:

@@ -293,6 +293,7 @@ class Life:
                     replay=cursor,
                     references=self._references,
                     options=self._services.options,
+                    stores=self._services.broker,
                     attempts=self._past.attempts,
                     waiting=self.waiting,
                     remote=Remote(

@@ -11,6 +11,7 @@ from actors.api.errors import ApiError
 from actors.api.routes import Routes, route
 from actors.components import Check, ComponentRecord, ComponentStore, Upload, UsersOf
 from actors.engine.errors import ComponentError
+from actors.virtual import with_virtual_exports
 from broker.ports import Request, Signals
 from wit.names import visible_exports
 from wit.signatures import declarations, export_signatures
@@ -120,7 +121,7 @@ class ComponentApi:
             component = await self._store.load(record)
         except ComponentError as error:
             raise ApiError("bad-component", f"component {record.name!r}: {error}") from error
-        return record, component.world
+        return record, with_virtual_exports(component.world)
 
     async def _delete(self, body: DeleteComponent, _request: Request) -> object:
         deleted = await self._store.delete(

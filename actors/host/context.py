@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.host.interface import Kind
+from broker.ports import Bucket, Containers
 from wit.types import Type
 from wit.values import Value
 
@@ -24,6 +25,7 @@ __all__ = [
     "LogLevel",
     "OutputStream",
     "Refused",
+    "SharedStores",
 ]
 
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
@@ -78,6 +80,19 @@ class Clock(Protocol):
         ...
 
 
+class SharedStores(Protocol):
+    """What all workers share."""
+
+    def keyvalue(self, name: str) -> Bucket:
+        """Return a bucket by its name."""
+        ...
+
+    @property
+    def containers(self) -> Containers:
+        """Large objects."""
+        ...
+
+
 class HostContext(Protocol):
     """One worker instance, as its host functions see it."""
 
@@ -104,6 +119,11 @@ class HostContext(Protocol):
     @property
     def clock(self) -> Clock:
         """The worker's time."""
+        ...
+
+    @property
+    def stores(self) -> SharedStores:
+        """What all workers share. Only for what is not replayed."""
         ...
 
     @property

@@ -82,6 +82,11 @@ def py(code: str, answer: Any = None, *, raises: str | None = None) -> Step:
     return Step("api/run", (code,), {"err": raises} if raises else {"ok": _Json(answer)})
 
 
+def http(request: Mapping[str, Any], answer: Any) -> Step:
+    """A step of any guest that answers HTTP: a request, and the response or error."""
+    return Step("wasi:http/incoming-handler.{handle}", (request,), answer)
+
+
 class _Json(Struct, frozen=True):
     """A text that holds this as JSON."""
 
@@ -241,9 +246,14 @@ async def _play(
         assert "error" not in outcome, f"step {number}, {step.params}: {outcome['error']}"
         told = outcome.get("result")
         assert _fits(told, step.answer, names), (
-            f"step {number}, {step.function}{tuple(params)}: answered {told!r}, "
-            f"expected {step.answer!r} with {names!r}"
+            f"step {number}, {step.function}{_brief(params)}: answered {_brief(told)}, "
+            f"expected {_brief(step.answer)} with {_brief(names)}"
         )
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 1_000 else f"{text[:1_000]}…"
 
 
 def _filled(parameter: Any, outside: Outside) -> Any:
@@ -285,7 +295,7 @@ def _check_effects(row: Row, outside: Outside, *, crashed: bool) -> None:
 
 async def _check_buckets(row: Row, simulation: Simulation) -> None:
     for name, wanted in row.bucket.items():
-        bucket = await simulation.client.open_bucket(name)
+        bucket = simulation.client.keyvalue(name)
         found = {}
         for key in await bucket.keys():
             entry = await bucket.get(key)
