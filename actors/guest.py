@@ -18,6 +18,7 @@ from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
 from actors.remote import Remote
+from actors.tracing import Tracing
 from actors.waiting import Waiting
 from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked
@@ -58,6 +59,7 @@ class Guest:
         attempts: Attempts,
         waiting: Waiting,
         remote: Remote,
+        tracing: Tracing,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
@@ -77,6 +79,7 @@ class Guest:
             stores=stores,
             waiting=waiting,
             remote=remote,
+            tracing=tracing,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)

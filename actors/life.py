@@ -301,6 +301,7 @@ class Life:
                         self._services.programs.components,
                         timeout_s=self._services.options.call_timeout_s,
                     ),
+                    tracing=self._services.tracing,
                 )
             self._services.residency.entered(self._resident)
             return self._guest

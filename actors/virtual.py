@@ -127,7 +127,7 @@ def _scheme(text: str) -> Value:
 
 
 def _fields(option: Value) -> FieldList:
-    given = [] if option is None else option[0]
+    given: list[tuple[str, str]] = [] if option is None else option[0]
     entries = [(name, value.encode("latin-1", "replace")) for name, value in given]
     if not is_well_formed(entries):
         raise simple("HTTP-protocol-error")
