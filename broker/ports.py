@@ -401,6 +401,11 @@ class Broker(Protocol):
         """Large objects of the users' own."""
         ...
 
+    @property
+    def code(self) -> Blobs:
+        """What executors compiled: native code, which nobody else may write."""
+        ...
+
     def consumer(
         self,
         partition: int,

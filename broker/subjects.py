@@ -12,6 +12,7 @@ from typing import Final
 __all__ = [
     "API",
     "BLOBS_BUCKET",
+    "CODE_BUCKET",
     "COMPONENTS_BUCKET",
     "CONTAINER_PREFIX",
     "KEYVALUE_BUCKET",
@@ -47,6 +48,7 @@ BLOBS_BUCKET: Final = "SHEM_BLOBS"
 # object store for each of their containers.
 KEYVALUE_BUCKET: Final = "SHEM_KEYVALUE"
 CONTAINER_PREFIX: Final = "SHEM_BLOBSTORE_"
+CODE_BUCKET: Final = "SHEM_CODE"
 API: Final = "shem.api"
 
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_:@-")

@@ -66,6 +66,7 @@ class JetStreamBroker:
         self._workers = JetStreamBucket(api, subjects.WORKERS_BUCKET, self._spawn)
         self._blobs = JetStreamBlobs(api, subjects.BLOBS_BUCKET)
         self._containers = JetStreamContainers(api, replicas=shape.replicas)
+        self._code = JetStreamBlobs(api, subjects.CODE_BUCKET)
         self._consumers: list[JetStreamConsumer] = []
         self._hooks: list[Callable[[], Awaitable[None]]] = []
         self._wire.on_up(self._link_up)
@@ -123,6 +124,11 @@ class JetStreamBroker:
     def containers(self) -> JetStreamContainers:
         """Large objects of the users' own."""
         return self._containers
+
+    @property
+    def code(self) -> JetStreamBlobs:
+        """What executors compiled: native code, which nobody else may write."""
+        return self._code
 
     def consumer(
         self,

@@ -21,6 +21,7 @@ from broker.layout import (
 )
 from broker.subjects import (
     BLOBS_BUCKET,
+    CODE_BUCKET,
     COMPONENTS_BUCKET,
     KEYVALUE_BUCKET,
     MEMBERS_BUCKET,
@@ -113,7 +114,8 @@ class Setup:
             await self._ensure(f"KV_{bucket}", _bucket_config(bucket, replicas))
         keyvalue = {**_bucket_config(KEYVALUE_BUCKET, replicas), "max_msgs_per_subject": _HISTORY}
         await self._ensure(f"KV_{KEYVALUE_BUCKET}", keyvalue)
-        await self._ensure(f"OBJ_{BLOBS_BUCKET}", blobs_config(BLOBS_BUCKET, replicas))
+        for bucket in (BLOBS_BUCKET, CODE_BUCKET):
+            await self._ensure(f"OBJ_{bucket}", blobs_config(bucket, replicas))
         return shape
 
     def _check_version(self) -> None:

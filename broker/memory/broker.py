@@ -39,6 +39,7 @@ class MemoryCluster:
         self.blobs = BlobStore()
         self.keyvalue: dict[str, BucketStore] = {}
         self.containers: dict[str, ContainerStore] = {}
+        self.code = BlobStore()
         self.switch = Switch()
         self._partitions: dict[int, Partition] = {}
         self.stream.on_store(self._stored)
@@ -78,6 +79,7 @@ class MemoryBroker:
         }
         self._blobs = MemoryBlobs(cluster.blobs, self._link)
         self._containers = MemoryContainers(cluster.containers, cluster.clock, self._link)
+        self._code = MemoryBlobs(cluster.code, self._link)
         self._consumers: list[MemoryConsumer] = []
         self._hooks: list[Callable[[], Awaitable[None]]] = []
 
@@ -131,6 +133,11 @@ class MemoryBroker:
     def containers(self) -> MemoryContainers:
         """Large objects of the users' own."""
         return self._containers
+
+    @property
+    def code(self) -> MemoryBlobs:
+        """What executors compiled: native code, which nobody else may write."""
+        return self._code
 
     def consumer(
         self,
