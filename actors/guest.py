@@ -10,6 +10,7 @@ from actors.context import WorkerContext
 from actors.engine.port import Instance, Limits
 from actors.guest_resources import GuestResources
 from actors.host.context import SharedStores
+from actors.host.files.filesystem import FileSystem
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
 from actors.identity import WorkerId
@@ -89,6 +90,12 @@ class Guest:
             context.close()
             raise
         return Guest(instance, context, calls=prepared.calls, references=references)
+
+    @property
+    def files(self) -> FileSystem:
+        """Its files."""
+        filesystem: FileSystem = self._context.state[FILES]
+        return filesystem
 
     @property
     def memory_bytes(self) -> int:
