@@ -74,6 +74,9 @@ chaos: setup ## random load under random faults: make chaos SEED=7 SECONDS=120 N
 fuzz: setup ## random changes to everything that is parsed: make fuzz SEED=7 SECONDS=300 TARGETS="wit wave"
 	@$(BIN)/python -m tests.fuzz.run --seed $(SEED) --seconds $(SECONDS) $(TARGETS)
 
+http-load: setup ## 10,000 requests of 100 guests, 5% of the connections cut: make http-load SEED=7
+	@$(BIN)/python -m tests.replay.http_load --seed $(SEED)
+
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock

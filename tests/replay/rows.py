@@ -75,7 +75,10 @@ HOSTILE = (
                 "[caught(all).name, len(kept) > 9000]",
                 ["INSUFFICIENT_MEMORY", True],
             ),
-            py("for one in kept: one.__exit__(None, None, None)\nkept.clear(); again(); len(kept)", 1),
+            py(
+                "for one in kept: one.__exit__(None, None, None)\nkept.clear(); again(); len(kept)",
+                1,
+            ),
         ),
     ),
     Row(
