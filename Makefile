@@ -10,6 +10,7 @@ PACKAGES := actors broker gateway oplog rib shem wit
 JOBS ?= 2
 SEED ?= 1
 SECONDS ?= 60
+SOAK_SECONDS ?= 1200
 NODES ?= 1
 TESTS ?= tests
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
@@ -19,7 +20,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench chaos fuzz lock clean distclean
+.PHONY: help setup demo test check format bench chaos http-load fuzz fuzzcomponents soak lock clean distclean
 
 help: ## list the targets
 	@echo "Shem: WebAssembly components as durable workers on NATS JetStream."
@@ -76,6 +77,12 @@ fuzz: setup ## random changes to everything that is parsed: make fuzz SEED=7 SEC
 
 http-load: setup ## 10,000 requests of 100 guests, 5% of the connections cut: make http-load SEED=7
 	@$(BIN)/python -m tests.replay.http_load --seed $(SEED)
+
+fuzzcomponents: setup ## mutated components, against wasmtime's verdicts: SEED=7 SECONDS=300
+	@$(BIN)/python -m tests.fuzz.engine --seed $(SEED) --seconds $(SECONDS) --oracle
+
+soak: setup ## twenty minutes of instances that come and go: SOAK_SECONDS=1200
+	@$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate \
