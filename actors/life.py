@@ -30,7 +30,7 @@ from actors.mailbox import Mailbox
 from actors.message import Envelope, understand
 from actors.outcome import Outcome
 from actors.programs import Prepared
-from actors.recovery import Recovered, recover
+from actors.recovery import Recovered, cursor_of, recover
 from actors.remote import Remote
 from actors.residency import Evictable
 from actors.services import Services
@@ -44,9 +44,7 @@ from broker.ports import Message
 from oplog import payloads
 from oplog.commit import Marks
 from oplog.entries import Failure
-from oplog.replay import Cursor, Start
 from oplog.snapshots import sweep_snapshots
-from oplog.status import StatusFold
 from oplog.tombstone import bury
 
 __all__ = ["Life", "Next"]
@@ -284,7 +282,7 @@ class Life:
         self.ledger.outbox.calls = prepared.calls
         override = self._services.options.snapshots
         self._snapshots.policy = prepared.policy if override is None else parse_policy(override)
-        cursor = self._cursor()
+        cursor = cursor_of(self._loaded, self._past, self._saved)
         session = Session(
             self.ledger,
             self.mailbox,
@@ -342,18 +340,6 @@ class Life:
         except TimeoutError:
             await self._snapshots.while_idle(guest)
         await self._event.wait()
-
-    def _cursor(self) -> Cursor:
-        base, saved, past = self._loaded.base, self._saved, self._past
-        start = None
-        if base is not None and saved is not None:
-            start = Start(
-                created=base.created,
-                index=saved.consumed_index,
-                consumed_ms=saved.consumed_ms,
-                status=StatusFold.resumed(base.status),
-            )
-        return Cursor(self._loaded.commits(), past.plan, past.attempts.cut(), start)
 
     async def _reject_snapshot(self, reason: str) -> None:
         base = self._loaded.base

@@ -11,9 +11,11 @@ from actors.past import Past
 from actors.saved_worker import SavedWorker, fetch
 from broker.ports import Broker
 from oplog.reader import LoadedLog, load, load_from
+from oplog.replay import Cursor, Start
 from oplog.snapshots import Base, read_pointer
+from oplog.status import StatusFold
 
-__all__ = ["Recovered", "recover"]
+__all__ = ["Recovered", "cursor_of", "recover"]
 
 log = structlog.get_logger(__name__)
 
@@ -65,3 +67,16 @@ async def recover(broker: Broker, address: Address, *, rejected: AbstractSet[str
         pointer_sequence=sequence,
         problem=problem,
     )
+
+
+def cursor_of(loaded: LoadedLog, past: Past, saved: SavedWorker | None) -> Cursor:
+    """Return the replay of a log, from the snapshot on that it begins at."""
+    start = None
+    if loaded.base is not None and saved is not None:
+        start = Start(
+            created=loaded.base.created,
+            index=saved.consumed_index,
+            consumed_ms=saved.consumed_ms,
+            status=StatusFold.resumed(loaded.base.status),
+        )
+    return Cursor(loaded.commits(), past.plan, past.attempts.cut(), start)

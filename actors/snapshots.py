@@ -7,6 +7,7 @@ its worker, the entry a hint. What cannot be saved is recorded with its reason a
 again until the worker has done as much once more.
 """
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable
@@ -94,6 +95,8 @@ class Snapshots:
     async def _take(self, guest: Guest) -> None:
         ledger = self._ledger
         await ledger.writer.flush()
+        # What the commit caused leaves first: copying the guest takes the loop for a while.
+        await asyncio.sleep(0)
         if not ledger.is_quiet or ledger.running is not None:
             # A schedule is on its way: its entry would be behind the snapshot and never sent again.
             return
