@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.clock import WorkerClock
-from actors.durability import step, waiting_step
+from actors.durability import begin_batch, end_batch, step, waiting_step
 from actors.errors import SuspendGuest
 from actors.host.context import Answered, CallRequest, LogLevel, OutputStream, Refused
 from actors.host.interface import Kind
@@ -105,15 +105,37 @@ class WorkerContext:
         """Unix time of the newest entry that replay consumes, in nanoseconds."""
         return self.journal.recorded_ms * 1_000_000
 
-    def record(self, name: str, kind: Kind, type_: Type, live: Callable[[], Any]) -> Any:
+    def begin_batch(self, name: str) -> int:
+        """Begin something outside that takes several steps; return the index that names it."""
+        return begin_batch(self.journal, name)
+
+    def end_batch(self, begin: int) -> None:
+        """End a batch."""
+        end_batch(self.journal, begin)
+
+    def record(
+        self,
+        name: str,
+        kind: Kind,
+        type_: Type,
+        live: Callable[[], Any],
+        *,
+        begin: int | None = None,
+    ) -> Any:
         """Return what `live()` returns, recorded; at replay the recorded value."""
-        return step(self.journal, name, kind, type_, live)
+        return step(self.journal, name, kind, type_, live, begin=begin)
 
     async def record_wait(
-        self, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Any]]
+        self,
+        name: str,
+        kind: Kind,
+        type_: Type,
+        live: Callable[[], Awaitable[Any]],
+        *,
+        begin: int | None = None,
     ) -> Any:
         """Like `record`, for what has to wait."""
-        return await waiting_step(self.journal, name, kind, type_, live)
+        return await waiting_step(self.journal, name, kind, type_, live, begin=begin)
 
     async def ask(
         self,
@@ -140,6 +162,12 @@ class WorkerContext:
     async def call(self, name: str, request: CallRequest) -> int | Refused:
         """Call another worker."""
         return await self.ask(name, request.params, lambda: self._remote.prepare(request))
+
+    def tell(self, name: str, request: CallRequest) -> None:
+        """Call another worker by its component's name, without waiting for anything."""
+        if self.journal.answer(name, request.params) is None:
+            asks = self._remote.tell(request)
+            self.journal.ask(name, Kind.WRITE_REMOTE.value, request.params, _NOTHING, asks)
 
     def is_answered(self, index: int) -> bool:
         """Whether the answer to entry `index` is there, or its time is over."""
@@ -200,6 +228,6 @@ class WorkerContext:
     async def sleep_until(self, monotonic_ns: int) -> None:
         """Wait for a point of the worker's clock; long waits leave the guest by `SuspendGuest`."""
         while (remaining_ns := monotonic_ns - self.clock.monotonic_ns()) > 0:
-            if remaining_ns >= self._suspend_after_ns:
+            if remaining_ns >= self._suspend_after_ns and self.journal.may_suspend:
                 raise SuspendGuest(self.clock.unix_ms(monotonic_ns))
             await asyncio.sleep(remaining_ns / 1e9)

@@ -5,7 +5,9 @@ ActorError
 │   └── PartitionLostError     we are no owner any more: drop everything, send nothing
 ├── TerminalError              the same call fails again
 │   ├── RejectedError          an invocation that cannot run: has the failure for the caller
-│   └── ComponentUnknownError  no component of that name or version
+│   ├── ComponentUnknownError  no component of that name or version
+│   ├── BadPlaceError          a guest wants to go back to where nobody can go
+│   └── IncompleteWriteError   nobody knows whether something was done that must not be repeated
 └── InternalError              our bug
 
 StopGuest (BaseException)      leaves guest code on purpose: suspension, hand-over
@@ -15,7 +17,9 @@ from oplog.entries import Failure
 
 __all__ = [
     "ActorError",
+    "BadPlaceError",
     "ComponentUnknownError",
+    "IncompleteWriteError",
     "InternalError",
     "LeaveGuest",
     "PartitionLostError",
@@ -49,6 +53,20 @@ class PartitionLostError(RetryableError):
 
 class ComponentUnknownError(TerminalError):
     """No component of that name or version."""
+
+
+class BadPlaceError(TerminalError):
+    """There is no way back to that entry."""
+
+
+class IncompleteWriteError(TerminalError):
+    """A remote write that must not be repeated has begun, and its outcome is not in the log."""
+
+    def __init__(self, function: str, index: int) -> None:
+        super().__init__(
+            f"{function} began to change something outside at entry {index}, must not be repeated, "
+            "and its outcome is unknown: find out, then revert the worker to an entry before it"
+        )
 
 
 class RejectedError(TerminalError):

@@ -3,19 +3,22 @@
 from collections.abc import Mapping
 from typing import final
 
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
 from actors.engine.port import Instance, Limits
+from actors.guest_resources import GuestResources
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
+from actors.identity import WorkerId
 from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
 from actors.remote import Remote
 from actors.waiting import Waiting
+from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked
 from oplog.replay import Cursor
 from wit.values import Value
@@ -39,6 +42,8 @@ class Guest:
         self.calls = calls
         self._context = context
         self._references = references
+        self.resources = GuestResources(WorkerId(context.component, context.worker))
+        """Those of its resources that are held outside."""
 
     @staticmethod
     async def start(
@@ -48,6 +53,7 @@ class Guest:
         replay: Cursor,
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
+        attempts: Attempts,
         waiting: Waiting,
         remote: Remote,
     ) -> "Guest":
@@ -58,7 +64,7 @@ class Guest:
         """
         created = ledger.created
         assert created is not None, "a guest belongs to a created worker"
-        journal = WorkerJournal(replay, ledger, references)
+        journal = WorkerJournal(replay, ledger, references, attempts)
         context = WorkerContext(
             ledger.id,
             journal=journal,
@@ -91,14 +97,17 @@ class Guest:
             StopGuest, ExitRequest: it left on purpose.
             DivergenceError: it did something else than the log says.
         """
+        if bound.drops:
+            await self._instance.drop(arguments[0])
+            return UNSET
         value = await self._instance.call(bound.function, arguments)
-        return bound.encode_result(value)
+        return bound.encode_result(value, self.resources)
 
     def recall(self, invoked: ExportedFunctionInvoked) -> tuple[BoundFunction, list[Value]]:
         """Return the function and the arguments of a recorded invocation."""
         bound = self.calls.find(invoked.function)
         params = self._references.get(bytes(invoked.params), invoked.params)
-        return bound, bound.decode_parameters(params)
+        return bound, bound.decode_parameters(params, self.resources)
 
     def close(self) -> None:
         """Free the instance and what it holds outside."""

@@ -1,17 +1,48 @@
 """The worker's journal as host calls see it: the replay cursor until it ends, then the writer."""
 
 from collections.abc import Mapping
-from typing import final
+from typing import Final, TypeVar, final
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType, structs
 
+from actors.errors import BadPlaceError, IncompleteWriteError
+from actors.host.interface import Kind
 from actors.ledger import Ledger
 from actors.limits import UNCOMMITTED_ENTRIES_MAX
 from oplog import payloads
-from oplog.entries import Asks, Log
+from oplog.attempts import Attempts, Cut
+from oplog.entries import (
+    Asks,
+    BeginRemoteTransaction,
+    BeginRemoteWrite,
+    ChangePersistenceLevel,
+    CommittedRemoteTransaction,
+    EndAtomicRegion,
+    EndRemoteWrite,
+    Jump,
+    Log,
+    Mark,
+    RolledBackRemoteTransaction,
+)
+from oplog.region_entries import PersistenceLevel
 from oplog.replay import Cursor
 
-__all__ = ["WorkerJournal"]
+__all__ = ["UNRECORDED", "WorkerJournal"]
+
+M = TypeVar("M", bound=Mark)
+
+_ENDS: Final = (
+    EndAtomicRegion,
+    EndRemoteWrite,
+    CommittedRemoteTransaction,
+    RolledBackRemoteTransaction,
+)
+# Which host calls a persistence level leaves unrecorded: they run again at replay.
+UNRECORDED: Final[Mapping[PersistenceLevel, frozenset[Kind]]] = {
+    "smart": frozenset(),
+    "persist-remote-side-effects": frozenset({Kind.READ_LOCAL, Kind.WRITE_LOCAL}),
+    "persist-nothing": frozenset(Kind),
+}
 
 
 @final
@@ -23,18 +54,48 @@ class WorkerJournal:
         replay: Cursor,
         ledger: Ledger,
         references: Mapping[bytes, Raw],
+        attempts: Attempts,
     ) -> None:
         self._replay = replay
         self._ledger = ledger
         self._writer = ledger.writer
         self._clock = ledger.clock
         self._references = references
+        self._attempts = attempts
         self._live = False
+        # The begin whose attempt is done again: what it records is no progress until its end.
+        self._redoing: int | None = None
+        self._batches: set[int] = set()
+        self.level: PersistenceLevel = "smart"
+        """What of the guest's host calls is recorded; the guest chooses it, at replay again."""
+        self.unrecorded: frozenset[Kind] = UNRECORDED["smart"]
+        """The kinds that the level leaves out."""
+        self.idempotent = True
+        """Whether a remote write without known outcome may be repeated; the guest chooses it."""
 
     @property
     def recorded_ms(self) -> int:
         """Time stamp of the newest consumed or recorded entry, in milliseconds of Unix time."""
         return self._ledger.recorded_ms or self._replay.consumed_ms
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what the guest does next is new."""
+        return self._live or self._replay.at_end
+
+    @property
+    def may_suspend(self) -> bool:
+        """Whether the worker may leave memory in mid-call.
+
+        A deadline that is not recorded would be another one after every suspension, and what is
+        half done outside would be done again each time: such a guest waits in memory.
+        """
+        return not self.unrecorded and not self._batches
+
+    @property
+    def index(self) -> int:
+        """The entry that was consumed or recorded last."""
+        return self._writer.last_index if self.is_live else self._replay.index
 
     def answer(self, function: str, request: Raw | UnsetType) -> Raw | None:
         """Return the recorded answer, None when live."""
@@ -47,9 +108,19 @@ class WorkerJournal:
             return self._references[bytes(recorded)]
         return recorded
 
-    def record(self, function: str, kind: str, request: Raw | UnsetType, response: Raw) -> None:
-        """Record the answer of a call that has just run."""
-        self._ledger.called(function, kind, request, response)
+    def record(
+        self,
+        function: str,
+        kind: str,
+        request: Raw | UnsetType,
+        response: Raw,
+        *,
+        begin: int | None = None,
+    ) -> None:
+        """Record the answer of a call that has just run; `begin` is what it is a part of."""
+        self._ledger.called(
+            function, kind, request, response, begin=begin, is_progress=self._redoing is None
+        )
 
     @property
     def answered_index(self) -> int:
@@ -60,11 +131,87 @@ class WorkerJournal:
         self, function: str, kind: str, request: Raw | UnsetType, response: Raw, asks: Asks | None
     ) -> int:
         """Record a call that asks something of the world; return its index."""
-        return self._ledger.called(function, kind, request, response, asks=asks)
+        is_progress = self._redoing is None
+        return self._ledger.called(
+            function, kind, request, response, asks=asks, is_progress=is_progress
+        )
 
     def settle(self, function: str, kind: str, response: Raw, index: int) -> None:
         """Record the answer to entry `index` as observed."""
-        self._ledger.called(function, kind, UNSET, response, settles=index)
+        is_progress = self._redoing is None
+        self._ledger.called(function, kind, UNSET, response, settles=index, is_progress=is_progress)
+
+    def mark(self, ours: M) -> tuple[int, M]:
+        """Do what belongs to the course of things; return its entry and where it stands.
+
+        At a begin whose attempt was not finished, the rest of the log is jumped over and the worker
+        is live. Under `persist-nothing` nothing is recorded, and the index is the one before.
+
+        Raises:
+            DivergenceError: the log holds something else at this place.
+            IncompleteWriteError: the attempt must not be repeated.
+        """
+        if self.level == "persist-nothing":
+            return self.index, ours
+        found = self._place(ours)
+        if isinstance(ours, BeginRemoteWrite | BeginRemoteTransaction):
+            self._batches.add(found[0])
+        elif isinstance(ours, _ENDS):
+            self._batches.discard(ours.begin_index)
+        return found
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether the transaction that was begun last waits for `settle_unknown`."""
+        cut = self._replay.cut
+        return cut is not None and cut.unknown and self._replay.index == cut.index
+
+    def settle_unknown(
+        self, found: tuple[int, BeginRemoteTransaction], ours: BeginRemoteTransaction, *, done: bool
+    ) -> tuple[int, BeginRemoteTransaction]:
+        """Go on after a transaction was begun whose outcome only the other system knew.
+
+        `done`: it has committed, and the log counts; otherwise it is done again as `ours`.
+        """
+        cut = self._replay.cut
+        assert cut is not None
+        assert cut.unknown, "only an unknown outcome is settled"
+        if not done:
+            self._replay.drop_rest()
+            return self._do_again(cut, found, ours)
+        self._attempts.confirmed(cut.index)
+        self._replay.cut = self._attempts.cut()
+        return found
+
+    def go_back(self, index: int) -> None:
+        """Record that everything behind entry `index` is left out from now on.
+
+        The guest is of no use afterwards: it has to be brought back from the log.
+
+        Raises:
+            BadPlaceError: nobody can go there.
+            DivergenceError: the log goes on, so that it was not written by such a guest.
+        """
+        self._replay.require_end(f"a jump back to entry {index}")
+        last = self._writer.last_index
+        problem = self._replay.plan.problem_with(index, last)
+        begun = self._ledger.begun_index
+        if problem is None and index < begun:
+            problem = f"entry {index} lies before the running invocation, which began at {begun}"
+        if problem is not None:
+            raise BadPlaceError(problem)
+        self._ledger.progressed = True
+        self._ledger.waits.forget_behind(index)
+        self._writer.add(Jump(at_ms=self._clock.stamp_ms(), start=index + 1, end=last))
+
+    def choose_level(self, level: PersistenceLevel) -> None:
+        """Record other host calls from now on."""
+        if level == self.level:
+            return
+        if self.is_live:
+            self._writer.add(ChangePersistenceLevel(at_ms=self._clock.stamp_ms(), level=level))
+        self.level = level
+        self.unrecorded = UNRECORDED[level]
 
     async def committed(self) -> None:
         """Return when everything recorded so far is committed."""
@@ -83,3 +230,45 @@ class WorkerJournal:
         self._writer.add(
             Log(at_ms=self._clock.stamp_ms(), level=level, message=message, context=context)
         )
+
+    def _stamp(self) -> int:
+        if self._redoing is None:
+            self._ledger.progressed = True
+        self._ledger.recorded_ms = at_ms = self._clock.stamp_ms()
+        return at_ms
+
+    def _place(self, ours: M) -> tuple[int, M]:
+        if not self._live:
+            cut = self._replay.cut
+            found = self._replay.mark(ours)
+            if found is not None:
+                if cut is not None and found[0] == cut.index and not cut.unknown:
+                    return self._do_again(cut, found, ours)
+                return found
+            self._live = True
+        return self._add(ours)
+
+    def _add(self, ours: M) -> tuple[int, M]:
+        if isinstance(ours, _ENDS) and ours.begin_index == self._redoing:
+            self._redoing = None
+        ours = structs.replace(ours, at_ms=self._stamp())
+        return self._writer.add(ours), ours
+
+    def _do_again(self, cut: Cut, found: tuple[int, M], ours: M) -> tuple[int, M]:
+        if isinstance(cut.entry, BeginRemoteWrite) and not cut.entry.idempotent:
+            raise IncompleteWriteError(cut.entry.function, cut.index)
+        self._live = True
+        last = self._writer.last_index
+        self._ledger.waits.forget_behind(cut.index)
+        # The other side knows a transaction by its identifier, so that a new attempt has a begin of
+        # its own; the attempts of all others share theirs.
+        replaced = isinstance(ours, BeginRemoteTransaction)
+        start = cut.index if replaced else cut.index + 1
+        self._redoing = cut.index
+        if last >= start:
+            self._writer.add(Jump(at_ms=self._clock.stamp_ms(), start=start, end=last))
+        if not replaced:
+            return found
+        again = self._add(structs.replace(ours, original_begin_index=cut.index))
+        self._redoing = again[0]
+        return again

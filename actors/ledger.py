@@ -99,6 +99,8 @@ class Ledger:
         """Time stamp of the newest entry recorded here that replay consumes; 0: none yet."""
         self.running = past.open
         """The invocation that has begun and has no outcome."""
+        self.begun_index = past.begun_index
+        """The index of the invocation that began last."""
 
     @property
     def is_quiet(self) -> bool:
@@ -154,7 +156,7 @@ class Ledger:
         )
         self.progressed = True
         self.recorded_ms = entry.at_ms
-        self.writer.add(entry, invoked=envelope.sequence)
+        self.begun_index = self.writer.add(entry, invoked=envelope.sequence)
         self.running = entry
         return entry
 
@@ -226,9 +228,11 @@ class Ledger:
         *,
         asks: Asks | None = None,
         settles: int | None = None,
+        begin: int | None = None,
+        is_progress: bool = True,
     ) -> int:
         """Record a host call, what it asks of the world and whose answer it observes."""
-        self.progressed = True
+        self.progressed = self.progressed or is_progress
         self.recorded_ms = at_ms = self.clock.stamp_ms()
         index = self.writer.add(
             ImportedFunctionInvoked(
@@ -239,6 +243,7 @@ class Ledger:
                 response=response,
                 asks=asks,
                 settles=settles,
+                begin_index=begin,
             )
         )
         if asks is not None and not (isinstance(asks, RemoteCall) and not asks.awaits):

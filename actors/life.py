@@ -271,7 +271,7 @@ class Life:
             self.ledger.create(prepared.record, self._first_envelope())
         assert self.ledger.created is not None
         self.ledger.outbox.calls = prepared.calls
-        cursor = Cursor(self._loaded.commits())
+        cursor = Cursor(self._loaded.commits(), self._past.plan, self._past.attempts.cut())
         session = Session(
             self.ledger,
             self.mailbox,
@@ -293,6 +293,7 @@ class Life:
                     replay=cursor,
                     references=self._references,
                     options=self._services.options,
+                    attempts=self._past.attempts,
                     waiting=self.waiting,
                     remote=Remote(
                         self.ledger,

@@ -12,6 +12,7 @@ from msgspec import Raw
 from actors.limits import PAST_ENTRIES_PER_TURN_MAX
 from actors.waits import Open
 from oplog import payloads
+from oplog.attempts import Attempts
 from oplog.entries import (
     Create,
     Entry,
@@ -23,6 +24,7 @@ from oplog.entries import (
     RemoteCall,
     Suspend,
 )
+from oplog.plan import NOTHING_SKIPPED, Plan
 from oplog.reader import LoadedLog
 from oplog.replay import OutcomeRef
 from oplog.status import StatusFold
@@ -37,7 +39,10 @@ class Past:
     `unsent` are the entries whose messages may not have left the executor that wrote them.
     """
 
-    def __init__(self, *, sent: int) -> None:
+    def __init__(self, *, sent: int, plan: Plan = NOTHING_SKIPPED) -> None:
+        self.plan = plan
+        self.attempts = Attempts()
+        """What of the running invocation is half done."""
         self.created: Create | None = None
         self.open: ExportedFunctionInvoked | None = None
         """The invocation that has begun and has no outcome."""
@@ -55,6 +60,12 @@ class Past:
         """The entries that asked and whose answers the guest has not observed."""
         self._begun: tuple[int, ExportedFunctionInvoked] | None = None
         self._sent = sent
+        self._skips = bool(plan.skipped)
+
+    @property
+    def begun_index(self) -> int:
+        """The index of the invocation that began last (0: none)."""
+        return 0 if self._begun is None else self._begun[0]
 
     @staticmethod
     async def read(log: LoadedLog) -> "Past":
@@ -63,7 +74,7 @@ class Past:
         Raises:
             CorruptLogError: a commit cannot be believed.
         """
-        past = Past(sent=log.head.marks.sent)
+        past = Past(sent=log.head.marks.sent, plan=log.plan())
         turn_ends = PAST_ENTRIES_PER_TURN_MAX
         for commit, sequence in log.commits():
             for index, entry in enumerate(commit.entries, commit.first):
@@ -74,9 +85,14 @@ class Past:
         return past
 
     def _apply(self, index: int, entry: Entry, sequence: int) -> None:
-        self.status.apply(index, entry)
         self.last_ms = max(self.last_ms, entry.at_ms)
-        self._collect_references(entry)
+        skipped = self._skips and index in self.plan.skipped
+        if skipped and index in self.plan.deleted:
+            return
+        self.status.apply(index, entry)
+        if not skipped:
+            self.attempts.apply(index, entry)
+            self._collect_references(entry)
         self._follow(index, entry, sequence)
         if index > self._sent:
             if not self.unsent and self._begun is not None and self._begun[0] < index:
@@ -90,7 +106,8 @@ class Past:
             case ImportedFunctionInvoked(asks=None, settles=None):
                 pass
             case ImportedFunctionInvoked():
-                self._follow_answers(index, entry, sequence)
+                if not (self._skips and index in self.plan.skipped):
+                    self._follow_answers(index, entry, sequence)
             case ExportedFunctionInvoked():
                 self.open = entry
                 self._begun = index, entry

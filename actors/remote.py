@@ -71,6 +71,11 @@ class Remote:
         refusal = self._refusal(component, request)
         return refusal or (lambda: self._asks(component, request))
 
+    def tell(self, request: CallRequest) -> RemoteCall:
+        """Return the call of a component by its name that nobody waits for."""
+        assert isinstance(request.component, str), "only a name is known without asking"
+        return self._asks(request.component, request)
+
     async def cancel(self, component: str | uuid.UUID, worker: str | None, index: int) -> None:
         """Take back the call scheduled by entry `index`, if it is not due yet."""
         name = component if isinstance(component, str) else await self.component_name(component)

@@ -18,7 +18,7 @@ from msgspec import UNSET, Raw, UnsetType
 from actors.calls import BoundFunction, CallTable
 from actors.commands import Commands
 from actors.engine.errors import CapacityError, GuestTrap
-from actors.errors import LeaveGuest, RejectedError, SuspendGuest
+from actors.errors import IncompleteWriteError, LeaveGuest, RejectedError, SuspendGuest
 from actors.guest import Guest
 from actors.host.context import ExitRequest
 from actors.ledger import Ledger
@@ -133,6 +133,9 @@ class Session:
             return self._failed(Failure(kind="trap", message=_explain(trap)))
         except DivergenceError as error:
             return self._failed(Failure(kind="divergence", message=str(error)))
+        except IncompleteWriteError as error:
+            # Trying again finds the same log: an operator has to decide.
+            return self._failed(Failure(kind="incomplete-write", message=str(error)), final=True)
         except RejectedError as error:
             # A recorded function or its parameters no longer fit the component.
             return self._failed(error.failure)
@@ -179,7 +182,7 @@ class Session:
             self._ledger.reject(envelope, understood.failure)
             return
         try:
-            bound, arguments, params = guest.calls.bind(understood.call)
+            bound, arguments, params = guest.calls.bind(understood.call, guest.resources)
         except RejectedError as error:
             self._ledger.reject(envelope, error.failure, function=understood.call.function)
             return
@@ -243,10 +246,12 @@ class Session:
         self._give_up(failure)
         return Ended.AGAIN
 
-    def _failed(self, failure: Failure) -> Ended:
+    def _failed(self, failure: Failure, *, final: bool = False) -> Ended:
         progressed = self._ledger.progressed
         attempt = 1 if progressed else self._attempts_before + 1
-        delay_ms = self._options.retry.delay_ms(attempt, random=random.random())  # noqa: S311
+        delay_ms = None
+        if not final:
+            delay_ms = self._options.retry.delay_ms(attempt, random=random.random())  # noqa: S311
         retry_at_ms = None if delay_ms is None else self._ledger.clock.stamp_ms() + delay_ms
         self._log().warning(
             "guest failed", kind=failure.kind, attempt=attempt, retry_in_ms=delay_ms

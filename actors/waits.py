@@ -68,6 +68,11 @@ class Waits:
         self._open.pop(index, None)
         self._answers.pop(index, None)
 
+    def forget_behind(self, index: int) -> None:
+        """Nobody waits any more for what was asked behind entry `index`."""
+        for each in [each for each in self._open if each > index]:
+            self.settled(each)
+
     def offer(self, answer: Answer) -> bool:
         """Take an answer in; False if it is late, doubled, or for another incarnation."""
         if answer.incarnation and answer.incarnation != self.incarnation:

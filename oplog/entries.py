@@ -14,45 +14,73 @@ from typing import Final, TypeAlias
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from oplog.base_entry import BaseEntry
+from oplog.region_entries import (
+    BeginAtomicRegion,
+    BeginRemoteTransaction,
+    BeginRemoteWrite,
+    ChangePersistenceLevel,
+    ChangeRetryPolicy,
+    CommittedRemoteTransaction,
+    EndAtomicRegion,
+    EndRemoteWrite,
+    Jump,
+    PreCommitRemoteTransaction,
+    PreRollbackRemoteTransaction,
+    RetryRule,
+    Revert,
+    RolledBackRemoteTransaction,
+)
+from oplog.span_entries import FinishSpan, SetSpanAttribute, StartSpan
+from oplog.update_entries import FailedUpdate, PendingUpdate, SuccessfulUpdate
+
 __all__ = [
     "HINTS",
     "Asks",
+    "BeginAtomicRegion",
+    "BeginRemoteTransaction",
+    "BeginRemoteWrite",
     "Caller",
     "CancelPendingInvocation",
+    "ChangePersistenceLevel",
+    "ChangeRetryPolicy",
+    "CommittedRemoteTransaction",
     "Create",
     "Deleted",
+    "EndAtomicRegion",
+    "EndRemoteWrite",
     "Entry",
     "ErrorEntry",
     "Exited",
     "ExportedFunctionCompleted",
     "ExportedFunctionInvoked",
+    "FailedUpdate",
     "Failure",
+    "FinishSpan",
     "ImportedFunctionInvoked",
     "Interrupted",
     "InvocationRejected",
+    "Jump",
     "Log",
+    "Mark",
     "NoOp",
+    "PendingUpdate",
+    "PreCommitRemoteTransaction",
+    "PreRollbackRemoteTransaction",
     "Promise",
     "RemoteCall",
     "Restart",
+    "RetryRule",
+    "Revert",
+    "RolledBackRemoteTransaction",
+    "SetSpanAttribute",
+    "StartSpan",
+    "SuccessfulUpdate",
     "Suspend",
 ]
 
 
-class _Entry(
-    Struct,
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
-    tag_field="type",
-    rename="kebab",
-):
-    """What every entry has. `at_ms` is Unix time in milliseconds, for people only."""
-
-    at_ms: int = 0
-
-
-class Create(_Entry, tag="create", frozen=True, kw_only=True):
+class Create(BaseEntry, tag="create", frozen=True, kw_only=True):
     """The worker came to be. `incarnation` is random and tells it from a deleted namesake."""
 
     incarnation: str
@@ -64,7 +92,9 @@ class Create(_Entry, tag="create", frozen=True, kw_only=True):
     parent: str | None = None
 
 
-class ExportedFunctionInvoked(_Entry, tag="exported-function-invoked", frozen=True, kw_only=True):
+class ExportedFunctionInvoked(
+    BaseEntry, tag="exported-function-invoked", frozen=True, kw_only=True
+):
     """An invocation begins. It repeats the whole request, so that replay reads the log alone.
 
     `sequence` is the stream sequence of the message; `result_to` an inbox that wants the outcome;
@@ -97,7 +127,7 @@ class Caller(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
 
 
 class ExportedFunctionCompleted(
-    _Entry, tag="exported-function-completed", frozen=True, kw_only=True
+    BaseEntry, tag="exported-function-completed", frozen=True, kw_only=True
 ):
     """The outcome of the invocation begun last: `result` (unset: none) or `error`, never both.
 
@@ -117,7 +147,7 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keb
     message: str
 
 
-class InvocationRejected(_Entry, tag="invocation-rejected", frozen=True, kw_only=True):
+class InvocationRejected(BaseEntry, tag="invocation-rejected", frozen=True, kw_only=True):
     """An invocation whose outcome was decided without running the guest.
 
     Malformed messages, unknown functions and bad parameters; also what a failed worker still gets.
@@ -160,26 +190,32 @@ Asks: TypeAlias = RemoteCall | Promise
 """What a host call asks of the world, to be answered by a message to the worker."""
 
 
-class ImportedFunctionInvoked(_Entry, tag="imported-function-invoked", frozen=True, kw_only=True):
+class ImportedFunctionInvoked(
+    BaseEntry, tag="imported-function-invoked", frozen=True, kw_only=True
+):
     """A host call and its answer. `kind` is the durability kind the answer was recorded under.
 
     With `asks` the true answer comes later, as a message that names this entry's index; `settles`
     is the index of the entry that asked, once its answer has been observed or is not wanted.
+    `begin_index` names the remote write or transaction that it is a part of.
     """
 
     function: str
     response: Raw
     kind: str
     request: Raw | UnsetType = UNSET
+    begin_index: int | None = None
     asks: Asks | None = None
     settles: int | None = None
 
 
-class NoOp(_Entry, tag="no-op", frozen=True, kw_only=True):
-    """Reserves an index."""
+class NoOp(BaseEntry, tag="no-op", frozen=True, kw_only=True):
+    """Reserves an index: for the host call `function`, which replay then expects here."""
+
+    function: str | None = None
 
 
-class Suspend(_Entry, tag="suspend", frozen=True, kw_only=True):
+class Suspend(BaseEntry, tag="suspend", frozen=True, kw_only=True):
     """The worker left memory; with `wake_at_ms` (Unix time) a broker schedule brings it back.
 
     An answer to one of the entries `waits_for` brings it back as well.
@@ -189,7 +225,7 @@ class Suspend(_Entry, tag="suspend", frozen=True, kw_only=True):
     waits_for: tuple[int, ...] = ()
 
 
-class ErrorEntry(_Entry, tag="error", frozen=True, kw_only=True):
+class ErrorEntry(BaseEntry, tag="error", frozen=True, kw_only=True):
     """The running invocation failed for the `attempt`-th time in a row (from 1).
 
     `retry_at_ms` None: given up. What the attempt recorded stays and is replayed by the next one.
@@ -200,27 +236,29 @@ class ErrorEntry(_Entry, tag="error", frozen=True, kw_only=True):
     retry_at_ms: int | None = None
 
 
-class Interrupted(_Entry, tag="interrupted", frozen=True, kw_only=True):
+class Interrupted(BaseEntry, tag="interrupted", frozen=True, kw_only=True):
     """An operator stopped the worker; it stays so until `resume` or a new invocation."""
 
 
-class Exited(_Entry, tag="exited", frozen=True, kw_only=True):
+class Exited(BaseEntry, tag="exited", frozen=True, kw_only=True):
     """The guest ended its own process."""
 
     code: int = 0
 
 
-class Restart(_Entry, tag="restart", frozen=True, kw_only=True):
+class Restart(BaseEntry, tag="restart", frozen=True, kw_only=True):
     """An operator resumed the worker."""
 
 
-class CancelPendingInvocation(_Entry, tag="cancel-pending-invocation", frozen=True, kw_only=True):
+class CancelPendingInvocation(
+    BaseEntry, tag="cancel-pending-invocation", frozen=True, kw_only=True
+):
     """A queued invocation was cancelled before it began."""
 
     idempotency_key: str
 
 
-class Log(_Entry, tag="log", frozen=True, kw_only=True):
+class Log(BaseEntry, tag="log", frozen=True, kw_only=True):
     """Output of the guest.
 
     `level` is stdout, stderr, trace, debug, info, warn, error or critical.
@@ -231,7 +269,7 @@ class Log(_Entry, tag="log", frozen=True, kw_only=True):
     context: str = ""
 
 
-class Deleted(_Entry, tag="deleted", frozen=True, kw_only=True):
+class Deleted(BaseEntry, tag="deleted", frozen=True, kw_only=True):
     """The tombstone: the only entry of a deleted worker's log, kept for its watermarks."""
 
     incarnation: str
@@ -252,6 +290,43 @@ Entry: TypeAlias = (
     | CancelPendingInvocation
     | Log
     | Deleted
+    | Jump
+    | Revert
+    | BeginAtomicRegion
+    | EndAtomicRegion
+    | BeginRemoteWrite
+    | EndRemoteWrite
+    | BeginRemoteTransaction
+    | PreCommitRemoteTransaction
+    | PreRollbackRemoteTransaction
+    | CommittedRemoteTransaction
+    | RolledBackRemoteTransaction
+    | ChangeRetryPolicy
+    | ChangePersistenceLevel
+    | PendingUpdate
+    | SuccessfulUpdate
+    | FailedUpdate
+    | StartSpan
+    | FinishSpan
+    | SetSpanAttribute
+)
+
+# What a guest does without getting anything from outside: replay expects the same at this place.
+Mark: TypeAlias = (
+    NoOp
+    | BeginAtomicRegion
+    | EndAtomicRegion
+    | BeginRemoteWrite
+    | EndRemoteWrite
+    | BeginRemoteTransaction
+    | PreCommitRemoteTransaction
+    | PreRollbackRemoteTransaction
+    | CommittedRemoteTransaction
+    | RolledBackRemoteTransaction
+    | ChangeRetryPolicy
+    | StartSpan
+    | FinishSpan
+    | SetSpanAttribute
 )
 
 # What replay passes over: told for status and for people, never an answer to the guest.
@@ -264,4 +339,10 @@ HINTS: Final = (
     CancelPendingInvocation,
     InvocationRejected,
     Log,
+    Jump,
+    Revert,
+    ChangePersistenceLevel,
+    PendingUpdate,
+    SuccessfulUpdate,
+    FailedUpdate,
 )

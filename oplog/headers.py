@@ -12,7 +12,7 @@ from msgspec import Struct
 from oplog.commit import Marks
 from oplog.errors import CorruptLogError
 
-__all__ = ["ENCODING", "ZSTD", "Peek", "build", "peek"]
+__all__ = ["ENCODING", "ZSTD", "Peek", "build", "mentions", "peek"]
 
 FIRST: Final = "Shem-First"
 LAST: Final = "Shem-Last"
@@ -89,6 +89,14 @@ def peek(headers: Mapping[str, str], *, sequence: int | None = None) -> Peek:
     except ValueError:
         message = f"commit has a header that should be a number and is not: {dict(headers)!r}"
         raise CorruptLogError(message, sequence=sequence) from None
+
+
+def mentions(headers: Mapping[str, str], types: frozenset[str]) -> bool:
+    """Whether the commit holds an entry of one of these types; without the header, it may."""
+    listed = headers.get(TYPES)
+    if listed is None:
+        return True
+    return any(name.partition("*")[0] in types for name in listed.split(","))
 
 
 def _number(text: str) -> int:

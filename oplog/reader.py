@@ -7,7 +7,7 @@ log with large values needs no more memory than its commits.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import final
+from typing import Final, final
 
 from msgspec import Struct
 
@@ -19,8 +19,11 @@ from oplog.commit import Commit, Head
 from oplog.entries import Create, Deleted, Entry
 from oplog.errors import CorruptLogError
 from oplog.headers import Peek
+from oplog.plan import STRUCTURAL, Plan, plan_of
 
 __all__ = ["LoadedLog", "StoredCommit", "load"]
+
+_STRUCTURAL_TYPES: Final = frozenset(str(entry.__struct_config__.tag) for entry in STRUCTURAL)
 
 
 class StoredCommit(Struct, frozen=True):
@@ -58,6 +61,23 @@ class LoadedLog:
         self.stored = stored
         self.deleted = deleted
         self._blobs = blobs
+        self._plan: Plan | None = None
+
+    def plan(self) -> Plan:
+        """Return what replay leaves out; only commits that say something of it are decoded.
+
+        Raises:
+            CorruptLogError: one of them is damaged.
+        """
+        if self._plan is None:
+            self._plan = plan_of(self._structural())
+        return self._plan
+
+    def _structural(self) -> Iterator[tuple[int, Entry]]:
+        for stored in self.stored:
+            if commit_headers.mentions(stored.headers, _STRUCTURAL_TYPES):
+                commit = stored.decode()
+                yield from enumerate(commit.entries, commit.first)
 
     def commits(self, *, after: int = 0) -> Iterator[tuple[Commit, int]]:
         """Yield the commits that hold an entry above index `after`, with their stream sequences.

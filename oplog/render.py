@@ -12,24 +12,44 @@ from typing import assert_never
 from msgspec import Raw, UnsetType
 
 from oplog import payloads
-from oplog.codec import TYPE_NAMES, type_name
+from oplog.codec import type_name
 from oplog.entries import (
+    BeginAtomicRegion,
+    BeginRemoteTransaction,
+    BeginRemoteWrite,
     CancelPendingInvocation,
+    ChangePersistenceLevel,
+    ChangeRetryPolicy,
+    CommittedRemoteTransaction,
     Create,
     Deleted,
+    EndAtomicRegion,
+    EndRemoteWrite,
     Entry,
     ErrorEntry,
     Exited,
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
+    FailedUpdate,
     Failure,
+    FinishSpan,
     ImportedFunctionInvoked,
     Interrupted,
     InvocationRejected,
+    Jump,
     Log,
+    Mark,
     NoOp,
+    PendingUpdate,
+    PreCommitRemoteTransaction,
+    PreRollbackRemoteTransaction,
     RemoteCall,
     Restart,
+    Revert,
+    RolledBackRemoteTransaction,
+    SetSpanAttribute,
+    StartSpan,
+    SuccessfulUpdate,
     Suspend,
 )
 from oplog.limits import RENDER_CHARACTERS_MAX
@@ -37,7 +57,8 @@ from oplog.public import timestamp
 
 __all__ = ["line", "lines"]
 
-_TYPE_WIDTH = max(len(name) for name in TYPE_NAMES)
+# The few longer names push their text to the right, instead of all others.
+_TYPE_WIDTH = len("exported-function-completed")
 _MOMENT_WIDTH = len("2026-11-22 21:31:12.345")
 _INDEX_WIDTH = 6
 
@@ -72,9 +93,10 @@ def _text(entry: Entry) -> str:
             request = None if isinstance(entry.request, UnsetType) else entry.request
             if isinstance(entry.asks, RemoteCall):
                 return _remote_call(entry.asks, request)
-            what = "" if entry.settles is None else f"  of {entry.settles}"
+            whole = entry.begin_index if entry.settles is None else entry.settles
+            part = "" if whole is None else f"  of {whole}"
             call = _call(entry.function, request)
-            return f"{call} = {_value(entry.response)}  {entry.kind}{what}"
+            return f"{call} = {_value(entry.response)}  {entry.kind}{part}"
         case InvocationRejected():
             function = "" if entry.function is None else f"{_short(entry.function)}  "
             return f"{function}{_failure(entry.error)}  key {_short(entry.idempotency_key)}"
@@ -97,10 +119,82 @@ def _text(entry: Entry) -> str:
             return f"{entry.level}: {context}{_short(entry.message)}"
         case Deleted():
             return f"incarnation {entry.incarnation}"
-        case NoOp() | Interrupted() | Restart():
+        case Interrupted() | Restart():
             return ""
         case _:
+            return _mark(entry)
+
+
+def _mark(
+    entry: Mark
+    | Jump
+    | Revert
+    | ChangePersistenceLevel
+    | PendingUpdate
+    | SuccessfulUpdate
+    | FailedUpdate,
+) -> str:
+    match entry:
+        case NoOp():
+            return "" if entry.function is None else _short(entry.function)
+        case BeginAtomicRegion():
+            return ""
+        case Jump() | Revert():
+            return f"entries {entry.start} to {entry.end}"
+        case BeginRemoteWrite():
+            return f"{_short(entry.function)}{'' if entry.idempotent else '  at most once'}"
+        case BeginRemoteTransaction():
+            return f"{_short(entry.function)}  transaction {_short(entry.transaction_id)}"
+        case (
+            EndAtomicRegion()
+            | EndRemoteWrite()
+            | PreCommitRemoteTransaction()
+            | PreRollbackRemoteTransaction()
+            | CommittedRemoteTransaction()
+            | RolledBackRemoteTransaction()
+        ):
+            return f"begun at {entry.begin_index}"
+        case (
+            ChangeRetryPolicy()
+            | ChangePersistenceLevel()
+            | PendingUpdate()
+            | SuccessfulUpdate()
+            | FailedUpdate()
+        ):
+            return _change(entry)
+        case StartSpan():
+            below = "" if entry.parent is None else f" below {_short(entry.parent)}"
+            return f"{_short(entry.span_id)} {_short(entry.name)}{below}"
+        case FinishSpan():
+            return _short(entry.span_id)
+        case SetSpanAttribute():
+            return f"{_short(entry.span_id)} {_short(entry.key)} = {_short(entry.value)}"
+        case _:
             assert_never(entry)
+
+
+def _change(
+    entry: ChangeRetryPolicy
+    | ChangePersistenceLevel
+    | PendingUpdate
+    | SuccessfulUpdate
+    | FailedUpdate,
+) -> str:
+    match entry:
+        case ChangeRetryPolicy(policy=policy):
+            return (
+                f"{policy.max_attempts} attempts, {policy.min_delay_ns / 1e9:g} s to "
+                f"{policy.max_delay_ns / 1e9:g} s, times {policy.multiplier:g}"
+            )
+        case ChangePersistenceLevel():
+            return entry.level
+        case PendingUpdate():
+            return f"to version {entry.target_version}, {entry.mode}"
+        case SuccessfulUpdate():
+            return f"to version {entry.target_version}"
+        case FailedUpdate():
+            why = "" if entry.details is None else f": {_short(entry.details)}"
+            return f"to version {entry.target_version}{why}"
 
 
 def _remote_call(call: RemoteCall, params: Raw | None) -> str:

@@ -20,18 +20,25 @@ everything it prints was printed; at the end that holds only for as many lines a
 the last answer, each as often as it stands there. The first question answered by LIVE means that
 the guest is past that point, and from then on all output is new.
 
+What the plan of the log skips (`oplog.plan`) is passed over as well, hints within it included,
+unless it was deleted. What a guest does that gets nothing from outside, but belongs to the course
+of things, is a *mark*: the begin of an atomic region, a reserved index, a span. At the mark where
+the plan says that a half-done attempt begins (`oplog.attempts`) the log ends for the cursor; what
+lies behind is folded, and the caller skips it in the log before it records anything.
+
 The cursor does no input or output and knows no time. Values may be references to the blob store
 (`payloads.is_reference`); it compares their digests and hands them out as they are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
-from typing import Final, TypeAlias, cast, final
+from typing import Final, TypeAlias, TypeVar, cast, final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from oplog import payloads
+from oplog.attempts import Cut
 from oplog.commit import Commit
 from oplog.entries import (
     HINTS,
@@ -45,9 +52,12 @@ from oplog.entries import (
     ImportedFunctionInvoked,
     InvocationRejected,
     Log,
+    Mark,
     NoOp,
 )
 from oplog.errors import CorruptLogError, DivergenceError
+from oplog.marks import describe_mark, same_mark
+from oplog.plan import NOTHING_SKIPPED, Plan
 from oplog.status import StatusFold
 
 __all__ = ["Cursor", "OutcomeRef"]
@@ -68,12 +78,12 @@ class _Move(Enum):
 
 
 _Answering: TypeAlias = (
-    ExportedFunctionInvoked | ImportedFunctionInvoked | ExportedFunctionCompleted
+    ExportedFunctionInvoked | ImportedFunctionInvoked | ExportedFunctionCompleted | Mark
 )
 
 _Row: TypeAlias = Mapping[type[_Answering] | None, _Move]
 
-# The columns are the entry that stands there next; None is the end of the log.
+# The columns are the entry that stands there next; `Mark` is any of them, None the end of the log.
 _NEXT_INVOCATION: Final[_Row] = {
     ExportedFunctionInvoked: _Move.TAKE,
     ImportedFunctionInvoked: _Move.DIVERGE,
@@ -92,11 +102,20 @@ _COMPLETED: Final[_Row] = {
     ExportedFunctionCompleted: _Move.TAKE,
     None: _Move.LIVE,
 }
+# A mark is taken by the question for it alone, and diverges from all others.
+_MARK: Final[_Row] = {
+    ExportedFunctionInvoked: _Move.DIVERGE,
+    ImportedFunctionInvoked: _Move.DIVERGE,
+    ExportedFunctionCompleted: _Move.DIVERGE,
+    None: _Move.LIVE,
+}
 
 # The kind of failure of an invocation that ended well, with a result above the limits.
 TOO_LARGE: Final = "too-large"
 
-_PASSED_OVER: Final = frozenset((*HINTS, Create, NoOp, Deleted))
+_PASSED_OVER: Final = frozenset((*HINTS, Create, Deleted))
+
+M = TypeVar("M", bound=Mark)
 
 
 @final
@@ -107,7 +126,15 @@ class Cursor:
     impossible; the cursor is of no use afterwards.
     """
 
-    def __init__(self, commits: Iterable[tuple[Commit, int]]) -> None:
+    def __init__(
+        self,
+        commits: Iterable[tuple[Commit, int]],
+        plan: Plan = NOTHING_SKIPPED,
+        cut: Cut | None = None,
+    ) -> None:
+        self.plan = plan
+        self.cut = cut
+        """Where the log ends for the guest, if a half-done attempt follows."""
         self.created: Create | None = None
         """How the worker was created; None only if the log is empty."""
         self.current: ExportedFunctionInvoked | None = None
@@ -121,6 +148,7 @@ class Cursor:
         self.status = StatusFold()
         """The state of the worker after the last entry passed."""
         self._source = _flatten(commits)
+        self._skipped = plan.skipped
         self._next: _Answering | None = None
         self._next_index = 0
         self._next_sequence = 0
@@ -174,6 +202,46 @@ class Cursor:
         self._take()
         return entry.response
 
+    def mark(self, ours: M) -> tuple[int, M] | None:
+        """Return the recorded mark that equals `ours` and its index, or None: record it.
+
+        What only the one who records a mark can know, such as its time and the identifiers that it
+        gives out, is not compared. At the cut the mark is returned, and the log has ended; if the
+        outcome of the attempt is unknown, the caller decides, and calls `drop_rest` or moves `cut`.
+
+        Raises:
+            DivergenceError: something else is recorded here.
+        """
+        move = self._move(_MARK)
+        if move is _Move.LIVE:
+            return None
+        entry = self._next
+        index = self._next_index
+        if type(entry) is not type(ours) or not same_mark(cast("Mark", entry), ours):
+            raise self._refusal(_Move.DIVERGE, describe_mark(ours))
+        self._take()
+        if self.cut is not None and index == self.cut.index and not self.cut.unknown:
+            self.drop_rest()
+        return index, cast("M", entry)
+
+    def drop_rest(self) -> None:
+        """End the log here: what lies behind is folded, and answers nothing."""
+        if self._next is not None:
+            self._fold(self._next_index, self._next, self._next_sequence)
+            self._next = None
+        for index, entry, sequence in self._source:
+            self._pass_skipped(index, entry, sequence)
+        self._logged.clear()
+
+    def require_end(self, got: str) -> None:
+        """Say that the guest does something that no log holds, described by `got`.
+
+        Raises:
+            DivergenceError: the log goes on.
+        """
+        if self._next is not None:
+            raise self._refusal(_Move.DIVERGE, got)
+
     def completed(
         self, *, result: Raw | UnsetType = UNSET, error: Failure | None = None
     ) -> ExportedFunctionCompleted | None:
@@ -216,7 +284,8 @@ class Cursor:
         if entry is None:
             self._logged.clear()
             return row[None]
-        return row[type(entry)]
+        # A mark that nobody asks for is a divergence, whatever the question.
+        return row.get(type(entry), _Move.DIVERGE)
 
     def _refusal(self, move: _Move, got: str) -> DivergenceError | CorruptLogError:
         expected = _describe(cast("_Answering", self._next))
@@ -241,18 +310,19 @@ class Cursor:
     def _skip(self) -> None:
         """Go to the next entry that answers a question and fold what is passed on the way."""
         for index, entry, sequence in self._source:
-            if type(entry) not in _PASSED_OVER:
+            if self._skipped and index in self._skipped:
+                self._pass_skipped(index, entry, sequence)
+                continue
+            if type(entry) not in _PASSED_OVER and not _is_unasked(entry):
                 self._next = cast("_Answering", entry)
                 self._next_index = index
                 self._next_sequence = sequence
                 return
-            self.status.apply(index, entry)
+            self._fold(index, entry, sequence)
             match entry:
                 case Log():
                     key = (entry.level, entry.message, entry.context)
                     self._logged[key] = self._logged.get(key, 0) + 1
-                case InvocationRejected() | CancelPendingInvocation():
-                    self._outcome(entry.idempotency_key, index, sequence)
                 case Create() if index == 1:
                     self.created = entry
                     self.consumed_ms = entry.at_ms
@@ -263,9 +333,26 @@ class Cursor:
                     pass
         self._next = None
 
+    def _pass_skipped(self, index: int, entry: Entry, sequence: int) -> None:
+        if index not in self.plan.deleted:
+            self._fold(index, entry, sequence)
+
+    def _fold(self, index: int, entry: Entry, sequence: int) -> None:
+        self.status.apply(index, entry)
+        match entry:
+            case ExportedFunctionCompleted() | InvocationRejected() | CancelPendingInvocation():
+                self._outcome(entry.idempotency_key, index, sequence)
+            case _:
+                pass
+
     def _outcome(self, key: str, index: int, sequence: int) -> None:
         # The first outcome of a key counts for ever; a second one can only repeat it.
         self.outcomes.setdefault(key, OutcomeRef(index, sequence))
+
+
+def _is_unasked(entry: Entry) -> bool:
+    # Without a function, an index was reserved by nobody who will ask for it.
+    return type(entry) is NoOp and entry.function is None
 
 
 def _flatten(commits: Iterable[tuple[Commit, int]]) -> Iterator[tuple[int, Entry, int]]:
@@ -308,6 +395,8 @@ def _describe(entry: _Answering) -> str:
             return "the end of the invocation without result"
         case ExportedFunctionCompleted():
             return f"the result {_short(cast('Raw', entry.result))}"
+        case _:
+            return describe_mark(entry)
 
 
 def _short(value: Raw) -> str:

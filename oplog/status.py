@@ -10,7 +10,12 @@
 | interrupted | interrupted |
 | exited | exited |
 | restart | running if an invocation is open, else idle |
+| pending-update | retrying, if failed: the other version may do better |
+| successful-update, failed-update | idle, failed again: if it had failed before |
+| marks | running, if an invocation is open |
 | all others | as before |
+
+Entries in deleted regions are not for this fold, see `oplog.plan`.
 
 Errors count as consecutive while nothing but hints lies between them: whatever replay consumes is
 progress and starts the count again.
@@ -22,21 +27,41 @@ from typing import Literal, TypeAlias, assert_never, final
 from msgspec import Struct
 
 from oplog.entries import (
+    BeginAtomicRegion,
+    BeginRemoteTransaction,
+    BeginRemoteWrite,
     CancelPendingInvocation,
+    ChangePersistenceLevel,
+    ChangeRetryPolicy,
+    CommittedRemoteTransaction,
     Create,
     Deleted,
+    EndAtomicRegion,
+    EndRemoteWrite,
     Entry,
     ErrorEntry,
     Exited,
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
+    FailedUpdate,
     Failure,
+    FinishSpan,
     ImportedFunctionInvoked,
     Interrupted,
     InvocationRejected,
+    Jump,
     Log,
     NoOp,
+    PendingUpdate,
+    PreCommitRemoteTransaction,
+    PreRollbackRemoteTransaction,
     Restart,
+    RetryRule,
+    Revert,
+    RolledBackRemoteTransaction,
+    SetSpanAttribute,
+    StartSpan,
+    SuccessfulUpdate,
     Suspend,
 )
 
@@ -51,7 +76,8 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
     """The state of a worker after entry `index`. Times are Unix time in milliseconds.
 
     `attempt` counts consecutive errors, `invocations` those that began. `wake_at_ms` is set while
-    suspended or retrying, if a time is known. `pending` is what waits in the mailbox: the log does
+    suspended or retrying, if a time is known. `pending_update` is the version that is tried next.
+    `pending` is what waits in the mailbox: the log does
     not know, the executor fills it in.
     """
 
@@ -67,6 +93,8 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
     exit_code: int | None = None
     running_key: str | None = None
     running_function: str | None = None
+    pending_update: int | None = None
+    last_update_problem: str | None = None
 
 
 @final
@@ -84,6 +112,11 @@ class StatusFold:
         self._wake_at_ms: int | None = None
         self._exit_code: int | None = None
         self._open: ExportedFunctionInvoked | None = None
+        self._pending_update: int | None = None
+        self._update_problem: str | None = None
+        self._failed_before_update = False
+        self.retry: RetryRule | None = None
+        """The retry policy that the guest chose, if it did."""
 
     def status(self, *, pending: int = 0) -> Status:
         """Return the status after the last applied entry."""
@@ -100,6 +133,8 @@ class StatusFold:
             exit_code=self._exit_code,
             running_key=self._open.idempotency_key if self._open else None,
             running_function=self._open.function if self._open else None,
+            pending_update=self._pending_update,
+            last_update_problem=self._update_problem,
         )
 
     def apply(self, index: int, entry: Entry) -> None:
@@ -123,8 +158,13 @@ class StatusFold:
             case Create():
                 self._component_version = entry.component_version
                 self._created_at_ms = entry.at_ms
-            case NoOp():
-                self.attempt = 0
+            case ChangeRetryPolicy():
+                self.retry = entry.policy
+                self._marked()
+            case PendingUpdate() | SuccessfulUpdate() | FailedUpdate():
+                self._update(entry)
+            case Jump() | Revert() | ChangePersistenceLevel():
+                pass
             case Suspend():
                 self.state = "suspended"
                 self._wake_at_ms = entry.wake_at_ms
@@ -140,8 +180,52 @@ class StatusFold:
                 self._exit_code = entry.code
             case Restart():
                 self._progress("running" if self._open else "idle")
+            case (
+                NoOp()
+                | BeginAtomicRegion()
+                | EndAtomicRegion()
+                | BeginRemoteWrite()
+                | EndRemoteWrite()
+                | BeginRemoteTransaction()
+                | PreCommitRemoteTransaction()
+                | PreRollbackRemoteTransaction()
+                | CommittedRemoteTransaction()
+                | RolledBackRemoteTransaction()
+                | StartSpan()
+                | FinishSpan()
+                | SetSpanAttribute()
+            ):
+                self._marked()
             case _:
                 assert_never(entry)
+
+    def _marked(self) -> None:
+        if self._open is None:
+            self.attempt = 0
+        else:
+            self._progress("running")
+
+    def _update(self, entry: PendingUpdate | SuccessfulUpdate | FailedUpdate) -> None:
+        match entry:
+            case PendingUpdate():
+                self._pending_update = entry.target_version
+                if self.state == "failed":
+                    self._failed_before_update = True
+                    self.state = "retrying"
+            case SuccessfulUpdate():
+                self._pending_update = None
+                self._update_problem = None
+                self._component_version = entry.target_version
+                if self._failed_before_update:
+                    self._failed_before_update = False
+                    self._progress("idle")
+                    self.last_error = None
+            case FailedUpdate():
+                self._pending_update = None
+                self._update_problem = entry.details
+                if self._failed_before_update:
+                    self._failed_before_update = False
+                    self.state = "failed"
 
     def _progress(self, state: State) -> None:
         self.state = state

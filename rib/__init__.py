@@ -6,16 +6,20 @@
 Pure: no network, no clock, no randomness. Uses `wit` alone.
 """
 
-from rib.catalog import FunctionUse
+from rib.catalog import Catalog, FunctionUse
 from rib.code import Input
 from rib.compiler import check, compile  # noqa: A004 - the verb of the package
+from rib.completion import Completion, complete
 from rib.dependencies import broken_by
 from rib.diagnostics import PARSE_CODES, Code, Diagnostic
 from rib.errors import CallError, CompileError, ProgramFormatError, RibError, RunError
 from rib.globals import ANY_GLOBALS, GATEWAY_GLOBALS, Globals
+from rib.hover import Hover, hover
 from rib.port import NO_WORKERS, Port, Resource, ResourceDrop, Worker, WorkerCall
 from rib.program import Program
 from rib.report import report
+from rib.scan import Piece, is_complete, open_at_end, scan
+from rib.session import Line, Session, SessionVariable
 
 __all__ = [
     "ANY_GLOBALS",
@@ -23,12 +27,17 @@ __all__ = [
     "NO_WORKERS",
     "PARSE_CODES",
     "CallError",
+    "Catalog",
     "Code",
     "CompileError",
+    "Completion",
     "Diagnostic",
     "FunctionUse",
     "Globals",
+    "Hover",
     "Input",
+    "Line",
+    "Piece",
     "Port",
     "Program",
     "ProgramFormatError",
@@ -36,10 +45,17 @@ __all__ = [
     "ResourceDrop",
     "RibError",
     "RunError",
+    "Session",
+    "SessionVariable",
     "Worker",
     "WorkerCall",
     "broken_by",
     "check",
     "compile",
+    "complete",
+    "hover",
+    "is_complete",
+    "open_at_end",
     "report",
+    "scan",
 ]

@@ -72,6 +72,10 @@ class Catalog:
         """Return the names of all cases."""
         return self._cases.keys()
 
+    def type_names(self) -> Iterable[str]:
+        """Return the names of all declared types."""
+        return self._types.keys()
+
     def types(self, name: str) -> list[Type]:
         """Return the declared types of this name, each once."""
         return self._types.get(name, [])

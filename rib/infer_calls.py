@@ -38,7 +38,13 @@ from rib.uses import (
 from wit.names import base_name
 from wit.types import Borrow, Own, Parameter, Primitive, ResourceName
 
-__all__ = ["infer_call", "infer_direct_call", "infer_instance", "infer_method"]
+__all__ = [
+    "infer_call",
+    "infer_direct_call",
+    "infer_instance",
+    "infer_method",
+    "receiver_fits",
+]
 
 _PRIMITIVES: Final = {primitive.value: primitive for primitive in Primitive}
 
@@ -317,7 +323,7 @@ def _builtin(
     unknown = resolve(target)
     if isinstance(unknown, Variable) and not unknown.allowed:
         return _builtin_later(inference, node, receiver, name, arguments)
-    found = next((each for each in known if _fits(each.receiver, target)), None)
+    found = next((each for each in known if receiver_fits(each.receiver, target)), None)
     if found is None:
         _infer_arguments(inference, arguments)
         return _no_builtin(inference, node, target, name)
@@ -367,7 +373,7 @@ def _no_builtin(inference: Inference, node: Call | Method, target: Term, name: s
         each.name
         for group in signatures().values()
         for each in group
-        if _fits(each.receiver, found)
+        if receiver_fits(each.receiver, found)
     ]
     helps = nearest(name, names)
     if isinstance(node, Call):
@@ -381,7 +387,8 @@ def _no_builtin(inference: Inference, node: Call | Method, target: Term, name: s
     return inference.fault(node, Code.INVALID_METHOD, cause, (), helps)
 
 
-def _fits(receiver: TypeText, target: Term) -> bool:
+def receiver_fits(receiver: TypeText, target: Term) -> bool:
+    """Return whether a function of the language is one of this type."""
     found = resolve(target)
     match receiver.name:
         case "list":

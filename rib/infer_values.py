@@ -35,12 +35,14 @@ from rib.terms import (
     POISON,
     SIGNED,
     UNIT,
+    InstanceTerm,
     ListTerm,
     Nominal,
     OptionTerm,
     Poison,
     RangeTerm,
     RecordTerm,
+    ResourceTerm,
     ResultTerm,
     Term,
     TupleTerm,
@@ -57,6 +59,7 @@ from wit.types import EnumType, Primitive, VariantType
 __all__ = [
     "annotation",
     "check",
+    "global_path",
     "infer_binary",
     "infer_boolean",
     "infer_character",
@@ -317,7 +320,7 @@ def apply_case(
 
 def infer_field(inference: Inference, node: FieldAccess) -> Term:
     """A global input, or a field of a record."""
-    path = _global_path(inference, node)
+    path = global_path(inference, node)
     if path is not None:
         parent, _, _ = path.rpartition(".")
         rules = inference.globals
@@ -336,7 +339,7 @@ def infer_field(inference: Inference, node: FieldAccess) -> Term:
     return _select(inference, node, target, result)
 
 
-def _global_path(inference: Inference, node: FieldAccess) -> str | None:
+def global_path(inference: Inference, node: FieldAccess) -> str | None:
     """Return the dotted path if the target is a group of inputs."""
     names = [node.name]
     target = node.target
@@ -367,7 +370,7 @@ def _select(inference: Inference, node: FieldAccess, target: Term, result: Varia
                 result.target = POISON
             case other:
                 cause = f"field `{node.name}` not found: {show(other)} is not a record"
-                inference.report(node, Code.UNKNOWN_FIELD, cause)
+                inference.report(node, Code.UNKNOWN_FIELD, cause, (), _method_help(node, other))
                 result.target = POISON
         return True
 
@@ -381,6 +384,12 @@ def _select(inference: Inference, node: FieldAccess, target: Term, result: Varia
 
     inference.later(attempt, force)
     return result
+
+
+def _method_help(node: FieldAccess, target: Term) -> tuple[str, ...]:
+    if isinstance(target, InstanceTerm | ResourceTerm):
+        return (f"functions are called with parentheses: `.{node.name}(…)`",)
+    return ()
 
 
 def _field(

@@ -16,7 +16,7 @@ from rib.diagnostics import Code, Diagnostic, diagnostic
 from rib.globals import Globals
 from rib.limits import DIAGNOSTICS_MAX, SUGGESTIONS_MAX, TYPE_PARTS_MAX
 from rib.syntax import Expression, Node, Span, walk
-from rib.terms import POISON, Term, is_too_large, show
+from rib.terms import POISON, Term, Variable, is_too_large, show
 from rib.unify import Conflict, unify
 from rib.uses import InputUse, Use
 from wit.limits import TYPE_DEPTH_MAX
@@ -73,6 +73,8 @@ class Inference:
         # The slots that a node introduces: of a `let`, a loop, a pattern.
         self.slots: Final[dict[Node, tuple[int, ...]]] = {}
         self.inputs: Final[dict[str, Term]] = {}
+        # The numbers that nothing but a default gave a type.
+        self.defaulted: Final[set[Variable]] = set()
         self.diagnostics: Final[list[Diagnostic]] = []
         self.warnings: Final[list[Diagnostic]] = []
         self.slot_count = 0
@@ -127,6 +129,10 @@ class Inference:
     def local_names(self) -> list[str]:
         """Return the names of all variables in scope."""
         return [name for scope in self._scopes for name in scope]
+
+    def locals(self) -> dict[str, Term]:
+        """Return the types of all variables in scope, as far as they are known yet."""
+        return {name: local.term for scope in self._scopes for name, local in scope.items()}
 
     # Waiting
 

@@ -4,6 +4,7 @@ Knows the order of things; the rules themselves live in the `infer_*` modules.
 """
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, cast
 
 from rib.catalog import Catalog
@@ -143,9 +144,28 @@ RULES: Final = cast(
 )
 
 
-def infer_types(text: str, program: Block, catalog: Catalog, globals_: Globals) -> Inference:
-    """Return the inference of a whole program; its `diagnostics` say what is wrong."""
-    inference = Inference(text, program, catalog, globals_, RULES)
+def infer_types(
+    text: str,
+    program: Block,
+    catalog: Catalog,
+    globals_: Globals,
+    *,
+    environment: Mapping[str, Term] = MappingProxyType({}),
+    rules: Mapping[type, Rule] = RULES,
+) -> Inference:
+    """Return the inference of a whole program; its `diagnostics` say what is wrong.
+
+    Args:
+        text: The program as text.
+        program: The same as a tree.
+        catalog: What the components in scope offer.
+        globals_: What the host offers.
+        environment: Variables that exist before the program; they have the first slots, in order.
+        rules: How each form is inferred; who watches an inference replaces some.
+    """
+    inference = Inference(text, program, catalog, globals_, rules)
+    for name, term in environment.items():
+        inference.define(name, term, program)
     inference.infer(program)
     _solve(inference)
     nodes = _inner_first(program)
@@ -216,6 +236,7 @@ def _default_numbers(inference: Inference) -> bool:
             # Text can be compared, too, so a comparison alone does not make numbers.
             if choice is not None and Primitive.STRING not in variable.allowed:
                 variable.target = choice
+                inference.defaulted.add(variable)
                 moved = True
     return moved
 

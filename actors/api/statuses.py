@@ -136,9 +136,11 @@ class Statuses:
 async def _fold(log: LoadedLog, component: str, worker: str) -> Status:
     folded = StatusFold()
     try:
+        deleted = log.plan().deleted
         for number, (commit, _) in enumerate(log.commits()):
             for index, entry in enumerate(commit.entries, commit.first):
-                folded.apply(index, entry)
+                if index not in deleted:
+                    folded.apply(index, entry)
             if number % COMMITS_PER_TURN_MAX == 0:
                 await asyncio.sleep(0)
     except CorruptLogError as error:

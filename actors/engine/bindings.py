@@ -140,18 +140,6 @@ instance_export = _quick(
 
 linker_new = _quick("wasmtime_linker_new", c_void_p, c_void_p)
 linker_delete = _quick("wasmtime_linker_delete", None, c_void_p)
-linker_allow_shadowing = _quick("wasmtime_linker_allow_shadowing", None, c_void_p, c_bool)
-linker_define = _quick(
-    "wasmtime_linker_define",
-    c_void_p,
-    c_void_p,
-    c_void_p,
-    c_char_p,
-    c_size_t,
-    c_char_p,
-    c_size_t,
-    c_void_p,
-)
 linker_define_async = _quick(
     "wasmtime_linker_define_async_func",
     c_void_p,
@@ -176,10 +164,19 @@ linker_get = _quick(
     c_size_t,
     c_void_p,
 )
-linker_instantiate_async = _quick("wasmtime_linker_instantiate_async", c_void_p, *[c_void_p] * 6)
 
 memory_data = _quick("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
 memory_size = _quick("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
+memory_page_log2 = _quick("wasmtime_memory_page_size_log2", ctypes.c_uint8, c_void_p, c_void_p)
+memory_grow = _quick("wasmtime_memory_grow", c_void_p, c_void_p, c_void_p, c_uint64, c_void_p)
+
+global_get = _quick("wasmtime_global_get", None, *[c_void_p] * 3)
+global_set = _quick("wasmtime_global_set", c_void_p, *[c_void_p] * 3)
+table_size = _quick("wasmtime_table_size", c_uint64, c_void_p, c_void_p)
+table_get = _quick("wasmtime_table_get", c_bool, c_void_p, c_void_p, c_uint64, c_void_p)
+table_set = _quick("wasmtime_table_set", c_void_p, c_void_p, c_void_p, c_uint64, c_void_p)
+table_grow = _quick("wasmtime_table_grow", c_void_p, *[c_void_p] * 2, c_uint64, *[c_void_p] * 2)
+value_unroot = _quick("wasmtime_val_unroot", None, c_void_p)
 
 trap_new = _quick("wasmtime_trap_new", c_void_p, c_char_p, c_size_t)
 error_new = _quick("wasmtime_error_new", c_void_p, c_char_p)
@@ -193,6 +190,11 @@ _error_delete = _quick("wasmtime_error_delete", None, c_void_p)
 _bytes_delete = _quick("wasm_byte_vec_delete", None, c_void_p)
 
 config_async_stack_size = _quick("wasmtime_config_async_stack_size_set", None, c_void_p, c_uint64)
+
+# The C library's, which every process has.
+compare_bytes: Any = PYFUNCTYPE(ctypes.c_int, c_void_p, c_void_p, c_size_t)(
+    ("memcmp", ctypes.CDLL(None))
+)
 
 u64_at = ctypes.c_uint64.from_address
 

@@ -19,7 +19,7 @@ from actors.engine.limits import (
     WASM_STACK_BYTES,
 )
 
-__all__ = ["CODE_KEY", "address_of", "new_engine"]
+__all__ = ["CODE_KEY", "MEANING_KEY", "address_of", "new_engine"]
 
 _SETTINGS: Final[dict[str, bool | int | str]] = {
     # Floating-point results must be the same at replay, on any machine.
@@ -62,5 +62,16 @@ def _code_key() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+_MEANINGS: Final = (
+    "cranelift_nan_canonicalization",
+    "wasm_relaxed_simd_deterministic",
+    "wasm_threads",
+)
+
 CODE_KEY: Final = _code_key()
 """What compiled code depends on besides its source: wasmtime, processor kind and configuration."""
+
+MEANING_KEY: Final = hashlib.sha256(
+    str([(name, _SETTINGS[name]) for name in _MEANINGS]).encode()
+).hexdigest()[:16]
+"""The settings that decide what a guest computes: what a saved instance depends on."""

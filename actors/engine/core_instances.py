@@ -1,11 +1,13 @@
 """The core instances of one store: made step by step, and found again by what they export."""
 
 import ctypes
-from typing import final
+from typing import Final, final
 
 from actors.engine import bindings
 from actors.engine.bindings import EXTERN_BYTES, EXTERN_PAYLOAD_OFFSET, INSTANCE_BYTES, Address
-from actors.engine.errors import ComponentError, EngineInternalError
+from actors.engine.core.module import FunctionSignature
+from actors.engine.errors import EngineInternalError
+from actors.engine.fiber_function import FiberFunction
 from actors.engine.linking import Layout, Step
 from actors.engine.plan.model import FromInstance
 from actors.engine.store import Store
@@ -13,40 +15,55 @@ from actors.engine.templates import Template
 
 __all__ = ["CoreInstances"]
 
+_ENTRY: Final = FunctionSignature((), ())
+
 
 @final
 class CoreInstances:
     """Owns the block of memory that a `Layout` describes."""
 
-    def __init__(
-        self, store: Store, layout: Layout, template: Template, engine: Address, waiting: Address
-    ) -> None:
+    def __init__(self, store: Store, layout: Layout, template: Template, waiting: Address) -> None:
         self._store = store
         self._layout = layout
         self._template = template
-        self._engine = engine
         self._waiting = waiting
         self._block, self._steps, self._is_copy = template.new_block()
+        self._stamp_needed = self._is_copy
         self._base = ctypes.addressof(self._block)
         self._found: dict[FromInstance, tuple[Address, object]] = {}
 
     async def instantiate(self) -> None:
-        """Run all steps.
+        """Make all instances, each followed by its start function.
 
         Raises:
             GuestTrap: a start function or an initialiser trapped, or a limit was too small.
             ComponentError: an import does not fit.
         """
-        stamp_needed = self._is_copy
         for step in self._steps:
-            self._fill(step)
-            if step.has_start:
-                await self._start(step)
-            else:
-                self._make(step)
-            if stamp_needed:
-                stamp_needed = False
-                self._template.stamp(self._block, step.instance)
+            self._make_next(step)
+            if step.entry is not None:
+                # On a fiber: it may wait and must be sliced.
+                await FiberFunction(self._store, self.address(step.entry), _ENTRY).run()
+        self._made()
+
+    def instantiate_plain(self) -> None:
+        """Make all instances without calling start functions: in the life before they have run.
+
+        Raises:
+            GuestTrap: an initialiser trapped, or a limit was too small.
+        """
+        for step in self._steps:
+            self._make_next(step)
+        self._made()
+
+    def _make_next(self, step: Step) -> None:
+        self._fill(step)
+        self._make(step)
+        if self._stamp_needed:
+            self._stamp_needed = False
+            self._template.stamp(self._block, step.instance)
+
+    def _made(self) -> None:
         if not self._is_copy:
             self._template.learn(self._block)
 
@@ -77,36 +94,16 @@ class CoreInstances:
         if error or store.trap.value:
             store.raise_failure(error)
 
-    async def _start(self, step: Step) -> None:
-        """Make an instance whose start function may wait and must be sliced: on a fiber."""
-        store, base = self._store, self._base
-        linker = bindings.linker_new(self._engine)
-        try:
-            bindings.linker_allow_shadowing(linker, True)
-            for index, (module, name) in enumerate(step.names):
-                error = bindings.linker_define(
-                    linker,
-                    store.context,
-                    module,
-                    len(module),
-                    name,
-                    len(name),
-                    base + step.imports + EXTERN_BYTES * index,
-                )
-                if error:
-                    raise ComponentError(bindings.take_error(error))
-            await store.run_fiber(
-                lambda: bindings.linker_instantiate_async(
-                    linker,
-                    store.context,
-                    step.module,
-                    base + step.instance,
-                    store.trap_address,
-                    store.error_address,
-                )
-            )
-        finally:
-            bindings.linker_delete(linker)
+    def look_up(self, source: FromInstance, scratch: Address) -> Address:
+        """Like `address`, but what it finds is written to `scratch` and not remembered."""
+        at = self._layout.where.get(source)
+        if at is not None:
+            return self._base + at + EXTERN_PAYLOAD_OFFSET
+        name, length = self._layout.names.get(source.name)
+        instance = self._base + INSTANCE_BYTES * source.slot
+        if not bindings.instance_export(self._store.context, instance, name, length, scratch):
+            raise EngineInternalError(f"export {source.name!r} of slot {source.slot} is missing")
+        return scratch + EXTERN_PAYLOAD_OFFSET
 
     def address(self, source: FromInstance) -> Address:
         """Return the address of the function, memory, table or global itself."""

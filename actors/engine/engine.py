@@ -55,7 +55,7 @@ class LoadedComponent:
         Raises:
             MissingImportsError: names every import that the host has no implementation for.
         """
-        return LinkedProgram(self._machine, self._prepared, self._modules, resolver)
+        return LinkedProgram(self._machine, self._digest, self._prepared, self._modules, resolver)
 
 
 @final
@@ -128,7 +128,17 @@ def prepare(data: bytes) -> Prepared:
     for module, core in zip(plan.modules, cores, strict=True):
         exposed = expose(data, module.start, module.end, core)
         key = hashlib.sha256(exposed.data).hexdigest()
-        modules.append(PreparedModule(key, module.start, module.end, exposed.state))
+        modules.append(
+            PreparedModule(
+                key,
+                module.start,
+                module.end,
+                exposed.state,
+                exposed.functions,
+                exposed.start,
+                core.has_passive_segments,
+            )
+        )
     return Prepared(world, plan, tuple(modules))
 
 

@@ -5,6 +5,8 @@ EngineError
 │   └── MissingImportsError   imports that nobody provides; terminal
 ├── GuestTrap                 the guest failed (see `kind`); the retry policy decides
 ├── CapacityError             this process holds as many instances as it can; retry elsewhere
+├── SnapshotRefusedError      an instance holds what cannot be saved, and says what; terminal
+├── SnapshotUnusableError     bytes that are no snapshot of this component; terminal: replay
 ├── InstanceStateError        closed, poisoned or busy: a bug of the caller
 └── EngineInternalError       our bug, or a wasmtime that is not the pinned one
 """
@@ -19,11 +21,21 @@ __all__ = [
     "GuestTrap",
     "InstanceStateError",
     "MissingImportsError",
+    "SnapshotRefusedError",
+    "SnapshotUnusableError",
     "TrapKind",
 ]
 
 TrapKind: TypeAlias = Literal[
-    "unreachable", "memory", "table", "stack-overflow", "arithmetic", "abi", "limit", "other"
+    "unreachable",
+    "memory",
+    "table",
+    "stack-overflow",
+    "arithmetic",
+    "abi",
+    "limit",
+    "remote",
+    "other",
 ]
 
 
@@ -62,3 +74,11 @@ class InstanceStateError(EngineError):
 
 class EngineInternalError(EngineError):
     """Our bug."""
+
+
+class SnapshotRefusedError(EngineError):
+    """The instance cannot be saved as it is now, for the reason that the message gives."""
+
+
+class SnapshotUnusableError(EngineError):
+    """Bytes that are damaged, or of another format or component. Nothing was restored."""

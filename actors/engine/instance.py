@@ -8,15 +8,25 @@ from actors.engine import bindings
 from actors.engine.abi.exports import ExportAdapter
 from actors.engine.abi.runtime import trap
 from actors.engine.bindings import Address
-from actors.engine.contexts import ExportContext, FiberFunction, GuestContexts
+from actors.engine.contexts import ExportContext, GuestContexts
 from actors.engine.core.module import FunctionSignature
 from actors.engine.core_instances import CoreInstances
-from actors.engine.errors import EngineError, GuestTrap, InstanceStateError
+from actors.engine.errors import (
+    EngineError,
+    GuestTrap,
+    InstanceStateError,
+    SnapshotRefusedError,
+)
+from actors.engine.fiber_function import FiberFunction
 from actors.engine.handles import BorrowScope
 from actors.engine.limits import CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX
 from actors.engine.plan.model import HostFunction
-from actors.engine.port import Limits, Pace
+from actors.engine.port import InstanceImage, Limits, Pace
 from actors.engine.resources import GuestResource
+from actors.engine.snapshot.baseline import View
+from actors.engine.snapshot.image import Image, encode
+from actors.engine.snapshot.restore import restore, restore_handles
+from actors.engine.snapshot.save import save
 from actors.engine.store import Store
 from wit.errors import ValueMismatchError
 from wit.values import Value
@@ -58,7 +68,7 @@ class GuestInstance:
             memories=MEMORIES_MAX,
         )
         self._instances = CoreInstances(
-            self._store, program.layout, program.template, machine.address, machine.waiting
+            self._store, program.layout, program.template, machine.waiting
         )
         self._store.pace = pace
         self._store.contexts = GuestContexts(self._store, plan, self._instances)
@@ -72,6 +82,52 @@ class GuestInstance:
             GuestTrap: a start function trapped, or the limits are too small.
         """
         await self._instances.instantiate()
+        self._look_at_memories()
+
+    async def resume(self, image: Image, objects: Sequence[Any]) -> None:
+        """Make the core instances and put a saved state into them.
+
+        Raises:
+            SnapshotUnusableError: `image` and `objects` do not fit the program.
+            GuestTrap: the limits are too small.
+        """
+        program, store = self._program, self._store
+        self._instances.instantiate_plain()
+        restore(View(store, self._instances), image, program.pieces)
+        restore_handles(store.tables, image.handles, program.plan.resources, objects)
+        self._look_at_memories()
+
+    def save(self) -> InstanceImage:
+        """Return the whole state of an idle instance, which stays as it is and usable.
+
+        Raises:
+            SnapshotRefusedError: it is in a call, or holds what cannot be saved, with the reason.
+        """
+        store, program = self._store, self._program
+        if not store.is_open:
+            raise SnapshotRefusedError("the instance is closed or has failed")
+        if self._is_busy or any(store.entered):
+            raise SnapshotRefusedError("the instance is in a call")
+        view = View(store, self._instances)
+        image, objects = save(
+            view, store.tables, program.baseline(), program.pieces, program.binding
+        )
+        return InstanceImage(encode(image), tuple(objects))
+
+    def adopt(self, resource: GuestResource) -> GuestResource:
+        """Return the host's object for a resource that it held of the saved instance.
+
+        Raises:
+            ValueError: it is gone, borrowed, or of no resource type of this component.
+        """
+        return resource.moved_to(self._store)
+
+    @property
+    def busy_s(self) -> float:
+        """How long it has run, waits left out."""
+        return self._store.busy_s
+
+    def _look_at_memories(self) -> None:
         self._memories = tuple(map(self._instances.address, self._program.memories))
         self._check_memory()
 

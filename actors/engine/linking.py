@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple, final
 
 from actors.engine.bindings import EXTERN_BYTES, EXTERN_PAYLOAD_OFFSET, INSTANCE_BYTES, Address
+from actors.engine.core.module import ExternKind
 from actors.engine.plan.model import CoreSource, FromInstance
 
 __all__ = ["FunctionTemplate", "Layout", "Step", "StepInput", "make_layout"]
@@ -23,13 +24,15 @@ class FunctionTemplate(NamedTuple):
 
 
 class StepInput(NamedTuple):
-    """One instantiation: the module, and where its imports come from. None is the async `wait`."""
+    """One instantiation: the module, and where its imports come from. None is the async `wait`.
+
+    `entry` is the name of the start function.
+    """
 
     slot: int
     module: Address
     imports: tuple[CoreSource | FunctionTemplate | None, ...]
-    has_start: bool
-    names: tuple[tuple[bytes, bytes], ...]
+    entry: str | None
 
 
 class Lookup(NamedTuple):
@@ -67,8 +70,7 @@ class Step(NamedTuple):
     copies: tuple[Copy, ...]
     functions: tuple[HostFunctionAt, ...]
     waits: tuple[int, ...]
-    has_start: bool
-    names: tuple[tuple[bytes, bytes], ...]
+    entry: FromInstance | None
 
 
 @final
@@ -99,6 +101,10 @@ class Layout(NamedTuple):
     steps: tuple[Step, ...]
     where: dict[CoreSource, int]
     names: Names
+
+
+def _function(slot: int, name: str) -> FromInstance:
+    return FromInstance(slot, name, ExternKind.FUNCTION)
 
 
 def make_layout(
@@ -142,8 +148,7 @@ def make_layout(
                 tuple(copies),
                 tuple(functions),
                 tuple(waits),
-                step.has_start,
-                step.names,
+                None if step.entry is None else _function(step.slot, step.entry),
             )
         )
         offset += EXTERN_BYTES * len(step.imports)

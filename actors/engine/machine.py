@@ -63,6 +63,12 @@ class Machine:
         Raises:
             CapacityError: one more could exhaust the memory mappings of the process.
         """
+        maps = self.reserve(memories)
+        self.live_count += 1
+        return maps
+
+    def reserve(self, memories: int) -> int:
+        """Like `admit`, for a store in which nothing runs; give the outcome to `give_back`."""
         maps = _MAPS_PER_FIBER + _MAPS_PER_MEMORY * memories
         if self._maps + maps > self._maps_max:
             raise CapacityError(
@@ -70,12 +76,15 @@ class Machine:
                 "suspend some, start another executor, or raise vm.max_map_count"
             )
         self._maps += maps
-        self.live_count += 1
         return maps
+
+    def give_back(self, maps: int) -> None:
+        """End a reservation."""
+        self._maps -= maps
 
     def release(self, maps: int) -> None:
         """Count an instance out."""
-        self._maps -= maps
+        self.give_back(maps)
         self.live_count -= 1
 
     def close(self) -> None:

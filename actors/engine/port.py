@@ -20,6 +20,7 @@ __all__ = [
     "HostCall",
     "HostResolver",
     "Instance",
+    "InstanceImage",
     "Limits",
     "Pace",
     "Program",
@@ -68,12 +69,38 @@ class Progress(Protocol):
         ...
 
 
+class InstanceImage(Struct, frozen=True):
+    """A saved instance: bytes, and the host's objects that its handles stand for, in their order.
+
+    `data` says nothing about the objects: whoever saves it saves them too.
+    """
+
+    data: bytes
+    objects: tuple[Any, ...] = ()
+
+
 class Instance(Protocol):
     """One running component instance: a store of its own. Belongs to one event loop."""
 
     @property
     def memory_bytes(self) -> int:
         """The size of all its linear memories."""
+        ...
+
+    @property
+    def busy_s(self) -> float:
+        """How long its guest code and the host functions it called have run, waits left out.
+
+        What replaying its calls would take, more or less.
+        """
+        ...
+
+    def save(self) -> InstanceImage:
+        """Return the whole state of an idle instance, which stays as it is and usable.
+
+        Raises:
+            SnapshotRefusedError: it is in a call, or holds what cannot be saved, with the reason.
+        """
         ...
 
     async def call(self, function: Function, arguments: Sequence[Value]) -> Value:
@@ -86,6 +113,15 @@ class Instance(Protocol):
             ValueMismatchError: an argument does not fit its type; nothing has run.
             GuestTrap: the guest trapped, or broke the canonical ABI.
             BaseException: whatever a host function raised.
+        """
+        ...
+
+    async def drop(self, resource: Any) -> None:
+        """Drop an owned resource of the guest, running its destructor.
+
+        Raises:
+            ValueError: it is gone, borrowed, or of another instance.
+            GuestTrap: the destructor trapped.
         """
         ...
 
@@ -107,6 +143,20 @@ class Program(Protocol):
 
         Raises:
             GuestTrap: a start function trapped, or the limits are too small.
+        """
+        ...
+
+    async def restore(
+        self, data: object, limits: Limits, image: InstanceImage, *, pace: Pace | None = None
+    ) -> Instance:
+        """Make an instance that goes on where a saved one was; its start functions do not run.
+
+        `image.objects` must be equals of those that were saved, in the same order.
+
+        Raises:
+            SnapshotUnusableError: the bytes are damaged, or were saved of another component or
+                under another configuration.
+            GuestTrap: the limits are too small.
         """
         ...
 

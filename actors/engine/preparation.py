@@ -27,13 +27,17 @@ _SUFFIX = ".plan"
 class PreparedModule(Struct, frozen=True):
     """A core module in bytes `start` to `end` of the component.
 
-    `key` is the SHA-256 of the module with its state exposed, which is what gets compiled.
+    `key` is the SHA-256 of the module with its state exposed, which is what gets compiled. `entry`
+    is the start function, if it has one.
     """
 
     key: str
     start: int
     end: int
     state: tuple[StateExport, ...]
+    functions: tuple[str, ...]
+    entry: str | None
+    has_passive_segments: bool
 
 
 class Prepared(Struct, frozen=True):

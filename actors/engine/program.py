@@ -12,7 +12,7 @@ from actors.engine.abi.signature import core_signature
 from actors.engine.bindings import Address
 from actors.engine.callbacks import blocking_callbacks, import_callback, resource_callback
 from actors.engine.composition import component_target, destroy
-from actors.engine.configuration import address_of
+from actors.engine.configuration import MEANING_KEY, address_of
 from actors.engine.core.module import ExternKind, FunctionSignature
 from actors.engine.errors import MissingImportsError
 from actors.engine.instance import GuestInstance
@@ -28,8 +28,12 @@ from actors.engine.plan.model import (
     LiftedFunction,
     LowerPlan,
 )
-from actors.engine.port import HostCall, HostResolver, Limits, Pace
+from actors.engine.port import HostCall, HostResolver, InstanceImage, Limits, Pace
 from actors.engine.preparation import Prepared
+from actors.engine.snapshot.baseline import Baseline
+from actors.engine.snapshot.image import Binding, decode
+from actors.engine.snapshot.pieces import check_saveable, layout_digest, pieces_of
+from actors.engine.snapshot.standby import open_baseline
 from actors.engine.store import give_way
 from actors.engine.templates import Template
 from actors.engine.trampolines import finish_signature, start_signature, trampoline_module
@@ -51,6 +55,7 @@ class LinkedProgram:
     def __init__(
         self,
         machine: Machine,
+        digest: str,
         prepared: Prepared,
         modules: list[CompiledModule],
         resolver: HostResolver,
@@ -58,6 +63,8 @@ class LinkedProgram:
         plan = prepared.plan
         self.machine = machine
         self.plan = plan
+        self.digest = digest
+        self._prepared = prepared
         self._modules = modules
         self._resolver = resolver
         self._kept: list[Any] = []
@@ -78,12 +85,12 @@ class LinkedProgram:
         ]
         self.layout = make_layout(self._steps(), self._function)
         self.template = Template(self.layout)
-        self.memories = [
-            FromInstance(step.slot, each.name, each.kind)
-            for step in plan.steps
-            for each in prepared.modules[step.module].state
-            if each.kind is ExternKind.MEMORY
-        ]
+        self.pieces = pieces_of(prepared)
+        self.memories = [FromInstance(*piece) for piece in self.pieces.memories]
+        self.binding = Binding(
+            component=digest, layout=layout_digest(prepared), configuration=MEANING_KEY
+        )
+        self._baseline: Baseline | None = None
 
     def _resolve(self) -> dict[HostFunction, HostCall]:
         found: dict[HostFunction, HostCall] = {}
@@ -164,17 +171,15 @@ class LinkedProgram:
         plan = self.plan
         trampolines = len(plan.steps)
         steps = [self._trampolines(trampolines)] if self._blocking else []
-        for step in plan.steps:
-            module = plan.modules[step.module]
-            steps.append(
-                StepInput(
-                    step.slot,
-                    self._modules[step.module].address,
-                    tuple(self._source(source, trampolines) for source in step.imports),
-                    module.has_start,
-                    module.import_names,
-                )
+        steps += [
+            StepInput(
+                step.slot,
+                self._modules[step.module].address,
+                tuple(self._source(source, trampolines) for source in step.imports),
+                self._prepared.modules[step.module].entry,
             )
+            for step in plan.steps
+        ]
         return steps
 
     def _source(self, source: CoreSource, trampolines: int) -> CoreSource:
@@ -191,7 +196,7 @@ class LinkedProgram:
         module = self.machine.modules.get(hashlib.sha256(data).hexdigest(), lambda: data)
         self._kept.append(module)
         halves = [half for index in blocking for half in self._lowered[index]]
-        return StepInput(slot, module.address, (None, *halves), has_start=False, names=())
+        return StepInput(slot, module.address, (None, *halves), entry=None)
 
     def adapter(self, index: int) -> ExportAdapter:
         """Return the adapter of a lifted function for calls by the host."""
@@ -202,6 +207,17 @@ class LinkedProgram:
                 lift.type, lift.context.encoding, at_host=True, title=f"lifted function {index}"
             )
         return adapter
+
+    def baseline(self) -> Baseline:
+        """Return the new instance that saved ones are compared with; made once.
+
+        Raises:
+            SnapshotRefusedError: instances of this component cannot be saved.
+        """
+        if self._baseline is None:
+            check_saveable(self._prepared)
+            self._baseline = open_baseline(self)
+        return self._baseline
 
     async def instantiate(
         self, data: object, limits: Limits, *, pace: Pace | None = None
@@ -217,6 +233,25 @@ class LinkedProgram:
         instance = GuestInstance(self, data, limits, pace or give_way)
         try:
             await instance.start()
+        except BaseException:
+            instance.close()
+            raise
+        return instance
+
+    async def restore(
+        self, data: object, limits: Limits, image: InstanceImage, *, pace: Pace | None = None
+    ) -> GuestInstance:
+        """Make an instance that goes on where a saved one was; its start functions do not run.
+
+        Raises:
+            SnapshotUnusableError: the bytes are damaged, or do not belong to this program.
+            GuestTrap: the limits are too small.
+            CapacityError: the process holds as many instances as the machine allows.
+        """
+        decoded = decode(image.data, self.binding)
+        instance = GuestInstance(self, data, limits, pace or give_way)
+        try:
+            await instance.resume(decoded, image.objects)
         except BaseException:
             instance.close()
             raise

@@ -32,6 +32,11 @@ class GuestResource:
         """The resource type."""
         return self._resource
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was dropped or given away."""
+        return self._representation is None
+
     def representation(self, store: Store, resource: ResourceId) -> int:
         """Return the guest's integer.
 
@@ -55,6 +60,16 @@ class GuestResource:
             raise ValueError("a borrowed resource cannot be given away")
         self._representation = None
         return representation
+
+    def moved_to(self, store: Store) -> "GuestResource":
+        """Return the same resource as another store has it, which was restored from this one's.
+
+        Raises:
+            ValueError: gone or borrowed.
+        """
+        if self._representation is None or not self._is_own:
+            raise ValueError("only a living resource of one's own can go on elsewhere")
+        return GuestResource(store, self._resource, self._representation, is_own=True)
 
     def release(self) -> None:
         """End a borrow."""

@@ -11,6 +11,7 @@ import ctypes
 import itertools
 import struct
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Final, NoReturn, Protocol, final
 
 from actors.engine import bindings
@@ -64,6 +65,8 @@ class Store:
         self._result: Any = None
         self._future: Address | None = None
         self._is_polling = False
+        self.busy_s = 0.0
+        """How long the fiber has run."""
         cells = ctypes.create_string_buffer(bindings.SLOT_BYTES * (_SLOTS + 5) + 16)
         self._cells = cells
         start = ctypes.addressof(cells)
@@ -182,7 +185,9 @@ class Store:
 
     def _poll(self) -> bool:
         self._is_polling = True
+        begun = perf_counter()
         finished: bool = bindings.future_poll(self._future)
+        self.busy_s += perf_counter() - begun
         self._is_polling = False
         return finished
 

@@ -128,16 +128,43 @@ class HostContext(Protocol):
         """
         ...
 
-    def record(self, name: str, kind: Kind, type_: Type, live: Callable[[], Value]) -> Value:
+    def begin_batch(self, name: str) -> int:
+        """Begin something outside that takes several steps; return the index that names it.
+
+        `name` is the host call, `ns:pkg/iface#what`. Nothing goes outside before `committed`. After
+        a crash between begin and end, the guest is live from the begin on and all steps run again;
+        in non-idempotent mode the worker fails instead. Other batches may begin and end meanwhile.
+        """
+        ...
+
+    def end_batch(self, begin: int) -> None:
+        """End a batch, at a point of the guest's own course: the same one at replay."""
+        ...
+
+    def record(
+        self,
+        name: str,
+        kind: Kind,
+        type_: Type,
+        live: Callable[[], Value],
+        *,
+        begin: int | None = None,
+    ) -> Value:
         """Return what `live()` returns, recorded like a host call `name` (`ns:pkg/iface#what`).
 
         At replay `live` is not called and the recorded value of type `type_` returned. The value
-        holds no resources.
+        holds no resources. `begin` names the batch that it is a step of.
         """
         ...
 
     async def record_wait(
-        self, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Value]]
+        self,
+        name: str,
+        kind: Kind,
+        type_: Type,
+        live: Callable[[], Awaitable[Value]],
+        *,
+        begin: int | None = None,
     ) -> Value:
         """Like `record`, for what has to wait. After a crash in mid-wait it is called again."""
         ...
@@ -155,6 +182,10 @@ class HostContext(Protocol):
 
         Returns the index under which the answer is known, the same at replay.
         """
+        ...
+
+    def tell(self, name: str, request: CallRequest) -> None:
+        """Call another worker by its component's name, without waiting for anything."""
         ...
 
     def is_answered(self, index: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Final, final
 
 from actors.engine.errors import GuestTrap
 from actors.host.context import HostContext
+from actors.host.saving import refuses, saveable
 
 __all__ = [
     "POLLABLES_MAX",
@@ -45,6 +46,7 @@ class Pollable(ABC):
         del context
 
 
+@saveable("io/always-ready")
 @final
 class Always(Pollable):
     """Ready from the start: what never makes its user wait, such as console output."""
@@ -55,6 +57,7 @@ class Always(Pollable):
         return True
 
 
+@saveable("io/never-ready")
 @final
 class Never(Pollable):
     """Never ready. A guest that waits for nothing else traps, since nothing could ever wake it."""
@@ -65,6 +68,7 @@ class Never(Pollable):
         return False
 
 
+@saveable("io/timer", "deadline_ns")
 @final
 class Timer(Pollable):
     """Ready from `deadline_ns` of the worker's monotonic clock on."""
@@ -98,6 +102,7 @@ class AnswerReady(Pollable):
             await context.wait_for_answers((self.index,), context.clock.monotonic_ns() + _TURN_NS)
 
 
+@refuses("it waits for something outside")
 @final
 class Event(Pollable):
     """Ready when `is_ready()` says so; `wait_until_ready()` waits for it and may be cancelled.

@@ -12,6 +12,7 @@ from msgspec import Struct
 from actors.engine.errors import GuestTrap
 from actors.host.context import HostContext, OutputStream
 from actors.host.pollable import Always, Pollable
+from actors.host.saving import saveable, saveable_struct
 from wit.values import Value, err, ok
 
 __all__ = [
@@ -35,6 +36,7 @@ WRITE_BYTES_MAX: Final = 64 * 1024
 CLOSED: Final[Value] = err(("closed", None))
 
 
+@saveable_struct("io/error")
 class IoError(Struct, frozen=True):
     """The resource `error`, with the error code of the interface that it comes from."""
 
@@ -97,6 +99,7 @@ class OutputSink(ABC):
         del context
 
 
+@saveable("io/closed-input")
 @final
 class ClosedInput(InputSource):
     """At its end from the start: the stdin of a worker."""
@@ -107,6 +110,7 @@ class ClosedInput(InputSource):
         return CLOSED
 
 
+@saveable("io/console-output", "stream")
 @final
 class ConsoleOutput(OutputSink):
     """The stdout or stderr of a worker. Never full and never failing."""

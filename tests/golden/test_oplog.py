@@ -26,28 +26,49 @@ from oplog.codec import FORMAT_VERSION, decode, encode
 from oplog.commit import GENESIS_HASH, Commit, Marks
 from oplog.entries import (
     HINTS,
+    BeginAtomicRegion,
+    BeginRemoteTransaction,
+    BeginRemoteWrite,
     Caller,
     CancelPendingInvocation,
+    ChangePersistenceLevel,
+    ChangeRetryPolicy,
+    CommittedRemoteTransaction,
     Create,
     Deleted,
+    EndAtomicRegion,
+    EndRemoteWrite,
     Entry,
     ErrorEntry,
     Exited,
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
+    FailedUpdate,
     Failure,
+    FinishSpan,
     ImportedFunctionInvoked,
     Interrupted,
     InvocationRejected,
+    Jump,
     Log,
     NoOp,
+    PendingUpdate,
+    PreCommitRemoteTransaction,
+    PreRollbackRemoteTransaction,
     Promise,
     Raw,
     RemoteCall,
     Restart,
+    RetryRule,
+    Revert,
+    RolledBackRemoteTransaction,
+    SetSpanAttribute,
+    StartSpan,
+    SuccessfulUpdate,
     Suspend,
 )
 from oplog.headers import peek
+from oplog.plan import plan_of
 from oplog.public import public
 from oplog.render import line
 from oplog.replay import Cursor
@@ -212,6 +233,96 @@ CASES: dict[str, list[list[Entry]]] = {
         [OUT, Log(at_ms=T, level="warn", message="\x1b[31mred", context="shop")],
         [Log(level="stderr", message="")],
     ],
+    "jump": [[Jump(at_ms=T, start=5, end=9)]],
+    "revert": [[Revert(at_ms=T, start=5, end=9)]],
+    "reserved-index": [[NoOp(at_ms=T, function="golem:api/host#get-oplog-index")]],
+    "atomic-region": [
+        [BeginAtomicRegion(at_ms=T)],
+        [EndAtomicRegion(at_ms=T, begin_index=4)],
+    ],
+    "remote-write": [
+        [
+            BeginRemoteWrite(at_ms=T, function="wasi:http/outgoing-handler#handle"),
+            BeginRemoteWrite(function="f", idempotent=False),
+        ],
+        [
+            ImportedFunctionInvoked(
+                at_ms=T,
+                function="wasi:http/types#status",
+                kind="write-remote-batched",
+                response=Raw(b"200"),
+                begin_index=4,
+            )
+        ],
+        [EndRemoteWrite(at_ms=T, begin_index=4)],
+    ],
+    "remote-transaction": [
+        [
+            BeginRemoteTransaction(at_ms=T, function="db#begin", transaction_id="tx-1"),
+            BeginRemoteTransaction(function="f", transaction_id="", original_begin_index=3),
+        ],
+        [
+            PreCommitRemoteTransaction(at_ms=T, begin_index=3),
+            CommittedRemoteTransaction(at_ms=T, begin_index=3),
+            PreRollbackRemoteTransaction(at_ms=T, begin_index=3),
+            RolledBackRemoteTransaction(at_ms=T, begin_index=3),
+        ],
+    ],
+    "change-retry-policy": [
+        [
+            ChangeRetryPolicy(
+                at_ms=T,
+                policy=RetryRule(
+                    max_attempts=5,
+                    min_delay_ns=1_000_000,
+                    max_delay_ns=2_000_000_000,
+                    multiplier=1.5,
+                    max_jitter_factor=0.1,
+                ),
+            )
+        ],
+        [
+            ChangeRetryPolicy(
+                policy=RetryRule(max_attempts=1, min_delay_ns=0, max_delay_ns=0, multiplier=2.0)
+            )
+        ],
+    ],
+    "change-persistence-level": [
+        [
+            ChangePersistenceLevel(at_ms=T, level=level)
+            for level in ("persist-nothing", "persist-remote-side-effects", "smart")
+        ]
+    ],
+    "update": [
+        [PendingUpdate(at_ms=T, target_version=2), SuccessfulUpdate(at_ms=T, target_version=2)],
+        [
+            PendingUpdate(
+                at_ms=T, target_version=3, mode="snapshot-based", snapshot=Raw(b'"AAEC"')
+            ),
+            FailedUpdate(at_ms=T, target_version=3, details="load: no such field"),
+        ],
+        [SuccessfulUpdate(target_version=0, component_size=17), FailedUpdate(target_version=1)],
+    ],
+    "span": [
+        [
+            StartSpan(at_ms=T, span_id="00f067aa0ba902b7", name="check", parent="b7ad6b7169203331"),
+            SetSpanAttribute(at_ms=T, span_id="00f067aa0ba902b7", key="who", value="al\tice"),
+            FinishSpan(at_ms=T, span_id="00f067aa0ba902b7"),
+        ],
+        [StartSpan(span_id="00f067aa0ba902b7", name="")],
+    ],
+    "second-thoughts": [
+        [CREATE, INVOKED, BeginAtomicRegion(at_ms=T + 2)],
+        [NOW, Jump(at_ms=T + 3, start=4, end=4), NOW, EndAtomicRegion(begin_index=3)],
+        [
+            COMPLETED,
+            INVOKED,
+            NOW,
+            Revert(at_ms=T + 9, start=9, end=10),
+            PendingUpdate(at_ms=T + 10, target_version=4),
+            SuccessfulUpdate(at_ms=T + 11, target_version=4),
+        ],
+    ],
     "deleted": [[Deleted(at_ms=T, incarnation="b7e1c0de")]],
     "compressed": [[Log(at_ms=T + n, level="stdout", message=f"line {n}") for n in range(300)]],
     "story": [
@@ -233,7 +344,8 @@ CASES: dict[str, list[list[Entry]]] = {
         ],
     ],
 }
-FIRST = {"story": 1, "create": 1, "deleted": 0}
+LOGS = {"story", "second-thoughts"}
+FIRST = {"story": 1, "second-thoughts": 1, "create": 1, "deleted": 0}
 
 
 def written(name):
@@ -244,7 +356,7 @@ def written(name):
         marks = Marks(invoked=1000 + number, control=number, sent=max(first - 1, 0))
         encoded = encode(first, entries, marks, previous)
         yield encoded
-        if name == "story":
+        if name in LOGS:
             first += len(entries)
             previous = encoded.hash
 
@@ -291,9 +403,15 @@ def test_no_recorded_file_was_changed_or_removed_and_none_is_unknown():
 
 
 def test_every_entry_type_is_recorded_in_the_newest_version():
-    names = {str(entry_type.__struct_config__.tag) for entry_type in Entry.__args__}
+    recorded_types = {
+        type(entry)
+        for version, name in VERSIONS_AND_CASES
+        if version == VERSION
+        for commit in decoded(version, name)
+        for entry in commit.entries
+    }
 
-    assert names <= {name for version, name in VERSIONS_AND_CASES if version == VERSION}
+    assert set(Entry.__args__) == recorded_types
 
 
 @pytest.mark.parametrize(("version", "name"), VERSIONS_AND_CASES)
@@ -359,6 +477,26 @@ def test_a_recorded_log_replays(version, name):
         "k-9": 13,
         "k-2": 16,
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [pair for pair in VERSIONS_AND_CASES if pair[1] == "second-thoughts"]
+)
+def test_a_recorded_log_with_second_thoughts_replays(version, name):
+    commits = list(decoded(version, name))
+    entries = [entry for commit in commits for entry in commit.entries]
+    plan = plan_of(enumerate(entries, 1))
+    cursor = Cursor([(commit, number) for number, commit in enumerate(commits, 1)], plan)
+
+    assert (list(plan.deleted), list(plan.skipped)) == ([(9, 10)], [(4, 4), (9, 10)])
+    assert cursor.next_invocation() == INVOKED
+    assert cursor.mark(BeginAtomicRegion()) == (3, entries[2])
+    assert cursor.answer(NOW.function) == NOW.response
+    assert cursor.mark(EndAtomicRegion(begin_index=3)) == (7, entries[6])
+    assert cursor.completed(result=COMPLETED.result) == COMPLETED
+    assert cursor.at_end
+    assert (cursor.status.status().state, cursor.status.status().component_version) == ("idle", 4)
+    assert cursor.outcomes.keys() == {"k-1"}
 
 
 def add_missing() -> int:

@@ -1,7 +1,11 @@
-"""Makes a module's whole mutable state reachable by exporting it.
+"""Makes a module's whole mutable state reachable by exporting it, and its start function too.
 
 Memory use and snapshots need every memory, table and mutable global of an instance, but a module
-exports only what its toolchain chose. Adding exports changes neither behaviour nor speed.
+exports only what its toolchain chose. Functions that can turn up in tables are exported as well, so
+that they have a name. Adding exports changes neither behaviour nor speed.
+
+The start function is no longer called by wasmtime but by whoever makes the instance: on a fiber,
+since it may wait, and not at all when an instance is restored.
 """
 
 from msgspec import Struct
@@ -12,7 +16,8 @@ __all__ = ["Exposed", "StateExport", "expose"]
 
 _EXPORT_SECTION = 7
 _NUMBERS = frozenset({"i32", "i64", "f32", "f64", "v128"})
-_CODES = {ExternKind.TABLE: 1, ExternKind.MEMORY: 2, ExternKind.GLOBAL: 3}
+_START_SECTION = 8
+_CODES = {ExternKind.FUNCTION: 0, ExternKind.TABLE: 1, ExternKind.MEMORY: 2, ExternKind.GLOBAL: 3}
 
 
 class StateExport(Struct, frozen=True):
@@ -27,29 +32,58 @@ class StateExport(Struct, frozen=True):
 
 
 class Exposed(Struct, frozen=True):
-    """The module with the exports added, and what they are."""
+    """The module with the exports added, and what they are.
+
+    `functions` are all its exported functions, in the order of the section; `start` is the one to
+    be called once the instance is made.
+    """
 
     data: bytes
     state: tuple[StateExport, ...]
+    functions: tuple[str, ...]
+    start: str | None
 
 
 def expose(data: bytes, start: int, end: int, module: CoreModule) -> Exposed:
     """Export the memories, tables and mutable globals that `data[start:end]` defines."""
-    taken = {export.name for export in module.exports}
-    known = {(export.kind, export.index): export.name for export in module.exports}
-    state: list[StateExport] = []
-    added: list[bytes] = []
-    for kind, index, type_ in _state(module):
-        name = known.get((kind, index))
+    exports = _Exports(module)
+    state = tuple(
+        StateExport(exports.name(kind, index), kind, type_) for kind, index, type_ in _state(module)
+    )
+    for index in module.referable:
+        exports.name(ExternKind.FUNCTION, index)
+    if module.has_elements and module.functions and not exports.functions:
+        exports.name(ExternKind.FUNCTION, 0)
+    entry = module.start_function
+    start_name = None if entry is None else exports.name(ExternKind.FUNCTION, entry)
+    changed = exports.added or entry is not None
+    exposed = _with_exports(data, start, module, exports.added) if changed else data[start:end]
+    return Exposed(exposed, state, tuple(exports.functions), start_name)
+
+
+class _Exports:
+    """The exports of a module, with those that are added."""
+
+    def __init__(self, module: CoreModule) -> None:
+        self.added: list[bytes] = []
+        self.functions = [
+            export.name for export in module.exports if export.kind is ExternKind.FUNCTION
+        ]
+        self._taken = {export.name for export in module.exports}
+        self._known = {(export.kind, export.index): export.name for export in module.exports}
+
+    def name(self, kind: ExternKind, index: int) -> str:
+        """Return the name under which something is exported, exporting it if it is not."""
+        name = self._known.get((kind, index))
         if name is None:
-            name = _free_name(f"\0{kind.value}{index}", taken)
-            taken.add(name)
+            name = _free_name(f"\0{kind.value}{index}", self._taken)
+            self._taken.add(name)
+            self._known[kind, index] = name
             raw = name.encode()
-            added.append(_leb(len(raw)) + raw + bytes([_CODES[kind]]) + _leb(index))
-        state.append(StateExport(name, kind, type_))
-    if not added:
-        return Exposed(data[start:end], tuple(state))
-    return Exposed(_with_exports(data, start, module, added), tuple(state))
+            self.added.append(_leb(len(raw)) + raw + bytes([_CODES[kind]]) + _leb(index))
+            if kind is ExternKind.FUNCTION:
+                self.functions.append(name)
+        return name
 
 
 def _state(module: CoreModule) -> list[tuple[ExternKind, int, str | None]]:
@@ -80,8 +114,10 @@ def _with_exports(data: bytes, start: int, module: CoreModule, added: list[bytes
     parts = [data[start : start + 8]]
     placed = False
     for section in module.sections:
+        if section.code == _START_SECTION:
+            continue
         # The export section precedes start, elements, data count, code and data.
-        if not placed and section.code in {7, 8, 9, 10, 11, 12}:
+        if added and not placed and section.code in {7, 9, 10, 11, 12}:
             placed = True
             if section.code == _EXPORT_SECTION:
                 count, content = _count(data, section.start)
@@ -90,7 +126,7 @@ def _with_exports(data: bytes, start: int, module: CoreModule, added: list[bytes
                 continue
             parts.append(_new_section(added))
         parts.append(data[section.header : section.end])
-    if not placed:
+    if added and not placed:
         parts.append(_new_section(added))
     return b"".join(parts)
 

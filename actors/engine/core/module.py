@@ -87,7 +87,11 @@ class Section(Struct, frozen=True):
 
 
 class CoreModule(Struct, frozen=True, kw_only=True):
-    """Index spaces hold imports first, then definitions."""
+    """Index spaces hold imports first, then definitions.
+
+    `referable` are functions that the module can make references of without exporting them or
+    putting them into a table from the start. `has_passive_segments`: it can drop segments.
+    """
 
     types: tuple[FunctionSignature | None, ...]
     functions: tuple[int, ...]
@@ -101,7 +105,10 @@ class CoreModule(Struct, frozen=True, kw_only=True):
     imports: tuple[ModuleImport, ...]
     exports: tuple[ModuleExport, ...]
     sections: tuple[Section, ...]
-    has_start: bool
+    start_function: int | None
+    referable: tuple[int, ...]
+    has_elements: bool
+    has_passive_segments: bool
 
     def signature(self, type_index: int) -> FunctionSignature | None:
         """Return the function type of that index, None if there is none."""

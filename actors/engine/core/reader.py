@@ -15,6 +15,11 @@ from actors.engine.core.module import (
     Section,
     TableType,
 )
+from actors.engine.core.segments import (
+    function_of,
+    read_data_segment,
+    read_element_segment,
+)
 from actors.engine.core.skip import read_limits, read_reference_type, skip_constant_expression
 from wit.binary.cursor import Budget, Cursor
 from wit.errors import BinaryError
@@ -61,7 +66,10 @@ class _Reader:
         self.imports: list[ModuleImport] = []
         self.exports: list[ModuleExport] = []
         self.sections: list[Section] = []
-        self.has_start = False
+        self.start_function: int | None = None
+        self.referable: list[int] = []
+        self.has_elements = False
+        self.has_passive_segments = False
 
     def module(self) -> CoreModule:
         return CoreModule(
@@ -77,7 +85,10 @@ class _Reader:
             imports=tuple(self.imports),
             exports=tuple(self.exports),
             sections=tuple(self.sections),
-            has_start=self.has_start,
+            start_function=self.start_function,
+            referable=tuple(dict.fromkeys(self.referable)),
+            has_elements=self.has_elements,
+            has_passive_segments=self.has_passive_segments,
         )
 
     def section(self) -> None:
@@ -108,12 +119,20 @@ class _Reader:
             case 6:
                 for _ in range(body.count(_ITEMS_MAX)):
                     self.globals.append(_global_type(body))
-                    skip_constant_expression(body)
+                    function = function_of(body)
+                    if function is not None:
+                        self.referable.append(function)
             case 7:
                 for _ in range(body.count(_ITEMS_MAX)):
                     self.exports.append(_export(body))
             case 8:
-                self.has_start = True
+                self.start_function = body.u32()
+            case 9:
+                for _ in range(body.count(_ITEMS_MAX)):
+                    self._elements(body)
+            case 11:
+                for _ in range(body.count(_ITEMS_MAX)):
+                    self.has_passive_segments |= read_data_segment(body)
             case 13:
                 self.tags.extend(_tag_type(body) for _ in range(body.count(_ITEMS_MAX)))
             case _:
@@ -166,6 +185,12 @@ class _Reader:
             case ExternKind.TAG:
                 self.tags.append(_tag_type(body))
         self.imports.append(ModuleImport(module, name, kind, type_index))
+
+    def _elements(self, body: Cursor) -> None:
+        is_passive, functions = read_element_segment(body, _ITEMS_MAX)
+        self.has_elements = True
+        self.has_passive_segments |= is_passive
+        self.referable.extend(functions)
 
     def _table(self, body: Cursor) -> None:
         initialised = body.peek() == 0x40

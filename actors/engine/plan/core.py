@@ -66,8 +66,8 @@ class CoreSpace:
             exports = {export.name: export for export in core.exports}
             if len(exports) != len(core.exports):
                 raise BinaryError("core module exports a name twice", offset=definition.offset)
-            names = tuple((each.module.encode(), each.name.encode()) for each in core.imports)
-            self.modules.append(ModulePlan(*key, core.has_start, names if core.has_start else ()))
+            _check_start(core, definition.offset)
+            self.modules.append(ModulePlan(*key))
             self.cores.append(core)
             self._exports.append(exports)
         return ModuleIndex(index)
@@ -208,6 +208,17 @@ class CoreSpace:
         if memories[export.index].is_64 or memories[export.index].is_shared:
             raise BinaryError("64-bit and shared memories cannot hold values", offset=offset)
         return source
+
+
+def _check_start(core: CoreModule, offset: int) -> None:
+    # Start functions are called by us, so wasmtime does not check that there is nothing to pass.
+    if core.start_function is None:
+        return
+    found = core.function_signature(core.start_function)
+    if found is None or found.parameters or found.results:
+        raise BinaryError(
+            f"core module starts with a function of type {found}, expected () -> ()", offset=offset
+        )
 
 
 def _fits(found: FunctionSignature | None, expected: FunctionSignature) -> bool:

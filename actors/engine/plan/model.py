@@ -123,16 +123,10 @@ class ResourcePlan(Struct, frozen=True):
 
 
 class ModulePlan(Struct, frozen=True):
-    """A core module in bytes `start` to `end` of the component.
-
-    `import_names`, module and name of each import in order, are kept for a module with a start
-    function only: making its instances needs them.
-    """
+    """A core module in bytes `start` to `end` of the component."""
 
     start: int
     end: int
-    has_start: bool
-    import_names: tuple[tuple[bytes, bytes], ...]
 
 
 class CoreStep(Struct, frozen=True):

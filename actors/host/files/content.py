@@ -1,23 +1,70 @@
 """The bytes of files: small ones in memory, larger ones as pages of one unnamed file on disk."""
 
+import hashlib
 import os
 import tempfile
 import weakref
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
+from actors.engine.errors import SnapshotRefusedError, SnapshotUnusableError
 from actors.host.files.errors import FileError
 from actors.host.files.limits import (
     FILE_BYTES_MAX,
     INLINE_BYTES_MAX,
     PAGE_BYTES,
+    SAVED_BYTES_MAX,
     WORKER_BYTES_MAX,
 )
+from actors.host.saving import saveable_with
 
 __all__ = ["Content", "FixedContent", "Store"]
 
 
+def _save_store(store: "Store") -> dict[str, int]:
+    if store.bytes_used > SAVED_BYTES_MAX:
+        raise SnapshotRefusedError(
+            f"the worker's files take {store.bytes_used} bytes, at most {SAVED_BYTES_MAX} are saved"
+        )
+    return {"bytes_max": store.bytes_max, "bytes_used": store.bytes_used}
+
+
+def _load_store(store: "Store", state: dict[str, int], _given: object) -> None:
+    store.bytes_max, store.bytes_used = state["bytes_max"], state["bytes_used"]
+
+
+def _no_file() -> None:
+    return None
+
+
+def _save_content(content: "Content") -> dict[str, Any]:
+    return content.save()
+
+
+def _load_content(content: "Content", state: dict[str, Any], _given: object) -> None:
+    content.load(state)
+
+
+def _save_fixed(content: "FixedContent") -> str:
+    return content.digest
+
+
+def _load_fixed(content: "FixedContent", digest: str, given: Any) -> None:
+    # What lies with the component is not saved with each of its workers.
+    known: bytes | None = given.get(digest) if given else None
+    if known is None:
+        raise SnapshotUnusableError(f"the component has no file with SHA-256 {digest}")
+    content.fill(known)
+
+
+@saveable_with(
+    "files/store",
+    save=_save_store,
+    load=_load_store,
+    fresh={"_file": _no_file, "_pages": int, "_free": list},
+)
 @final
 class Store:
     """Where the contents of one worker lie, and how much they may be together.
@@ -72,6 +119,7 @@ class Store:
         return self._file
 
 
+@saveable_with("files/content", save=_save_content, load=_load_content)
 @final
 class Content:
     """The bytes of one file, with holes that read as zeroes."""
@@ -130,6 +178,24 @@ class Content:
             self._store.write_page(self._pages[last], used, bytes(PAGE_BYTES - used))
         self.size = size
 
+    def save(self) -> dict[str, Any]:
+        """Return everything, the bytes of its pages included."""
+        pages = [(page, self._store.read_page(at, 0, PAGE_BYTES)) for page, at in self._numbered()]
+        inline = None if self._inline is None else bytes(self._inline)
+        return {"store": self._store, "size": self.size, "inline": inline, "pages": pages}
+
+    def _numbered(self) -> list[tuple[int, int]]:
+        return sorted(self._pages.items())
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Fill a blank content. What it takes of the quota is counted by the store's own state."""
+        self._store, self.size = state["store"], state["size"]
+        self._inline = None if state["inline"] is None else bytearray(state["inline"])
+        self._pages = {}
+        for page, data in state["pages"]:
+            number = self._pages[page] = self._store.new_page()
+            self._store.write_page(number, 0, data)
+
     def release(self) -> None:
         """Give everything back: nobody can reach the file any more."""
         self.resize(0)
@@ -170,12 +236,18 @@ class Content:
         return self._store.read_page(number, start, stop)
 
 
+@saveable_with("files/fixed", save=_save_fixed, load=_load_fixed)
 @final
 class FixedContent:
     """Bytes that never change, shared by all workers of a component and free of quota."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the bytes, in hex: how a saved worker names them."""
+        return hashlib.sha256(self._data).hexdigest()
 
     @property
     def size(self) -> int:
@@ -185,6 +257,10 @@ class FixedContent:
     def read(self, offset: int, length: int) -> bytes:
         """Return the bytes from `offset` on, fewer than `length` at the end."""
         return self._data[offset : offset + length]
+
+    def fill(self, data: bytes) -> None:
+        """Give a blank content its bytes."""
+        self._data = data
 
     def write(self, offset: int, data: bytes) -> None:
         """Refuse."""

@@ -1,18 +1,19 @@
 """Open files and directories, and streams over files."""
 
-from collections.abc import Callable
 from typing import final
 
 from actors.host.context import HostContext
 from actors.host.files.errors import FileError
 from actors.host.files.filesystem import FileSystem
 from actors.host.files.nodes import Directory, File, Node
+from actors.host.saving import saveable
 from actors.host.streams import CLOSED, InputSource, IoError, OutputSink, failed
 from wit.values import Value, ok
 
 __all__ = ["Descriptor", "DirectoryListing", "FileInput", "FileOutput"]
 
 
+@saveable("files/descriptor", "filesystem", "node", "flags")
 @final
 class Descriptor:
     """The resource `descriptor`: a node and what may be done with it."""
@@ -53,20 +54,25 @@ class Descriptor:
             self.node.unuse()
 
 
+@saveable("files/directory-listing", "_names", "_position")
 @final
 class DirectoryListing:
     """The resource `directory-entry-stream`: the names at the time of asking, in order."""
 
     def __init__(self, directory: Directory) -> None:
-        self._names = iter(sorted((name, node.type) for name, node in directory.entries.items()))
+        self._names = sorted((name, node.type) for name, node in directory.entries.items())
+        self._position = 0
 
     def next(self) -> Value:
         """Return the next entry as an option."""
-        for name, type_ in self._names:
-            return ({"type": type_, "name": name},)
-        return None
+        if self._position >= len(self._names):
+            return None
+        name, type_ = self._names[self._position]
+        self._position += 1
+        return ({"type": type_, "name": name},)
 
 
+@saveable("files/input", "_file", "_offset")
 @final
 class FileInput(InputSource):
     """Reads a file from an offset on."""
@@ -91,17 +97,16 @@ class FileInput(InputSource):
         self._file.unuse()
 
 
+@saveable("files/output", "_filesystem", "_file", "_offset", "_is_broken")
 @final
 class FileOutput(OutputSink):
     """Writes a file from an offset on, or always at its end (offset None)."""
 
-    def __init__(
-        self, file: File, offset: int | None, now_ns: Callable[[HostContext], int]
-    ) -> None:
+    def __init__(self, filesystem: FileSystem, file: File, offset: int | None) -> None:
         file.use()
+        self._filesystem = filesystem
         self._file = file
         self._offset = offset
-        self._now_ns = now_ns
         self._is_broken = False
 
     def check_write(self, context: HostContext) -> Value:
@@ -118,7 +123,7 @@ class FileOutput(OutputSink):
         except FileError as error:
             self._is_broken = True
             return failed(IoError(str(error), filesystem_code=error.code))
-        self._file.touch(self._now_ns(context))
+        self._file.touch(self._filesystem.tick(context.recorded_wall_ns))
         if self._offset is not None:
             self._offset += len(data)
         return ok()

@@ -8,10 +8,20 @@ from actors.host.files.errors import FileError
 from actors.host.files.limits import DESCRIPTORS_MAX, NODES_MAX
 from actors.host.files.nodes import Directory, File, Node, Symlink
 from actors.host.files.paths import Place, check_path, find
+from actors.host.saving import saveable
 
 __all__ = ["FileSystem"]
 
 
+@saveable(
+    "files/filesystem",
+    "store",
+    "root",
+    "_nodes_made",
+    "_nodes_alive",
+    "_descriptors",
+    "_latest_ns",
+)
 @final
 class FileSystem:
     """A tree of nodes under `root`. Times are given by the caller, in Unix nanoseconds."""

@@ -14,6 +14,7 @@ __all__ = [
     "NODES_MAX",
     "PAGE_BYTES",
     "PATH_BYTES_MAX",
+    "SAVED_BYTES_MAX",
     "WORKER_BYTES_MAX",
 ]
 
@@ -27,6 +28,9 @@ DESCRIPTORS_MAX: Final = 10_000
 NAME_BYTES_MAX: Final = 255
 PATH_BYTES_MAX: Final = 4096
 LINKS_FOLLOWED_MAX: Final = 40
+
+# Contents that are saved with a snapshot; a worker with more is brought back by replay.
+SAVED_BYTES_MAX: Final = 64 << 20
 
 # Larger contents leave memory for the disk, in pages.
 INLINE_BYTES_MAX: Final = 64 * 1024

@@ -1,11 +1,16 @@
 """What the tree is made of: files, directories and symbolic links."""
 
-from typing import TypeAlias, final
+from typing import Final, TypeAlias, final
 
 from actors.host.files.content import Content, FixedContent
 from actors.host.files.errors import FileError
+from actors.host.saving import saveable
 
 __all__ = ["Directory", "File", "Node", "Symlink"]
+
+
+# What all nodes are saved with.
+_NODE: Final = ("number", "links", "accessed_ns", "modified_ns", "changed_ns")
 
 
 class _Node:
@@ -24,6 +29,7 @@ class _Node:
         self.changed_ns = now_ns
 
 
+@saveable("files/file", *_NODE, "content", "_users")
 @final
 class File(_Node):
     """Bytes. They live as long as a name or an open descriptor leads to them."""
@@ -60,6 +66,7 @@ class File(_Node):
             self.content.release()
 
 
+@saveable("files/directory", *_NODE, "parent", "entries", "is_removed")
 @final
 class Directory(_Node):
     """Names. `parent` is None at the root and after removal."""
@@ -107,6 +114,7 @@ class Directory(_Node):
         return False
 
 
+@saveable("files/symlink", *_NODE, "target")
 @final
 class Symlink(_Node):
     """A path, relative to where the link lies."""

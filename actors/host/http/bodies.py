@@ -7,12 +7,23 @@ from actors.host.context import HostContext
 from actors.host.http.errors import HttpError
 from actors.host.http.fields import FieldList
 from actors.host.http.limits import OUTGOING_BODY_BYTES_MAX
+from actors.host.saving import saveable
 from actors.host.streams import CLOSED, WRITE_BYTES_MAX, IoError, OutputSink, failed
 from wit.values import Value, ok, some
 
 __all__ = ["BodySink", "OutgoingBody"]
 
 
+@saveable(
+    "http/outgoing-body",
+    "data",
+    "trailers",
+    "is_finished",
+    "is_aborted",
+    "is_written",
+    "_expected",
+    fresh={"_changed": asyncio.Event},
+)
 @final
 class OutgoingBody:
     """The resource `outgoing-body`. `expected` is the length that the headers promise."""
@@ -72,6 +83,7 @@ class OutgoingBody:
         changed.set()
 
 
+@saveable("http/body-sink", "_body", "_is_broken")
 @final
 class BodySink(OutputSink):
     """The stream by which a guest writes a body."""

@@ -18,6 +18,7 @@ from actors.host.http.errors import ERROR_CODE
 from actors.host.http.fetch import Delivered, Fetch, Request
 from actors.host.interface import Kind
 from actors.host.pollable import Pollable
+from actors.host.saving import StateKey, refuses
 from actors.host.streams import CLOSED, InputSource, IoError, failed
 from wit.types import (
     Case,
@@ -33,6 +34,7 @@ from wit.types import (
 from wit.values import Value, err, ok, some
 
 __all__ = [
+    "EXCHANGE_REFUSED",
     "BodySource",
     "Exchange",
     "ExchangeReady",
@@ -50,10 +52,13 @@ _HEAD_RESULT: Final = OptionType(ResultType(_HEAD, ERROR_CODE))
 _END: Final = VariantType((Case("closed"), Case("failed", ERROR_CODE)))
 _PIECE_RESULT: Final = ResultType(_BYTES, _END)
 _TRAILERS_RESULT: Final = OptionType(ResultType(OptionType(_FIELDS), ERROR_CODE))
-_OPEN: Final = object()
+# Connections that no handle leads to are of no use to anybody.
+_OPEN: Final = StateKey("http/connections", is_transient=True)
+EXCHANGE_REFUSED: Final = "its connection exists in this process alone"
 _NAME: Final = "wasi:http/outgoing-handler#handle."
 
 
+@refuses(EXCHANGE_REFUSED)
 @final
 class Exchange:
     """A request with what is known of its response."""
@@ -198,6 +203,7 @@ def trailers_have_news(fetch: Fetch) -> bool:
     return fetch.is_over
 
 
+@refuses(EXCHANGE_REFUSED)
 @final
 class ExchangeReady(Pollable):
     """Ready when something can be observed of an exchange."""
@@ -217,6 +223,7 @@ class ExchangeReady(Pollable):
         await self._exchange.wait(self._observed)
 
 
+@refuses(EXCHANGE_REFUSED)
 @final
 class BodySource(InputSource):
     """The stream of a response body."""

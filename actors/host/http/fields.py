@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias, final
 
 from actors.host.http.limits import FIELDS_BYTES_MAX
+from actors.host.saving import saveable
 
 __all__ = ["FieldError", "FieldList", "Fields"]
 
@@ -37,6 +38,7 @@ class FieldError(Exception):
         self.case = case
 
 
+@saveable("http/fields", "_entries", "is_immutable")
 @final
 class Fields:
     """Names with values, in order; names are compared without case."""

@@ -4,6 +4,7 @@ from typing import final
 
 from actors.host.context import HostContext
 from actors.host.http.exchange import (
+    EXCHANGE_REFUSED,
     Exchange,
     ExchangeReady,
     head_has_news,
@@ -12,11 +13,13 @@ from actors.host.http.exchange import (
 from actors.host.http.fields import Fields
 from actors.host.http.messages import IncomingBody, IncomingResponse
 from actors.host.pollable import Always, Pollable
+from actors.host.saving import refuses, saveable
 from wit.values import Value, err, ok, some
 
 __all__ = ["FutureIncomingResponse", "FutureTrailers"]
 
 
+@refuses(EXCHANGE_REFUSED)
 @final
 class FutureIncomingResponse:
     """The resource `future-incoming-response`."""
@@ -49,6 +52,7 @@ class FutureIncomingResponse:
             self._exchange.close()
 
 
+@saveable("http/future-trailers", "_exchange", "_received", "_is_taken")
 @final
 class FutureTrailers:
     """The resource `future-trailers`."""

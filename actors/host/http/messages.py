@@ -9,10 +9,11 @@ from msgspec import Struct
 from actors.host.context import HostContext
 from actors.host.http.bodies import OutgoingBody
 from actors.host.http.errors import HttpError, simple
-from actors.host.http.exchange import BodySource, Exchange
+from actors.host.http.exchange import EXCHANGE_REFUSED, BodySource, Exchange
 from actors.host.http.fetch import Request, Timeouts
 from actors.host.http.fields import FieldList, Fields
 from actors.host.http.limits import TARGET_BYTES_MAX
+from actors.host.saving import refuses, saveable
 from actors.host.streams import CLOSED, InputSource
 from wit.values import Value, ok
 
@@ -35,6 +36,7 @@ _AUTHORITY: Final = re.compile(
 )
 
 
+@saveable("http/outgoing-request", "headers", "method", "path", "scheme", "authority", "body")
 @final
 class OutgoingRequest:
     """The resource `outgoing-request`."""
@@ -118,6 +120,7 @@ class OutgoingRequest:
         return make
 
 
+@saveable("http/request-options", "connect_ns", "first_byte_ns", "between_bytes_ns")
 @final
 class RequestOptions:
     """The resource `request-options`; nanoseconds, None for the host's choice."""
@@ -137,6 +140,7 @@ class RequestOptions:
         )
 
 
+@saveable("http/incoming-body", "exchange", "trailers", "_source", "_is_finished")
 @final
 class IncomingBody:
     """The resource `incoming-body`, over a response that comes or over a request that is here."""
@@ -162,6 +166,7 @@ class IncomingBody:
             self.exchange.close()
 
 
+@refuses(EXCHANGE_REFUSED)
 @final
 class IncomingResponse:
     """The resource `incoming-response`."""
@@ -185,6 +190,7 @@ class IncomingResponse:
             self._exchange.close()
 
 
+@saveable("http/bytes", "_data", "_position")
 @final
 class BytesSource(InputSource):
     """Bytes that are all here."""
@@ -203,6 +209,16 @@ class BytesSource(InputSource):
         return ok(piece)
 
 
+@saveable(
+    "http/incoming-request",
+    "method",
+    "path",
+    "scheme",
+    "authority",
+    "headers",
+    "_body",
+    "_is_consumed",
+)
 @final
 class IncomingRequest:
     """The resource `incoming-request`: a request to the worker, complete from the start."""
@@ -233,6 +249,7 @@ class IncomingRequest:
         return IncomingBody(None, BytesSource(self._body), [])
 
 
+@saveable("http/outgoing-response", "headers", "status", "body")
 @final
 class OutgoingResponse:
     """The resource `outgoing-response`."""
@@ -250,6 +267,7 @@ class OutgoingResponse:
         return self.body
 
 
+@saveable("http/response-outparam", "_answer")
 @final
 class ResponseOutparam:
     """The resource `response-outparam`: where a worker puts its answer to an `IncomingRequest`."""

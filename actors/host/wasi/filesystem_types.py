@@ -16,6 +16,7 @@ from actors.host.files.filesystem import FileSystem
 from actors.host.files.initial import new_filesystem
 from actors.host.files.nodes import Node
 from actors.host.interface import HostInterface, Kind
+from actors.host.saving import StateKey
 from actors.host.streams import READ_BYTES_MAX, InputSource, IoError, OutputSink
 from actors.host.wasi.clocks_wall_clock import datetime_of
 from actors.host.wasi.version import WASI_VERSION
@@ -35,7 +36,7 @@ __all__ = [
 
 # Where in a worker's `state` its `FileSystem` is kept; an executor that has initial files puts it
 # there before the guest runs.
-FILES: Final = object()
+FILES: Final = StateKey("files")
 
 TYPES = HostInterface("wasi:filesystem/types", version=WASI_VERSION)
 PREOPENS = HostInterface("wasi:filesystem/preopens", version=WASI_VERSION)
@@ -125,7 +126,7 @@ def read_via_stream(context: HostContext, descriptor: Descriptor, offset: int) -
 def write_via_stream(context: HostContext, descriptor: Descriptor, offset: int) -> OutputSink:
     """Return a stream that writes from `offset` on."""
     del context
-    return FileOutput(descriptor.file("write"), offset, now_of)
+    return FileOutput(descriptor.filesystem, descriptor.file("write"), offset)
 
 
 @TYPES.function("[method]descriptor.append-via-stream", Kind.PURE)
@@ -133,7 +134,7 @@ def write_via_stream(context: HostContext, descriptor: Descriptor, offset: int) 
 def append_via_stream(context: HostContext, descriptor: Descriptor) -> OutputSink:
     """Return a stream that writes at the end, wherever that is then."""
     del context
-    return FileOutput(descriptor.file("write"), None, now_of)
+    return FileOutput(descriptor.filesystem, descriptor.file("write"), None)
 
 
 @TYPES.function("[method]descriptor.advise", Kind.PURE)

@@ -10,6 +10,7 @@ from typing import Final, final
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
 from actors.host.pollable import Always, Pollable
+from actors.host.saving import saveable
 from actors.host.streams import IoError
 from actors.host.wasi.version import WASI_VERSION
 from wit.values import Value, err, some
@@ -23,6 +24,7 @@ INSTANCE_NETWORK = HostInterface("wasi:sockets/instance-network", version=WASI_V
 IP_NAME_LOOKUP = HostInterface("wasi:sockets/ip-name-lookup", version=WASI_VERSION)
 
 
+@saveable("sockets/network")
 @final
 class Network:
     """The resource `network`: the right to use one, which here permits nothing."""

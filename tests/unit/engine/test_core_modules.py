@@ -43,7 +43,7 @@ def test_types_and_index_spaces_hold_imports_first():
     assert (module.imported_memories, len(module.memories)) == (1, 2)
     assert (module.imported_tables, len(module.tables)) == (1, 2)
     assert [each.type for each in module.globals] == ["i32", "i64", "f64", "f32", "i32"]
-    assert module.has_start
+    assert module.start_function == 2
     assert [(each.name, each.kind.value) for each in module.exports] == [
         ("e", "global"),
         ("h", "func"),

@@ -1,0 +1,1 @@
+"""Saving an idle instance and making it anew elsewhere."""

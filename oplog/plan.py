@@ -1,0 +1,116 @@
+"""What replay leaves out of a log, and from where it begins: computed from entries alone.
+
+| entry | leaves out |
+|---|---|
+| `revert` | its region, for everything: status, keys and replay. *Deleted* |
+| `jump` that is not deleted itself | its region, for replay alone. *Skipped* |
+| `successful-update` after a `pending-update` with a snapshot, neither deleted | everything \
+between `create` and the snapshot, for replay alone |
+
+What was deleted never happened, so that a jump or an update in a deleted region has no effect: the
+worker is again as it was at the last entry before the region. A revert counts wherever it stands,
+since nothing reverts to a place in a deleted region (`Plan.problem_with`): a region that holds a
+revert holds what that one deleted as well.
+
+A half-done attempt at the end of the log is another matter, see `oplog.attempts`.
+"""
+
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+from msgspec import Struct, UnsetType
+
+from oplog.entries import Entry, FailedUpdate, Jump, PendingUpdate, Revert, SuccessfulUpdate
+from oplog.regions import NO_REGIONS, Regions
+
+__all__ = ["NOTHING_SKIPPED", "STRUCTURAL", "Plan", "Structural", "Update", "plan_of"]
+
+Structural: TypeAlias = Jump | Revert | PendingUpdate | SuccessfulUpdate | FailedUpdate
+STRUCTURAL: Final = (Jump, Revert, PendingUpdate, SuccessfulUpdate, FailedUpdate)
+
+
+class Update(Struct, frozen=True):
+    """A `pending-update` and where it stands."""
+
+    index: int
+    entry: PendingUpdate
+
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether replay begins from it."""
+        return not isinstance(self.entry.snapshot, UnsetType)
+
+
+class Plan(Struct, frozen=True):
+    """What a log says of itself.
+
+    `deleted` is a part of `skipped`. `pending` is an update without outcome; `base` the snapshot
+    from which replay begins, if not from the first entry; `version` the component version after
+    updates, None without any.
+    """
+
+    deleted: Regions = NO_REGIONS
+    skipped: Regions = NO_REGIONS
+    pending: Update | None = None
+    base: Update | None = None
+    version: int | None = None
+
+    def trying(self) -> "Plan":
+        """Return the plan by which the pending update is tried."""
+        update = self.pending
+        assert update is not None, "no update is pending"
+        version = update.entry.target_version
+        if not update.has_snapshot:
+            return Plan(self.deleted, self.skipped, update, self.base, version)
+        skipped = self.skipped.joined([_before(update)])
+        return Plan(self.deleted, skipped, update, update, version)
+
+    def problem_with(self, last_kept: int, last_index: int) -> str | None:
+        """Say why nobody can go back to entry `last_kept` of `last_index`; None if one can."""
+        if not 1 <= last_kept <= last_index:
+            return f"there is no entry {last_kept}: the log has entries 1 to {last_index}"
+        if last_kept in self.deleted:
+            return f"entry {last_kept} was deleted by a revert: it never happened"
+        if last_kept in self.skipped:
+            return f"entry {last_kept} lies in a region that was jumped over or updated away"
+        return None
+
+
+NOTHING_SKIPPED: Final = Plan()
+
+
+def plan_of(entries: Iterable[tuple[int, Entry]]) -> Plan:
+    """Return the plan of a log, of which only the structural entries matter, with their indices."""
+    structural = [(index, entry) for index, entry in entries if isinstance(entry, STRUCTURAL)]
+    if not structural:
+        return NOTHING_SKIPPED
+    deleted = Regions((e.start, e.end) for _, e in structural if isinstance(e, Revert))
+    skipped: list[tuple[int, int]] = []
+    pending: Update | None = None
+    base: Update | None = None
+    version: int | None = None
+    for index, entry in structural:
+        if index in deleted:
+            continue
+        match entry:
+            case Jump():
+                skipped.append((entry.start, entry.end))
+            case PendingUpdate():
+                pending = Update(index, entry)
+            case SuccessfulUpdate():
+                version = entry.target_version
+                if pending is not None and pending.has_snapshot:
+                    base = pending
+                pending = None
+            case FailedUpdate():
+                pending = None
+            case Revert():
+                pass
+    if base is not None:
+        skipped.append(_before(base))
+    return Plan(deleted, deleted.joined(skipped), pending, base, version)
+
+
+def _before(update: Update) -> tuple[int, int]:
+    # Entry 1 says who the worker is: nothing replaces it.
+    return 2, update.index
