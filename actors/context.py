@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, final
 
 import msgspec
@@ -12,12 +12,21 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from actors.clock import WorkerClock
 from actors.durability import begin_batch, end_batch, step, waiting_step
 from actors.errors import SuspendGuest
-from actors.host.context import Answered, CallRequest, LogLevel, OutputStream, Refused
+from actors.host.context import (
+    Answered,
+    Attribute,
+    CallRequest,
+    LogLevel,
+    OutputStream,
+    Refused,
+    RemoteSpan,
+)
 from actors.host.interface import Kind
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
 from actors.limits import LOG_MESSAGE_BYTES_MAX
 from actors.remote import Remote
+from actors.tracing import remote_span
 from actors.waiting import Waiting
 from actors.waits import Answer
 from oplog.entries import Asks, Failure
@@ -85,6 +94,10 @@ class WorkerContext:
     async def committed(self) -> None:
         """Return when everything recorded so far is committed."""
         await self.journal.committed()
+
+    def remote_span(self, name: str, attributes: Mapping[str, Attribute]) -> RemoteSpan:
+        """Begin to trace something outside, as part of the invocation that runs."""
+        return remote_span(name, attributes)
 
     async def pace(self) -> None:
         """Let others run; a guest far ahead of its commits waits for the broker."""

@@ -1,4 +1,6 @@
-"""Spans of an invocation: queue wait, replay, execute, commit. Free when nobody exports.
+"""Spans of an invocation: queue wait, replay, execute, remote calls, commit.
+
+Free when nobody exports.
 
 The client's trace context travels in the message headers (`traceparent`, `tracestate`) and stands
 in the oplog, so that a worker that goes on after a crash goes on in the same trace.
@@ -6,23 +8,28 @@ in the oplog, so that a worker that goes on after a crash goes on in the same tr
     enqueue (client) ─┬─ queue      from the broker's acknowledgement until the worker takes it
                       ├─ replay     bringing the guest back, if this invocation needed it
                       └─ execute    running the guest; another one for each life that it goes on in
+                           ├─ GET …    an exchange with the world outside, one span for each
                            └─ commit   from the outcome until the broker has acknowledged it
 
-All but `commit`, which has them by its parent, name the worker and the idempotency key.
+All but those below `execute`, which have them by their parent, name the worker and the key. The
+span of what runs is the current one of the worker's task, where host functions find it.
 """
 
 import time
+from collections.abc import Mapping
 from typing import Final, NamedTuple, final
 
+from opentelemetry import context as current
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import ProxyTracerProvider, Span, SpanKind, StatusCode
 
+from actors.host.context import Attribute, RemoteSpan
 from actors.identity import WorkerId
 from actors.message import Envelope
 from oplog.entries import ExportedFunctionInvoked, Failure
 
-__all__ = ["Cause", "InvocationTrace", "Tracing", "cause_of", "trace_id_of"]
+__all__ = ["Cause", "InvocationTrace", "Tracing", "cause_of", "remote_span", "trace_id_of"]
 
 _MESSAGE_CHARACTERS_MAX: Final = 200
 
@@ -49,6 +56,8 @@ class InvocationTrace:
         self._tracer = tracer
         self._span = span
         self._completed_ns = 0
+        self._restore = current.attach(trace.set_span_in_context(span))
+        self._has_left = False
 
     def completed(self, failure: Failure | None = None) -> None:
         """The guest has returned, or has failed for good."""
@@ -64,11 +73,14 @@ class InvocationTrace:
 
     def left(self) -> None:
         """The guest is gone, done or not: suspended, interrupted, to be tried again."""
-        self._span.end()
+        if not self._has_left:
+            self._has_left = True
+            self._span.end()
+            current.detach(self._restore)
 
     def committed(self) -> None:
         """The outcome is durable."""
-        context = trace.set_span_in_context(self._span)
+        context = trace.set_span_in_context(self._span, Context())
         self._tracer.start_span("commit", context, start_time=self._completed_ns).end()
 
 
@@ -112,6 +124,44 @@ class Tracing:
             attributes={**_attributes(worker, cause), "rpc.method": invoked.function},
         )
         return InvocationTrace(self._tracer, span)
+
+
+@final
+class _Remote:
+    """A span that runs."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self.headers: dict[str, str] = {}
+        propagate.inject(self.headers, trace.set_span_in_context(span, Context()))
+
+    def ended(self, attributes: Mapping[str, Attribute], *, error: str | None = None) -> None:
+        self._span.set_attributes(attributes)
+        if error is not None:
+            self._span.set_attribute("error.type", error)
+            self._span.set_status(StatusCode.ERROR)
+        self._span.end()
+
+
+@final
+class _Untraced:
+    """Nobody wants to know."""
+
+    headers: Mapping[str, str] = {}
+
+    def ended(self, attributes: Mapping[str, Attribute], *, error: str | None = None) -> None:
+        """Forget it."""
+
+
+_UNTRACED: Final = _Untraced()
+
+
+def remote_span(name: str, attributes: Mapping[str, Attribute]) -> RemoteSpan:
+    """Begin the span of something outside, for the invocation that runs in this task."""
+    if not trace.get_current_span().is_recording():
+        return _UNTRACED
+    tracer = trace.get_tracer("shem.actors")
+    return _Remote(tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes))
 
 
 def trace_id_of(traceparent: str) -> str | None:

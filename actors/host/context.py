@@ -6,7 +6,7 @@ replay too, so it takes what it cannot compute itself through `record` or `recor
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -17,6 +17,7 @@ from wit.values import Value
 
 __all__ = [
     "Answered",
+    "Attribute",
     "CallRequest",
     "Clock",
     "ExitRequest",
@@ -24,6 +25,7 @@ __all__ = [
     "LogLevel",
     "OutputStream",
     "Refused",
+    "RemoteSpan",
 ]
 
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
@@ -61,6 +63,22 @@ class Answered(Struct, frozen=True):
 
     result: Raw | UnsetType = UNSET
     error: Refused | None = None
+
+
+Attribute: TypeAlias = str | int
+
+
+class RemoteSpan(Protocol):
+    """Something outside that is going on, as traces show it."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What to send along, so that the other side's spans belong to this one."""
+        ...
+
+    def ended(self, attributes: Mapping[str, Attribute], *, error: str | None = None) -> None:
+        """Say that it is over, what is known of it now, and with which error it failed."""
+        ...
 
 
 class Clock(Protocol):
@@ -175,6 +193,10 @@ class HostContext(Protocol):
 
     async def committed(self) -> None:
         """Return when everything recorded so far is committed: before anything goes outside."""
+        ...
+
+    def remote_span(self, name: str, attributes: Mapping[str, Attribute]) -> RemoteSpan:
+        """Begin to trace something outside; only for what really happens, never at replay."""
         ...
 
     async def call(self, name: str, request: CallRequest) -> int | Refused:

@@ -82,7 +82,7 @@ class Exchange:
     def fetch(self) -> Fetch:
         """Return the connection, made now if there is none. Only for what is not replayed."""
         if self._fetch is None:
-            self._fetch = Fetch(self._request, self._context.committed, self._delivered)
+            self._fetch = Fetch(self._request, self._context, self._delivered)
             _open_fetches(self._context).add(self._fetch)
         return self._fetch
 

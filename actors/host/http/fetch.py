@@ -5,11 +5,13 @@ import contextlib
 import functools
 import hashlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Final, TypeVar, final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from actors.host.context import Attribute, HostContext
 from actors.host.http.bodies import OutgoingBody
 from actors.host.http.errors import code_of, simple
 from actors.host.http.fields import FieldList
@@ -33,6 +35,7 @@ from wit.values import Value
 
 __all__ = ["Delivered", "Fetch", "Request", "Timeouts"]
 
+_TRACE_HEADER: Final = "traceparent"
 _BODILESS_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "DELETE"})
 _Read = TypeVar("_Read")
 
@@ -83,16 +86,14 @@ class Fetch:
     `connection-terminated` if the server now answers with other bytes.
     """
 
-    def __init__(
-        self, request: Request, before: Callable[[], Awaitable[None]], delivered: Delivered
-    ) -> None:
+    def __init__(self, request: Request, context: HostContext, delivered: Delivered) -> None:
         self.head: Head | None = None
         self.error: Value = None
         self.buffer = bytearray()
         self.is_at_end = False
         self.trailers: FieldList | None = None
         self._request = request
-        self._before = before
+        self._context = context
         self._to_skip = delivered.count
         self._expected = delivered.digest()
         self._skipped = hashlib.sha256()
@@ -124,15 +125,35 @@ class Fetch:
 
     async def _run(self) -> None:
         try:
-            await self._before()
-            await self._exchange()
+            await self._context.committed()
+            await self._traced()
         except Exception as error:  # noqa: BLE001 - whatever happened, the guest gets a code for it
             self.error = code_of(error)
         finally:
             self._notify()
 
-    async def _exchange(self) -> None:
+    async def _traced(self) -> None:
         request = self._request
+        place: dict[str, Attribute] = {
+            "http.request.method": request.method,
+            "server.address": request.host,
+            "server.port": request.port,
+        }
+        span = self._context.remote_span(request.method, place)
+        error: str | None = None
+        try:
+            await self._exchange(_with_trace(request, span.headers))
+        except asyncio.CancelledError:
+            error = "cancelled"
+            raise
+        except Exception as problem:
+            error = code_of(problem)[0]
+            raise
+        finally:
+            known = {} if self.head is None else {"http.response.status_code": self.head.status}
+            span.ended(known, error=error)
+
+    async def _exchange(self, request: Request) -> None:
         reader, writer = await _within(
             request.timeouts.connect_s, "connection-timeout", self._connect()
         )
@@ -207,6 +228,14 @@ class Fetch:
     def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+
+def _with_trace(request: Request, headers: Mapping[str, str]) -> Request:
+    given = {name.lower() for name, _ in request.headers}
+    if not headers or _TRACE_HEADER in given:
+        return request
+    added = [(name, value.encode()) for name, value in headers.items() if name not in given]
+    return replace(request, headers=[*request.headers, *added])
 
 
 class RequestAbortedError(Exception):

@@ -2,14 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from actors.host.context import LogLevel, OutputStream
+from actors.host.context import Attribute, LogLevel, OutputStream
 from actors.host.interface import Kind
 from actors.host.table import TABLE
 from wit.checking import check
@@ -33,6 +33,23 @@ class VirtualClock:
         return self.now_ns - 1_600_000_000 * 10**9
 
 
+class VirtualSpan:
+    """What a host call tells of something outside."""
+
+    def __init__(self, name: str, attributes: Mapping[str, Attribute]) -> None:
+        self.name = name
+        self.attributes = dict(attributes)
+        self.error: str | None = None
+        self.is_over = False
+        self.headers = {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
+
+    def ended(self, attributes: Mapping[str, Attribute], *, error: str | None = None) -> None:
+        assert not self.is_over, "a span ends once"
+        self.is_over = True
+        self.attributes.update(attributes)
+        self.error = error
+
+
 class VirtualContext:
     """A worker whose records are kept, so that `replayed()` makes the same worker at replay."""
 
@@ -52,6 +69,7 @@ class VirtualContext:
         self.output: list[tuple[OutputStream, bytes]] = []
         self.lines: list[tuple[LogLevel, str, str]] = []
         self.commits = 0
+        self.spans: list[VirtualSpan] = []
         self.closing: list[Callable[[], None]] = []
         self.log = list(log)
         self.slept: list[int] = []
@@ -70,6 +88,10 @@ class VirtualContext:
 
     def write_log(self, level: LogLevel, context: str, message: str) -> None:
         self.lines.append((level, context, message))
+
+    def remote_span(self, name: str, attributes: Mapping[str, Attribute]) -> VirtualSpan:
+        self.spans.append(VirtualSpan(name, attributes))
+        return self.spans[-1]
 
     async def committed(self) -> None:
         self.commits += 1

@@ -158,6 +158,35 @@ def test_a_request_is_sent_whole_with_a_key_of_its_own(context):
     run(scenario())
 
 
+def test_an_exchange_is_traced_once_with_how_it_ended_and_never_at_replay(context):
+    async def scenario():
+        async with Server(ANSWER) as server:
+            await exchange_once(context, server.port)
+            assert b"\r\ntraceparent: 00-1111" in server.requests[0][0]
+            replayed = context.replayed()
+            await exchange_once(replayed, server.port)
+            assert replayed.spans == []
+        await response_of(context, send(context, request_to(server.port)))
+        place = {"http.request.method": "GET", "server.address": "127.0.0.1"}
+        place["server.port"] = server.port
+        answered, refused = context.spans
+        assert (answered.name, answered.error, answered.is_over) == ("GET", None, True)
+        assert answered.attributes == {**place, "http.response.status_code": 200}
+        assert (refused.error, refused.attributes) == ("connection-refused", place)
+
+    run(scenario())
+
+
+def test_a_guests_own_trace_is_left_alone(context):
+    async def scenario():
+        async with Server(b"HTTP/1.1 204 No\r\n\r\n") as server:
+            request = request_to(server.port, headers=[("Traceparent", b"mine")])
+            await response_of(context, send(context, request))
+            assert server.requests[0][0].lower().count(b"traceparent") == 1
+
+    run(scenario())
+
+
 def test_a_guests_own_key_is_left_alone(context):
     async def scenario():
         async with Server(b"HTTP/1.1 204 No\r\n\r\n") as server:
