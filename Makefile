@@ -11,6 +11,8 @@ JOBS ?= 2
 SEED ?= 1
 SECONDS ?= 60
 NODES ?= 1
+SEEDS ?= 1000
+FIRST ?= 1
 TESTS ?= tests
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
 
@@ -19,7 +21,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench chaos lock clean distclean
+.PHONY: help setup demo test check format bench chaos simulate lock clean distclean
 
 help: ## list the targets
 	@echo "Shem: WebAssembly components as durable workers on NATS JetStream."
@@ -70,6 +72,9 @@ bench: setup ## measure against the budgets
 
 chaos: setup ## random load under random faults: make chaos SEED=7 SECONDS=120 NODES=3
 	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES)
+
+simulate: setup ## thousands of simulated attacks in virtual time: make simulate SEEDS=5000 FIRST=1
+	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS) --first $(FIRST)
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate \

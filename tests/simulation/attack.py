@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 from msgspec import Struct
 
+from actors.context import WorkerContext
 from broker.memory.clock import LoopClock
 from tests.simulation.cluster import Node, Simulation
 from tests.simulation.ledger import check
@@ -68,6 +69,7 @@ def _chance(seed: int) -> Iterator[None]:
         with (
             patch.object(os, "urandom", source.randbytes),
             patch("random._urandom", source.randbytes),
+            patch.dict(WorkerContext.__init__.__kwdefaults__, entropy=source.randbytes),
             patch.object(uuid, "uuid4", lambda: uuid.UUID(bytes=source.randbytes(16), version=4)),
             patch.object(LoopClock, "now_ns", epoch),
         ):
