@@ -2,6 +2,8 @@
 
 The forms are written down in `docs/VALUES.md`. This is the door; parsing, binding and nodes have
 their own files.
+
+Source: the WAVE format description of the wasm-tools project (crate wasm-wave).
 """
 
 import re
@@ -12,6 +14,7 @@ from wit.checking import check
 from wit.errors import ValueMismatchError
 from wit.json_readers import HandleNames
 from wit.json_writers import shortest_f32
+from wit.limits import WAVE_CHARACTERS_MAX
 from wit.misfit import Misfit
 from wit.type_text import type_text
 from wit.types import (
@@ -37,16 +40,21 @@ from wit.types import (
 )
 from wit.values import Value
 from wit.wave_binding import bind
-from wit.wave_nodes import KEYWORDS, Call, Node
-from wit.wave_syntax import parse_call_text, parse_value_text
+from wit.wave_fast import LONG_TEXT_CHARACTERS, NotPlainError, quick_value
+from wit.wave_nodes import KEYWORDS, Call, Node, Outcome
+from wit.wave_syntax import parse_call_text, parse_outcome_text, parse_value_text
 
 __all__ = [
     "Call",
+    "Outcome",
     "bind_arguments",
     "bind_nodes",
+    "bind_result",
     "format_call",
+    "format_outcome",
     "format_value",
     "parse_call",
+    "parse_outcome",
     "parse_value",
 ]
 
@@ -58,6 +66,37 @@ def parse_call(text: str) -> Call:
         ParseError: with line, column and what was expected there.
     """
     return parse_call_text(text)
+
+
+def parse_outcome(text: str) -> Outcome:
+    """Return a call with its result as the text says them, `f(1) -> ok(2)`, not yet bound.
+
+    Without `->`, and for `-> ()`, there is no result; `-> (0: x)` and `-> (name: x)` are `-> x`.
+
+    Raises:
+        ParseError: with line, column and what was expected there.
+    """
+    return parse_outcome_text(text)
+
+
+def bind_result(
+    outcome: Outcome, function: FunctionType, handles: HandleNames | None = None
+) -> Value:
+    """Return the result of a call in the function's result type, None if it has none.
+
+    Raises:
+        ValueMismatchError: another type, a result too many or too few; the path is `result`.
+    """
+    node, type_ = outcome.result, function.result
+    if node is None or type_ is None:
+        if node is not None or type_ is not None:
+            expected, got = type_text(type_) if type_ else "no result", "one" if node else "none"
+            raise ValueMismatchError(f"expected {expected}, got {got}", path="result")
+        return None
+    try:
+        return bind(node, type_, handles)
+    except Misfit as misfit:
+        raise misfit.mismatch("result", text=outcome.call.text) from None
 
 
 def bind_arguments(
@@ -93,10 +132,7 @@ def bind_nodes(
     Raises:
         ValueMismatchError: wrong number or wrong type.
     """
-    required = len(parameters)
-    while required and isinstance(parameters[required - 1].type, OptionType):
-        required -= 1
-    if not required <= len(nodes) <= len(parameters):
+    if len(nodes) != len(parameters) and not _may_be_left_out(parameters[len(nodes) :]):
         expected = ", ".join(f"{p.name}: {type_text(p.type)}" for p in parameters) or "none"
         reason = f"expected {len(parameters)} arguments ({expected}), got {len(nodes)}"
         raise ValueMismatchError(reason, path=root)
@@ -109,6 +145,11 @@ def bind_nodes(
     return values + [None] * (len(parameters) - len(nodes))
 
 
+def _may_be_left_out(parameters: Sequence[Parameter]) -> bool:
+    # There are none behind the last argument if there are too many arguments.
+    return bool(parameters) and all(isinstance(each.type, OptionType) for each in parameters)
+
+
 def parse_value(text: str, type_: Type, handles: HandleNames | None = None) -> Value:
     """Return the value that the text stands for in a type.
 
@@ -116,6 +157,11 @@ def parse_value(text: str, type_: Type, handles: HandleNames | None = None) -> V
         ParseError: no WAVE, with line, column and what was expected there.
         ValueMismatchError: no value of this type; the message shows the place in the text.
     """
+    if LONG_TEXT_CHARACTERS < len(text) <= WAVE_CHARACTERS_MAX:
+        try:
+            return quick_value(text, type_)
+        except NotPlainError:
+            pass
     node = parse_value_text(text)
     try:
         return bind(node, type_, handles)
@@ -138,6 +184,20 @@ def format_value(value: Value, type_: Type, handles: HandleNames | None = None) 
     except (TypeError, ValueError, KeyError, AttributeError):
         check(value, type_)
         raise
+
+
+def format_outcome(
+    function: str,
+    values: Sequence[Value],
+    result: Value,
+    type_: FunctionType,
+    handles: HandleNames | None = None,
+) -> str:
+    """Return the text of a call with its result. Errors as for `format_value`."""
+    call = format_call(function, values, type_.parameters, handles)
+    if type_.result is None:
+        return f"{call} -> ()"
+    return f"{call} -> {format_value(result, type_.result, handles)}"
 
 
 def format_call(

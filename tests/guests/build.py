@@ -1,7 +1,8 @@
 """The test guests, built from source once per content of source and version of toolchain.
 
-    python -m tests.guests.build [NAME ...]      builds the named guests, or all, and prints paths
+    python -m tests.guests.build [NAME ...]      builds the named guests, and prints paths
 
+Without a name: all but those that take optional tools.
 Built guests lie under `.cache/guests` of the repository, or where SHEM_GUEST_CACHE says. Several
 processes may ask at once: one builds, the others wait for its file.
 """
@@ -23,13 +24,14 @@ import msgspec
 
 from tests.guests import recipes
 
-__all__ = ["GUESTS", "Guest", "build", "main"]
+__all__ = ["GUESTS", "OPTIONAL_GUESTS", "Guest", "build", "main"]
 
 _HERE: Final = Path(__file__).parent
 _ROOT: Final = _HERE.parent.parent
 _LIBRARIES: Final = _ROOT / "shem" / "guest" / "python"
 _PACKAGES: Final = _ROOT / "wit" / "packages" / "wasi"
 _COUNTER: Final = _ROOT / "examples" / "counter"
+_SCRIPT: Final = _HERE / "js"
 
 
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +80,18 @@ GUESTS: Final[Mapping[str, Guest]] = {
             _HERE / "remote", _HERE / "remote" / "remote.wit", world="remote"
         ),
     ),
+    # Python: a typed class, whose WIT is made from it.
+    "typed": Guest(
+        sources=(
+            _HERE / "typed" / "cart.py",
+            *(_LIBRARIES / each for each in ("shem_component.py", "shem_bridge.py")),
+            *sorted((_ROOT / "shem" / "codefirst").glob("*.py")),
+        ),
+        tools=("componentize-py",),
+        make=recipes.python_class(
+            _HERE / "typed" / "cart.py", package="demo:cart", libraries=_LIBRARIES
+        ),
+    ),
     # Text: calls workers of `remote` through their generated client.
     "relay": Guest(
         sources=(_HERE / "relay" / "relay.wat",),
@@ -90,11 +104,27 @@ GUESTS: Final[Mapping[str, Guest]] = {
         tools=("ziglang", "wasmtime"),
         make=recipes.c_with_text(_HERE / "load" / "load.c", _HERE / "load" / "load.wat"),
     ),
+    # Text: `demo:shelf/api` with a resource.
+    "shelf": Guest(
+        sources=(_HERE / "shelf" / "shelf.wat",),
+        tools=("wasmtime",),
+        make=recipes.text(_HERE / "shelf" / "shelf.wat"),
+    ),
     # Text: `demo:tiny/api` with add, get, roll, fail and spin (an endless loop).
     "tiny": Guest(
         sources=(_HERE / "tiny" / "tiny.wat",),
         tools=("wasmtime",),
         make=recipes.text(_HERE / "tiny" / "tiny.wat"),
+    ),
+}
+
+# What takes tools that may not be there: see `node_tools`.
+OPTIONAL_GUESTS: Final[Mapping[str, Guest]] = {
+    # JavaScript: `demo:js/api`, 12 MB, 30 s to build.
+    "js": Guest(
+        sources=(_SCRIPT / "counter.js", _SCRIPT / "counter.wit", _HERE / "node" / "package.json"),
+        tools=(),
+        make=recipes.javascript(_SCRIPT / "counter.js", _SCRIPT / "counter.wit", world="js"),
     ),
 }
 
@@ -106,7 +136,7 @@ def build(name: str, *, cache: Path | None = None) -> Path:
         KeyError: no guest of that name.
         RuntimeError: a tool failed; the message holds its command line and what it printed.
     """
-    guest = GUESTS[name]
+    guest = GUESTS.get(name) or OPTIONAL_GUESTS[name]
     folder = cache or _cache()
     folder.mkdir(parents=True, exist_ok=True)
     built = folder / f"{name}-{_key(guest)}.wasm"
@@ -158,9 +188,9 @@ def _locked(path: Path) -> Generator[None]:
 
 def main(names: list[str]) -> int:
     """Build the named guests, or all; print one path a line. Return the exit status."""
-    unknown = [name for name in names if name not in GUESTS]
+    known = ", ".join([*GUESTS, *OPTIONAL_GUESTS])
+    unknown = [name for name in names if name not in {*GUESTS, *OPTIONAL_GUESTS}]
     if unknown:
-        known = ", ".join(GUESTS)
         print(f"no guest called {', '.join(unknown)}; there are: {known}", file=sys.stderr)
         return 2
     for name in names or GUESTS:

@@ -4,14 +4,15 @@ Types keep their declared names: a type that one interface uses from another one
 that interface's type, if the world imports or exports it before.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from wit.binary import encoding
 from wit.binary.builder import ComponentBuilder, alias_outer_type, extern_name, extern_type
 from wit.binary.encode_types import TypeEncoder
 from wit.binary.sorts import Sort, SortIndex
 from wit.errors import WitError
-from wit.type_walk import walk
+from wit.subtype import same_type
+from wit.type_walk import parts_of, walk
 from wit.types import (
     Borrow,
     EnumType,
@@ -25,12 +26,20 @@ from wit.types import (
 )
 from wit.world import Function, Interface, NamedType
 
-__all__ = ["RootTypes", "declared_types", "exported_resources", "used_resources"]
+__all__ = [
+    "RootTypes",
+    "declared_types",
+    "exported_resources",
+    "needed_interfaces",
+    "signature_types",
+    "used_resources",
+]
 
 _NAMED = (RecordType, VariantType, EnumType, FlagsType)
 
 
-def _signature_types(functions: Iterable[Function]) -> Iterator[Type]:
+def signature_types(functions: Iterable[Function]) -> Iterator[Type]:
+    """Yield all types inside the signatures of functions, inner ones first."""
     for function in functions:
         for parameter in function.type.parameters:
             yield from walk(parameter.type)
@@ -38,48 +47,73 @@ def _signature_types(functions: Iterable[Function]) -> Iterator[Type]:
             yield from walk(function.type.result)
 
 
-def declared_types(interface: Interface) -> tuple[NamedType, ...]:
+def declared_types(
+    interface: Interface, is_known: Callable[[TypeName], bool] = lambda _: False
+) -> tuple[NamedType, ...]:
     """Return the types that an interface must export, in its order but inner ones first.
 
-    Those that it lists, and those that it mentions without listing them.
+    Those that it lists, and those that it mentions without listing them. What stands inside a type
+    of another interface is left out if that type `is_known`: it is an alias then.
     """
     # Of several names for one type the first is the declaration, the others are aliases.
     names = {each.type: each.name for each in reversed(interface.types)}
     found: dict[str, Type] = {}
 
-    def declare(types: Iterable[Type]) -> None:
-        for type_ in types:
-            if isinstance(type_, _NAMED):
-                name = names.get(type_) or (type_.name.name if type_.name else None)
-                if name is None:
-                    raise WitError(
-                        f"interface {interface.name} uses a {type(type_).__name__} without a "
-                        "name; records, variants, enums and flags must be declared"
-                    )
-                found.setdefault(name, type_)
+    def declare(type_: Type) -> None:
+        name = type_.name if isinstance(type_, _NAMED) else None
+        foreign = name is not None and name.interface != interface.name
+        if not (foreign and name is not None and is_known(name)):
+            for part in parts_of(type_):
+                declare(part)
+        if isinstance(type_, _NAMED):
+            short = names.get(type_) or (name.name if name else None)
+            if short is None:
+                raise WitError(
+                    f"interface {interface.name} uses a {type(type_).__name__} without a "
+                    "name; records, variants, enums and flags must be declared"
+                )
+            found.setdefault(short, type_)
 
     for each in interface.types:
-        declare(walk(each.type))
+        declare(each.type)
         found.setdefault(each.name, each.type)
-    declare(_signature_types(interface.functions))
+    for function in interface.functions:
+        for parameter in function.type.parameters:
+            declare(parameter.type)
+        if function.type.result is not None:
+            declare(function.type.result)
     return tuple(NamedType(name, type_) for name, type_ in found.items())
 
 
 def used_resources(interface: Interface) -> dict[str, ResourceName]:
-    """Return the resources that an interface uses from others, by name."""
+    """Return the resources that an interface uses from others, by the names they have there."""
+    used = dict(interface.used)
+    known = set(used.values())
     types = [inner for each in interface.types for inner in walk(each.type)]
-    return {
-        type_.resource.name: type_.resource
-        for type_ in (*types, *_signature_types(interface.functions))
-        if isinstance(type_, (Own, Borrow)) and type_.resource.interface != interface.name
-    }
+    for type_ in (*types, *signature_types(interface.functions)):
+        if not isinstance(type_, (Own, Borrow)):
+            continue
+        resource = type_.resource
+        if resource not in known and resource.interface != interface.name:
+            used[resource.name] = resource
+    return used
 
 
-def exported_resources(interface: Interface) -> tuple[ResourceName, ...]:
-    """Return all resources that an interface declares or uses, by their origin."""
+def exported_resources(interface: Interface) -> dict[str, ResourceName]:
+    """Return all resources that an interface declares or uses, by the names they have there."""
     used = used_resources(interface)
     names = dict.fromkeys((*interface.resources, *used))
-    return tuple(used.get(name, ResourceName(name, interface.name)) for name in names)
+    return {name: used.get(name, ResourceName(name, interface.name)) for name in names}
+
+
+def needed_interfaces(interface: Interface) -> tuple[str, ...]:
+    """Return the names of the interfaces whose types and resources an interface speaks of."""
+    needed = dict.fromkeys(each.interface for each in used_resources(interface).values())
+    types = [inner for each in interface.types for inner in walk(each.type)]
+    for type_ in (*types, *signature_types(interface.functions)):
+        if isinstance(type_, _NAMED) and type_.name is not None:
+            needed[type_.name.interface] = None
+    return tuple(name for name in needed if name is not None and name != interface.name)
 
 
 class RootTypes:
@@ -89,6 +123,7 @@ class RootTypes:
         self.encoder = TypeEncoder(builder.type)
         self._builder = builder
         self._instances: dict[str, int] = {}
+        self._world_types: dict[str, tuple[Type, int]] = {}
         self._declared: dict[tuple[str, str], int | None] = {}
 
     def add_instance(self, name: str, index: int, types: Iterable[str]) -> None:
@@ -100,6 +135,10 @@ class RootTypes:
     def instance(self, name: str) -> int:
         """Return the index of an instance that was added."""
         return self._instances[name]
+
+    def declares(self, name: TypeName) -> bool:
+        """Tell whether an instance declares a type."""
+        return name.interface is not None and (name.interface, name.name) in self._declared
 
     def find(self, name: TypeName | ResourceName | None) -> int | None:
         """Return the index of a type or resource that an instance declares, or None."""
@@ -134,12 +173,12 @@ class RootTypes:
         """Import an instance of the interface."""
         body = _InstanceTypeWriter(self).written(interface)
         index = self._builder.import_(interface.name, Sort.INSTANCE, self._builder.type(body))
-        names = [each.name for each in declared_types(interface)]
+        names = [each.name for each in declared_types(interface, self.declares)]
         self.add_instance(interface.name, index, (*names, *interface.resources))
 
     def world_function(self, function: Function, *, is_import: bool) -> int:
         """Return the type of a function at world level, with its types declared there."""
-        types = list(_signature_types([function]))
+        types = list(signature_types([function]))
         self._bind(self.encoder, types, None)
         for type_ in types:
             if isinstance(type_, _NAMED) and not self.encoder.is_bound(type_):
@@ -153,6 +192,24 @@ class RootTypes:
                 else:
                     self.encoder.bind(type_, self._builder.export(name, Sort.TYPE, index))
         return self.encoder.function(function.type)
+
+    def world_type(self, name: str, type_: Type) -> int:
+        """Import a type at world level, and return its index.
+
+        Raises:
+            WitError: another type was imported under that name.
+        """
+        known = self._world_types.get(name)
+        if known is not None:
+            if not same_type(known[0], type_):
+                raise WitError(f"two different types {name} are imported: outside is only one")
+            return known[1]
+        self._bind(self.encoder, walk(type_), None)
+        index = self._builder.import_(name, Sort.TYPE, self.encoder.index(type_))
+        if isinstance(type_, _NAMED):
+            self.encoder.bind(type_, index)
+        self._world_types[name] = (type_, index)
+        return index
 
     def exported(
         self, interface: Interface, resources: Mapping[ResourceName, int]
@@ -169,10 +226,10 @@ class RootTypes:
         declared = declared_types(interface)
         inner = (each for named in declared for each in walk(named.type))
         self._bind(encoder, inner, interface.name)
-        self._bind(encoder, _signature_types(interface.functions), interface.name)
+        self._bind(encoder, signature_types(interface.functions), interface.name)
         exports = [
-            (each.name, SortIndex(Sort.TYPE, encoder.resource(each)))
-            for each in exported_resources(interface)
+            (name, SortIndex(Sort.TYPE, encoder.resource(each)))
+            for name, each in exported_resources(interface).items()
         ]
         exports += [(t.name, SortIndex(Sort.TYPE, encoder.index(t.type))) for t in declared]
         return encoder, exports
@@ -196,25 +253,24 @@ class _InstanceTypeWriter:
         return self._type(b"\x04" + extern_name(name) + extern_type(Sort.TYPE, index))
 
     def written(self, interface: Interface) -> bytes:
-        for resource in exported_resources(interface):
-            self._resource(interface.name, resource)
-        for each in declared_types(interface):
+        for name, resource in exported_resources(interface).items():
+            self._resource(interface.name, name, resource)
+        for each in declared_types(interface, self._root.declares):
             self._declare(interface.name, each)
         for function in interface.functions:
             item = extern_type(Sort.FUNCTION, self._encoder.function(function.type))
             self._items.append(b"\x04" + extern_name(function.name) + item)
         return b"\x42" + encoding.vector(self._items)
 
-    def _resource(self, interface: str, resource: ResourceName) -> None:
-        name = resource.name
-        if resource.interface == interface:
+    def _resource(self, interface: str, name: str, resource: ResourceName) -> None:
+        if resource == ResourceName(name, interface):
             self._encoder.bind_resource(resource, self._export_type(name, None))
             return
         outer = self._root.find(resource)
         if outer is None:
             raise WitError(
-                f"interface {interface} uses resource {name!r} of {resource.interface}, which "
-                "the world has to import before"
+                f"interface {interface} uses resource {resource.name!r} of {resource.interface},"
+                " which the world has to import before"
             )
         alias = self._type(b"\x02" + alias_outer_type(outer))
         self._encoder.bind_resource(resource, self._export_type(name, alias))
