@@ -22,7 +22,7 @@ def test_a_seed_repeats_itself_exactly():
 
 
 def test_the_attack_notices_an_executor_that_trusts_a_gap_in_its_deliveries(monkeypatch):
-    """Seed 45 loses a delivery where another one of the same worker follows."""
-    assert attack(45).problems == []
+    # About every eleventh seed loses a delivery where another one of the same worker follows.
     monkeypatch.setattr(Partition, "missed_deliveries", lambda _: None)
-    assert any("has no result" in problem for problem in attack(45).problems)
+    problems = next(found for seed in range(1, 121) if (found := attack(seed).problems))
+    assert any("has no result" in problem for problem in problems)
