@@ -1,6 +1,4 @@
-"""Spans of an invocation: queue wait, replay, execute, remote calls, commit.
-
-Free when nobody exports.
+"""Spans of an invocation: queue wait, replay, execute, commit. Free when nobody exports.
 
 The client's trace context travels in the message headers (`traceparent`, `tracestate`) and stands
 in the oplog, so that a worker that goes on after a crash goes on in the same trace.
@@ -8,28 +6,25 @@ in the oplog, so that a worker that goes on after a crash goes on in the same tr
     enqueue (client) ─┬─ queue      from the broker's acknowledgement until the worker takes it
                       ├─ replay     bringing the guest back, if this invocation needed it
                       └─ execute    running the guest; another one for each life that it goes on in
-                           ├─ GET …    an exchange with the world outside, one span for each
                            └─ commit   from the outcome until the broker has acknowledged it
+                      └─ GET, POST …  a request that the guest sends, from there until it is over
 
-All but those below `execute`, which have them by their parent, name the worker and the key. The
-span of what runs is the current one of the worker's task, where host functions find it.
+All but `commit`, which has them by its parent, name the worker and the idempotency key.
 """
 
+import hashlib
 import time
-from collections.abc import Mapping
 from typing import Final, NamedTuple, final
 
-from opentelemetry import context as current
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import ProxyTracerProvider, Span, SpanKind, StatusCode
 
-from actors.host.context import Attribute, RemoteSpan
 from actors.identity import WorkerId
 from actors.message import Envelope
 from oplog.entries import ExportedFunctionInvoked, Failure
 
-__all__ = ["Cause", "InvocationTrace", "Tracing", "cause_of", "remote_span", "trace_id_of"]
+__all__ = ["Cause", "InvocationTrace", "RequestTrace", "Tracing", "cause_of", "trace_id_of"]
 
 _MESSAGE_CHARACTERS_MAX: Final = 200
 
@@ -56,8 +51,6 @@ class InvocationTrace:
         self._tracer = tracer
         self._span = span
         self._completed_ns = 0
-        self._restore = current.attach(trace.set_span_in_context(span))
-        self._has_left = False
 
     def completed(self, failure: Failure | None = None) -> None:
         """The guest has returned, or has failed for good."""
@@ -73,15 +66,49 @@ class InvocationTrace:
 
     def left(self) -> None:
         """The guest is gone, done or not: suspended, interrupted, to be tried again."""
-        if not self._has_left:
-            self._has_left = True
-            self._span.end()
-            current.detach(self._restore)
+        self._span.end()
 
     def committed(self) -> None:
         """The outcome is durable."""
-        context = trace.set_span_in_context(self._span, Context())
+        context = trace.set_span_in_context(self._span)
         self._tracer.start_span("commit", context, start_time=self._completed_ns).end()
+
+
+@final
+class RequestTrace:
+    """The span of a request that a guest sends, if anybody exports it, and its trace headers.
+
+    Without spans the other side is given the trace of the invocation all the same, with a span id
+    that is the same at each attempt.
+    """
+
+    def __init__(self, span: Span | None, cause: Cause | None, key: str) -> None:
+        self._span = span
+        self.headers: list[tuple[str, bytes]] = []
+        if span is not None:
+            carrier: dict[str, str] = {}
+            propagate.inject(carrier, trace.set_span_in_context(span, Context()))
+            self.headers = [(name.lower(), text.encode()) for name, text in carrier.items()]
+        elif cause is not None and cause.traceparent and trace_id_of(cause.traceparent):
+            version, trace_id, _, flags = cause.traceparent.split("-")
+            span_id = hashlib.sha256(key.encode()).hexdigest()[:16]
+            parent = f"{version}-{trace_id}-{span_id}-{flags}"
+            self.headers.append(("traceparent", parent.encode()))
+            if cause.tracestate:
+                self.headers.append(("tracestate", cause.tracestate.encode()))
+
+    def answered(self, status: int) -> None:
+        """Note the status of the response."""
+        if self._span is not None:
+            self._span.set_attribute("http.response.status_code", status)
+
+    def end(self, error: str | None) -> None:
+        """It is over."""
+        if self._span is not None:
+            if error is not None:
+                self._span.set_status(StatusCode.ERROR, error)
+                self._span.set_attribute("error.type", error)
+            self._span.end()
 
 
 @final
@@ -114,6 +141,21 @@ class Tracing:
             attributes={**_attributes(worker, cause), "shem.replayed_invocations": invocations},
         ).end()
 
+    def request(
+        self, worker: WorkerId, cause: Cause | None, *, method: str, target: str, key: str
+    ) -> RequestTrace:
+        """Start the span of a request that a guest sends; `key` is its idempotency key."""
+        span = None
+        if self.enabled:
+            attributes = {"http.request.method": method, "server.address": target}
+            span = self._tracer.start_span(
+                method,
+                _context(cause),
+                kind=SpanKind.CLIENT,
+                attributes={**_attributes(worker, cause), **attributes},
+            )
+        return RequestTrace(span, cause, key)
+
     def execute(self, worker: WorkerId, invoked: ExportedFunctionInvoked) -> InvocationTrace:
         """Start the span of a running invocation."""
         cause = cause_of(invoked)
@@ -124,44 +166,6 @@ class Tracing:
             attributes={**_attributes(worker, cause), "rpc.method": invoked.function},
         )
         return InvocationTrace(self._tracer, span)
-
-
-@final
-class _Remote:
-    """A span that runs."""
-
-    def __init__(self, span: Span) -> None:
-        self._span = span
-        self.headers: dict[str, str] = {}
-        propagate.inject(self.headers, trace.set_span_in_context(span, Context()))
-
-    def ended(self, attributes: Mapping[str, Attribute], *, error: str | None = None) -> None:
-        self._span.set_attributes(attributes)
-        if error is not None:
-            self._span.set_attribute("error.type", error)
-            self._span.set_status(StatusCode.ERROR)
-        self._span.end()
-
-
-@final
-class _Untraced:
-    """Nobody wants to know."""
-
-    headers: Mapping[str, str] = {}
-
-    def ended(self, attributes: Mapping[str, Attribute], *, error: str | None = None) -> None:
-        """Forget it."""
-
-
-_UNTRACED: Final = _Untraced()
-
-
-def remote_span(name: str, attributes: Mapping[str, Attribute]) -> RemoteSpan:
-    """Begin the span of something outside, for the invocation that runs in this task."""
-    if not trace.get_current_span().is_recording():
-        return _UNTRACED
-    tracer = trace.get_tracer("shem.actors")
-    return _Remote(tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes))
 
 
 def trace_id_of(traceparent: str) -> str | None:

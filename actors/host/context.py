@@ -6,26 +6,27 @@ replay too, so it takes what it cannot compute itself through `record` or `recor
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.host.interface import Kind
+from broker.ports import Bucket, Containers
 from wit.types import Type
 from wit.values import Value
 
 __all__ = [
     "Answered",
-    "Attribute",
     "CallRequest",
     "Clock",
     "ExitRequest",
     "HostContext",
     "LogLevel",
+    "OutgoingSpan",
     "OutputStream",
     "Refused",
-    "RemoteSpan",
+    "SharedStores",
 ]
 
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
@@ -65,22 +66,6 @@ class Answered(Struct, frozen=True):
     error: Refused | None = None
 
 
-Attribute: TypeAlias = str | int
-
-
-class RemoteSpan(Protocol):
-    """Something outside that is going on, as traces show it."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """What to send along, so that the other side's spans belong to this one."""
-        ...
-
-    def ended(self, attributes: Mapping[str, Attribute], *, error: str | None = None) -> None:
-        """Say that it is over, what is known of it now, and with which error it failed."""
-        ...
-
-
 class Clock(Protocol):
     """The worker's time."""
 
@@ -93,6 +78,36 @@ class Clock(Protocol):
 
         Never goes backwards in a worker's life, across restarts and machines too.
         """
+        ...
+
+
+class OutgoingSpan(Protocol):
+    """The span of a request that leaves the worker."""
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """What carries the trace on to the other side."""
+        ...
+
+    def answered(self, status: int) -> None:
+        """Note how it was answered."""
+        ...
+
+    def end(self, error: str | None) -> None:
+        """It is over; `error` says why it failed."""
+        ...
+
+
+class SharedStores(Protocol):
+    """What all workers share."""
+
+    def keyvalue(self, name: str) -> Bucket:
+        """Return a bucket by its name."""
+        ...
+
+    @property
+    def containers(self) -> Containers:
+        """Large objects."""
         ...
 
 
@@ -125,11 +140,16 @@ class HostContext(Protocol):
         ...
 
     @property
+    def stores(self) -> SharedStores:
+        """What all workers share. Only for what is not replayed."""
+        ...
+
+    @property
     def state(self) -> dict[object, Any]:
         """Room for what a host interface keeps per instance, keyed by an object of its own."""
         ...
 
-    def random_bytes(self, count: int) -> bytes:
+    def random_bytes(self, count: int, /) -> bytes:
         """Return unpredictable bytes."""
         ...
 
@@ -153,6 +173,14 @@ class HostContext(Protocol):
         a crash between begin and end, the guest is live from the begin on and all steps run again;
         in non-idempotent mode the worker fails instead. Other batches may begin and end meanwhile.
         """
+        ...
+
+    def derived_key(self, index: int) -> str:
+        """Return an idempotency key for what entry `index` causes, the same at every attempt."""
+        ...
+
+    def outgoing_span(self, method: str, target: str, index: int) -> OutgoingSpan:
+        """Begin the span of a request that entry `index` causes. Only for what is not replayed."""
         ...
 
     def end_batch(self, begin: int) -> None:
@@ -193,10 +221,6 @@ class HostContext(Protocol):
 
     async def committed(self) -> None:
         """Return when everything recorded so far is committed: before anything goes outside."""
-        ...
-
-    def remote_span(self, name: str, attributes: Mapping[str, Attribute]) -> RemoteSpan:
-        """Begin to trace something outside; only for what really happens, never at replay."""
         ...
 
     async def call(self, name: str, request: CallRequest) -> int | Refused:

@@ -5,13 +5,11 @@ import contextlib
 import functools
 import hashlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeVar, final
 
-from msgspec import Struct
-from msgspec.structs import replace
+from msgspec import Struct, structs
 
-from actors.host.context import Attribute, HostContext
 from actors.host.http.bodies import OutgoingBody
 from actors.host.http.errors import code_of, simple
 from actors.host.http.fields import FieldList
@@ -35,7 +33,6 @@ from wit.values import Value
 
 __all__ = ["Delivered", "Fetch", "Request", "Timeouts"]
 
-_TRACE_HEADER: Final = "traceparent"
 _BODILESS_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "DELETE"})
 _Read = TypeVar("_Read")
 
@@ -59,6 +56,12 @@ class Request(Struct, frozen=True):
     headers: FieldList
     body: OutgoingBody | None
     timeouts: Timeouts
+
+    def with_headers(self, more: FieldList) -> "Request":
+        """Return the request with headers that the guest has not set itself."""
+        given = {name.lower() for name, _ in self.headers}
+        added = [entry for entry in more if entry[0] not in given]
+        return structs.replace(self, headers=[*self.headers, *added])
 
 
 class Delivered:
@@ -86,14 +89,16 @@ class Fetch:
     `connection-terminated` if the server now answers with other bytes.
     """
 
-    def __init__(self, request: Request, context: HostContext, delivered: Delivered) -> None:
+    def __init__(
+        self, request: Request, before: Callable[[], Awaitable[None]], delivered: Delivered
+    ) -> None:
         self.head: Head | None = None
         self.error: Value = None
         self.buffer = bytearray()
         self.is_at_end = False
         self.trailers: FieldList | None = None
         self._request = request
-        self._context = context
+        self._before = before
         self._to_skip = delivered.count
         self._expected = delivered.digest()
         self._skipped = hashlib.sha256()
@@ -125,35 +130,15 @@ class Fetch:
 
     async def _run(self) -> None:
         try:
-            await self._context.committed()
-            await self._traced()
+            await self._before()
+            await self._exchange()
         except Exception as error:  # noqa: BLE001 - whatever happened, the guest gets a code for it
             self.error = code_of(error)
         finally:
             self._notify()
 
-    async def _traced(self) -> None:
+    async def _exchange(self) -> None:
         request = self._request
-        place: dict[str, Attribute] = {
-            "http.request.method": request.method,
-            "server.address": request.host,
-            "server.port": request.port,
-        }
-        span = self._context.remote_span(request.method, place)
-        error: str | None = None
-        try:
-            await self._exchange(_with_trace(request, span.headers))
-        except asyncio.CancelledError:
-            error = "cancelled"
-            raise
-        except Exception as problem:
-            error = code_of(problem)[0]
-            raise
-        finally:
-            known = {} if self.head is None else {"http.response.status_code": self.head.status}
-            span.ended(known, error=error)
-
-    async def _exchange(self, request: Request) -> None:
         reader, writer = await _within(
             request.timeouts.connect_s, "connection-timeout", self._connect()
         )
@@ -228,14 +213,6 @@ class Fetch:
     def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-
-
-def _with_trace(request: Request, headers: Mapping[str, str]) -> Request:
-    given = {name.lower() for name, _ in request.headers}
-    if not headers or _TRACE_HEADER in given:
-        return request
-    added = [(name, value.encode()) for name, value in headers.items() if name not in given]
-    return replace(request, headers=[*request.headers, *added])
 
 
 class RequestAbortedError(Exception):

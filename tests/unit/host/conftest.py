@@ -2,22 +2,25 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from actors.host.context import Attribute, LogLevel, OutputStream
+from actors.host.context import LogLevel, OutputStream
 from actors.host.interface import Kind
 from actors.host.table import TABLE
+from actors.tracing import Cause, RequestTrace
 from wit.checking import check
 from wit.json_values import codec_for
 from wit.text.parser import parse
 from wit.text.resolver import ALL_FEATURES, resolve
 from wit.types import FunctionType, Type
 from wit.values import Value
+
+TRACEPARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 
 
 class VirtualClock:
@@ -31,23 +34,6 @@ class VirtualClock:
 
     def monotonic_ns(self) -> int:
         return self.now_ns - 1_600_000_000 * 10**9
-
-
-class VirtualSpan:
-    """What a host call tells of something outside."""
-
-    def __init__(self, name: str, attributes: Mapping[str, Attribute]) -> None:
-        self.name = name
-        self.attributes = dict(attributes)
-        self.error: str | None = None
-        self.is_over = False
-        self.headers = {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
-
-    def ended(self, attributes: Mapping[str, Attribute], *, error: str | None = None) -> None:
-        assert not self.is_over, "a span ends once"
-        self.is_over = True
-        self.attributes.update(attributes)
-        self.error = error
 
 
 class VirtualContext:
@@ -69,7 +55,8 @@ class VirtualContext:
         self.output: list[tuple[OutputStream, bytes]] = []
         self.lines: list[tuple[LogLevel, str, str]] = []
         self.commits = 0
-        self.spans: list[VirtualSpan] = []
+        self.batches = 0
+        self.ended: list[int] = []
         self.closing: list[Callable[[], None]] = []
         self.log = list(log)
         self.slept: list[int] = []
@@ -89,10 +76,6 @@ class VirtualContext:
     def write_log(self, level: LogLevel, context: str, message: str) -> None:
         self.lines.append((level, context, message))
 
-    def remote_span(self, name: str, attributes: Mapping[str, Attribute]) -> VirtualSpan:
-        self.spans.append(VirtualSpan(name, attributes))
-        return self.spans[-1]
-
     async def committed(self) -> None:
         self.commits += 1
 
@@ -103,7 +86,28 @@ class VirtualContext:
         while self.closing:
             self.closing.pop()()
 
-    def record(self, name: str, kind: Kind, type_: Type, live: Callable[[], Value]) -> Value:
+    def begin_batch(self, name: str) -> int:
+        self.batches += 1
+        return self.batches
+
+    def end_batch(self, begin: int) -> None:
+        self.ended.append(begin)
+
+    def derived_key(self, index: int) -> str:
+        return f"key-{index}"
+
+    def outgoing_span(self, method: str, target: str, index: int) -> RequestTrace:
+        return RequestTrace(None, Cause("k", TRACEPARENT, None), self.derived_key(index))
+
+    def record(
+        self,
+        name: str,
+        kind: Kind,
+        type_: Type,
+        live: Callable[[], Value],
+        *,
+        begin: int | None = None,
+    ) -> Value:
         if self._to_replay:
             return self._replay(name, kind)
         value = live()
@@ -111,7 +115,13 @@ class VirtualContext:
         return value
 
     async def record_wait(
-        self, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Value]]
+        self,
+        name: str,
+        kind: Kind,
+        type_: Type,
+        live: Callable[[], Awaitable[Value]],
+        *,
+        begin: int | None = None,
     ) -> Value:
         if self._to_replay:
             return self._replay(name, kind)
