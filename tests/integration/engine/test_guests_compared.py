@@ -11,6 +11,7 @@ from wasmtime import component as oracle
 from actors.engine.errors import GuestTrap
 from actors.engine.port import HostCall, Limits
 from tests.guests.build import GUESTS, OPTIONAL_GUESTS, build
+from tests.guests.node_tools import missing
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -50,12 +51,9 @@ class Filled:
 
 
 def guest(name):
-    try:
-        return build(name).read_bytes()
-    except (RuntimeError, OSError) as error:
-        if name in OPTIONAL_GUESTS:
-            pytest.skip(f"{name}: {str(error).splitlines()[0]}")
-        raise
+    if name in OPTIONAL_GUESTS and (reason := missing()):
+        pytest.skip(f"{name}: {reason}")
+    return build(name).read_bytes()
 
 
 def functions_of(component):
