@@ -60,6 +60,10 @@ def add(
             help="Which component serves an imported interface; repeatable.",
         ),
     ] = None,
+    allow_sockets: Annotated[
+        bool,
+        typer.Option("--allow-sockets", help="Let its workers use the network (wasi:sockets)."),
+    ] = False,
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="Keep the newest version if it is the same.")
     ] = False,
@@ -85,6 +89,7 @@ def add(
                 env=environment,
                 files=files,
                 links=links,
+                sockets=allow_sockets,
                 if_changed=if_changed,
                 progress=progress,
             )
