@@ -87,6 +87,7 @@ class Guest:
             waiting=waiting,
             remote=remote,
             tracing=tracing,
+            allows_sockets=prepared.record.sockets,
         )
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
         program = prepared.program

@@ -30,8 +30,12 @@ ENTRY_S: Final = 50e-6
 # what the last one took.
 WORKING_GAIN_MIN_S: Final = 0.1
 WORKING_GAIN_RATIO: Final = 10.0
-IDLE_GAIN_MIN_S: Final = 0.02
+IDLE_GAIN_MIN_S: Final = 0.05
 LEAVING_GAIN_MIN_S: Final = 0.01
+# After fewer entries than this, the gain of a worker that stays must be that many times larger:
+# what an interpreter does when it is called for the first time is no reason to save it.
+FEW_ENTRIES: Final = 50
+FEW_ENTRIES_RATIO: Final = 10.0
 # How long a worker has nothing to do before that counts.
 IDLE_AFTER_S: Final = 1.0
 
@@ -70,14 +74,14 @@ class SnapshotPolicy(Struct, frozen=True, kw_only=True):
     def while_working(self, cost: Cost) -> bool:
         """Whether to take one between two invocations."""
         if self.is_automatic:
-            gain = cost.replay_s
-            return gain >= max(WORKING_GAIN_MIN_S, WORKING_GAIN_RATIO * cost.last_took_s)
+            gain_min_s = max(WORKING_GAIN_MIN_S, WORKING_GAIN_RATIO * cost.last_took_s)
+            return _gains(cost, gain_min_s)
         return self._is_due(cost)
 
     def while_idle(self, cost: Cost) -> bool:
         """Whether to take one of a worker that has had nothing to do for `idle_after_s`."""
         if self.is_automatic:
-            return cost.replay_s >= max(IDLE_GAIN_MIN_S, cost.last_took_s)
+            return _gains(cost, max(IDLE_GAIN_MIN_S, cost.last_took_s))
         return self._is_due(cost)
 
     def when_leaving(self, cost: Cost) -> bool:
@@ -102,6 +106,11 @@ class SnapshotPolicy(Struct, frozen=True, kw_only=True):
         if self.every_entries is not None and cost.entries >= self.every_entries:
             return True
         return self.period_s is not None and cost.since_s >= self.period_s
+
+
+def _gains(cost: Cost, gain_min_s: float) -> bool:
+    ratio = FEW_ENTRIES_RATIO if cost.entries < FEW_ENTRIES else 1.0
+    return cost.replay_s >= ratio * gain_min_s
 
 
 def parse_policy(text: str) -> SnapshotPolicy:

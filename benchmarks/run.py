@@ -15,6 +15,7 @@ SCRIPTS: Final = (
     "engine_calls",
     "snapshots",
     "engine_loading",
+    "host_calls",
     "broker_floor",
     "service",
 )

@@ -42,6 +42,7 @@ class Component(Struct, frozen=True, kw_only=True, rename="kebab"):
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
     snapshots: str = "auto"
+    sockets: bool = False
 
 
 class CoreModule(Struct, frozen=True, kw_only=True, rename="kebab"):

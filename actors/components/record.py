@@ -48,6 +48,7 @@ class Upload(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=Tr
     env: dict[str, str] = field(default_factory=dict[str, str])
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
+    sockets: bool = False
     upload_id: str | None = None
     snapshots: str = AUTO_TEXT
 
@@ -56,7 +57,7 @@ class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
     """One version of a component; it never changes. `created_at_ms` is Unix time.
 
     `links` says which component serves an imported interface, `snapshots` when snapshots of its
-    workers are taken.
+    workers are taken; with `sockets` they may use the network through `wasi:sockets`.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
     env: dict[str, str] = field(default_factory=dict[str, str])
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
+    sockets: bool = False
     upload_id: str | None = None
     snapshots: str = AUTO_TEXT
 
@@ -80,6 +82,7 @@ class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
             and self.files == upload.files
             and self.links == upload.links
             and self.snapshots == upload.snapshots
+            and self.sockets == upload.sockets
         )
 
 

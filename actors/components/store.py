@@ -295,6 +295,7 @@ class ComponentStore:
                 files=upload.files,
                 links=upload.links,
                 snapshots=upload.snapshots,
+                sockets=upload.sockets,
                 upload_id=upload.upload_id,
             )
             try:

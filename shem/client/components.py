@@ -40,6 +40,7 @@ class Components:
         files: Sequence[tuple[str, bytes, Literal["ro", "rw"]]] = (),
         links: Mapping[str, str] | None = None,
         snapshots: str = "auto",
+        sockets: bool = False,
         if_changed: bool = False,
         progress: Progress | None = None,
     ) -> Component:
@@ -47,9 +48,10 @@ class Components:
 
         `files` are (absolute path, bytes, permissions) that every worker finds; `links` say which
         component serves an imported interface, `snapshots` when snapshots of its workers are taken
-        (`auto`, `never`, or `idle`, `every=N` and `period=D` separated by commas). With
-        `if_changed` an upload that equals the newest version is answered with that one.
-        `progress(step, done, total)` hears of the steps `upload` (bytes) and `compile` (modules).
+        (`auto`, `never`, or `idle`, `every=N` and `period=D` separated by commas). `sockets` gives
+        its workers the network through `wasi:sockets`. With `if_changed` an upload that equals the
+        newest version is answered with that one. `progress(step, done, total)` hears of the steps
+        `upload` (bytes) and `compile` (modules).
 
         Raises:
             RefusedError: of kind `bad-component`, with the reason.
@@ -63,6 +65,7 @@ class Components:
             "env": dict(env or {}),
             "links": dict(links or {}),
             "snapshots": snapshots,
+            "sockets": sockets,
             "files": [_describe(*file) for file in files],
             "if-changed": if_changed,
             "upload-id": secrets.token_hex(12),

@@ -39,6 +39,11 @@ def test_automatic_snapshots_have_to_pay():
     for asked in (policy.while_working, policy.while_idle, policy.when_leaving):
         assert not asked(cheap)
         assert asked(dear)
+    # The first call of an interpreter is no long life.
+    first = cost(entries=12, busy_s=0.1)
+    assert not policy.while_working(first)
+    assert not policy.while_idle(first)
+    assert policy.while_idle(cost(entries=60, busy_s=0.1))
     # One that takes long itself has to gain more.
     assert not policy.while_working(cost(busy_s=0.5, last_took_s=0.1))
     assert policy.when_leaving(cost(busy_s=0.5, last_took_s=0.1))
