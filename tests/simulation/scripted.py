@@ -168,6 +168,10 @@ class Counter:
         self.value += 1
         return text_of(outcome)
 
+    async def nap_and_ask(self, worker: str, ms: int) -> str:
+        await self.nap(ms)
+        return await self.ask(worker, "add", 1)
+
     async def transfer(self, worker: str, value: int) -> str:
         self.value -= value
         outcome = await self.host.call("call", await self._target(worker), "add", [number(value)])
@@ -226,6 +230,7 @@ _TYPES: dict[str, FunctionType] = {
     "ask": FunctionType(
         (Parameter("worker", _TEXT), Parameter("function", _TEXT), Parameter("value", U64)), _TEXT
     ),
+    "nap_and_ask": FunctionType((Parameter("worker", _TEXT), Parameter("ms", U64)), _TEXT),
     "transfer": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), _TEXT),
     "tell": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), U64),
     "later": FunctionType(
