@@ -17,7 +17,7 @@ from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
 from actors.remote import Remote
-from actors.waiting import Waiting
+from actors.waiting import NEVER_MS, Waiting
 from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked
 from oplog.replay import Cursor
@@ -71,7 +71,7 @@ class Guest:
             clock=ledger.clock,
             arguments=created.args,
             environment=created.env,
-            suspend_after_s=options.suspend_after_s,
+            suspend_after_s=NEVER_MS / 1_000 if prepared.is_ephemeral else options.suspend_after_s,
             waiting=waiting,
             remote=remote,
         )

@@ -286,9 +286,15 @@ class Life:
             next_work=self._next_work,
             on_invocation=self._services.count_invocation,
             tracing=self._services.tracing,
+            is_ephemeral=prepared.is_ephemeral,
         )
+        if prepared.is_ephemeral:
+            cursor = Cursor(())
+            self.waiting.stay()
 
         async def start() -> Guest:
+            if self._guest is not None:
+                self._guest.close()
             async with self._services.loading:
                 self._guest = await Guest.start(
                     prepared,

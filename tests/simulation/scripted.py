@@ -63,6 +63,11 @@ IMPORTS: dict[str, tuple[str, str, FunctionType]] = {
         "[constructor]wasm-rpc",
         FunctionType((Parameter("worker-id", _WORKER),), Own(WASM_RPC)),
     ),
+    "ephemeral": (
+        RPC,
+        "[static]wasm-rpc.ephemeral",
+        FunctionType((Parameter("component-id", _WORKER.fields[0].type),), Own(WASM_RPC)),
+    ),
     "call": (RPC, "[method]wasm-rpc.invoke-and-await", FunctionType(_CALL, _OUTCOME)),
     "tell": (
         RPC,
@@ -156,9 +161,7 @@ class Counter:
         raise GuestTrap("wasm `unreachable` instruction executed", kind="unreachable")
 
     async def _target(self, worker: str) -> Any:
-        identity = component_uuid("counter").int
-        bits = {"high-bits": identity >> 64, "low-bits": identity & (1 << 64) - 1}
-        worker_id = {"component-id": {"uuid": bits}, "worker-name": worker}
+        worker_id = {"component-id": {"uuid": _bits("counter")}, "worker-name": worker}
         return await self.host.call("rpc", worker_id)
 
     async def ask(self, worker: str, function: str, value: int) -> str:
@@ -171,6 +174,18 @@ class Counter:
     async def nap_and_ask(self, worker: str, ms: int) -> str:
         await self.nap(ms)
         return await self.ask(worker, "add", 1)
+
+    async def spread(self, count: int, ms: int) -> str:
+        """Have nameless workers nap, all at once; return what a new one says."""
+        bits = _bits("brief")
+        target = await self.host.call("ephemeral", {"uuid": bits})
+        futures = [await self.host.call("begin", target, "nap", [number(ms)]) for _ in range(count)]
+        for future in futures:
+            await self.host.call("block", await self.host.call("subscribe", future))
+            told = text_of((await self.host.call("take", future))[0])
+            if not told.isdigit():
+                return told
+        return text_of(await self.host.call("call", target, "add", [number(1)]))
 
     async def transfer(self, worker: str, value: int) -> str:
         self.value -= value
@@ -214,6 +229,11 @@ class Counter:
         await self.host.call("exit", code)
 
 
+def _bits(component: str) -> dict[str, int]:
+    identity = component_uuid(component).int
+    return {"high-bits": identity >> 64, "low-bits": identity & (1 << 64) - 1}
+
+
 def number(value: int) -> Any:
     return {"nodes": [("prim-u64", value)]}
 
@@ -231,6 +251,7 @@ _TYPES: dict[str, FunctionType] = {
         (Parameter("worker", _TEXT), Parameter("function", _TEXT), Parameter("value", U64)), _TEXT
     ),
     "nap_and_ask": FunctionType((Parameter("worker", _TEXT), Parameter("ms", U64)), _TEXT),
+    "spread": FunctionType((Parameter("count", U64), Parameter("ms", U64)), _TEXT),
     "transfer": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), _TEXT),
     "tell": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), U64),
     "later": FunctionType(
