@@ -75,6 +75,7 @@ class Ledger:
             worker_id,
             spawn=services.spawn,
             on_sent=on_quiet,
+            answer_here=services.answer_here,
             horizon_ms=self.horizon_ms,
         )
         self.outbox.incarnation = head.incarnation

@@ -188,6 +188,13 @@ class Life:
         if self.waiting.blocked_on:
             self._settle_if_done()
 
+    def answer(self, data: bytes) -> None:
+        """Take an answer in that a worker of this executor gives, ahead of its delivery."""
+        answer: Answer | Probe | Wake = _decode_answer(data)
+        if isinstance(answer, Answer):
+            self.waiting.offer(answer)
+            self._event.set()
+
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
         self._trusted = False
@@ -448,7 +455,7 @@ class Life:
 
     def _answered_by(self, message: Message) -> None:
         try:
-            answer = _decode_answer(message.data)
+            answer: Answer | Probe | Wake = _decode_answer(message.data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             log.warning("unreadable answer", sequence=message.sequence)
             return

@@ -60,12 +60,14 @@ class Outbox:
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         on_sent: Callable[[], None],
+        answer_here: Callable[[WorkerId, bytes], None],
         horizon_ms: Callable[[], int],
     ) -> None:
         self._broker = broker
         self._id = worker_id
         self._spawn = spawn
         self._on_sent = on_sent
+        self._answer_here = answer_here
         self._horizon_ms = horizon_ms
         self._outcome_bytes_max = broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES // 2
         self._unsent: set[int] = set()
@@ -173,17 +175,18 @@ class Outbox:
         # Not what an entry causes: it repeats an answer, or there is no log to record one in.
         again = f":{caller.incarnation}:{caller.index}"
         message_id = f"{self.incarnation}:{index}" if index else f"{self.incarnation}{again}"
-        self.send(
-            index,
-            answer_to(
-                caller,
-                message_id=message_id,
-                function=function,
-                result=result,
-                error=error,
-                calls=self.calls,
-            ),
+        answer = answer_to(
+            caller,
+            message_id=message_id,
+            function=function,
+            result=result,
+            error=error,
+            calls=self.calls,
         )
+        self.send(index, answer)
+        # What it tells is committed, and is sent again after any crash: a caller in this process
+        # need not wait for the broker to hand it back.
+        self._answer_here(WorkerId(caller.component, caller.worker), answer.data)
 
     def send(self, index: int | None, message: Sending) -> None:
         """Send a durable message that entry `index` causes, behind earlier ones to its subject."""

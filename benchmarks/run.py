@@ -15,6 +15,7 @@ SCRIPTS: Final = (
     "engine_calls",
     "broker_floor",
     "service",
+    "calls",
 )
 
 

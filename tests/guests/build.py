@@ -84,6 +84,12 @@ GUESTS: Final[Mapping[str, Guest]] = {
         tools=("wasmtime",),
         make=recipes.text(_HERE / "relay" / "relay.wat"),
     ),
+    # Text: calls one or many counters through a generated client.
+    "fan": Guest(
+        sources=(_HERE / "fan" / "fan.wat",),
+        tools=("wasmtime",),
+        make=recipes.text(_HERE / "fan" / "fan.wat"),
+    ),
     # C: the same interface and `demo:load/check`, 6 KB, under a second.
     "load": Guest(
         sources=(_HERE / "load" / "load.c", _HERE / "load" / "load.wat"),
