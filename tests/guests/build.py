@@ -40,6 +40,23 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     make: recipes.Recipe
 
 
+def _example(name: str) -> Guest:
+    """Return an example that has a client of itself."""
+    folder = _ROOT / "examples" / name
+    served, guest = folder / "wit" / f"{name}.wit", folder / "wit" / "guest.wit"
+    return Guest(
+        sources=(
+            folder / "app.py",
+            served,
+            guest,
+            _ROOT / "wit" / "client.py",
+            _PACKAGES.parent / "golem" / "rpc.wit",
+        ),
+        tools=("componentize-py",),
+        make=recipes.python_with_clients(folder, served, world=name, guest=guest),
+    )
+
+
 GUESTS: Final[Mapping[str, Guest]] = {
     # Python: everything of `demo:counter/api`, 18 MB, 15 s to build.
     "counter": Guest(
@@ -75,9 +92,15 @@ GUESTS: Final[Mapping[str, Guest]] = {
         ),
         tools=("componentize-py",),
         make=recipes.python_with_clients(
-            _HERE / "remote", _HERE / "remote" / "remote.wit", world="remote"
+            _HERE / "remote",
+            _HERE / "remote" / "remote.wit",
+            world="remote",
+            guest=_HERE / "remote" / "guest.wit",
         ),
     ),
+    # Python: the examples whose workers call each other.
+    "cart": _example("cart"),
+    "auction": _example("auction"),
     # Text: calls workers of `remote` through their generated client.
     "relay": Guest(
         sources=(_HERE / "relay" / "relay.wat",),

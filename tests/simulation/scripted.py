@@ -5,6 +5,7 @@ resolved host functions, and an instance is of no use after any failure. The eng
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -199,6 +200,52 @@ class Counter:
             assert outcome[0] == "ok"
         return self.value
 
+    async def run(self, program: str) -> int:
+        """Do the steps of a program, see `tests.simulation.programs`."""
+        futures: list[Any] = []
+        for step, *arguments in json.loads(program):
+            match step:
+                case "add":
+                    self.value += arguments[0]
+                case "roll":
+                    await self.host.call("random")
+                case "sleep":
+                    await self.nap(arguments[0])
+                    self.value -= 1
+                case "await":
+                    for future in futures:
+                        await self.host.call("block", await self.host.call("subscribe", future))
+                        assert (await self.host.call("take", future))[0][0] == "ok"
+                    futures = []
+                case "fail":
+                    outcome = await self.host.call(
+                        "call", await self._target(arguments[0]), "trap", []
+                    )
+                    assert outcome[0] == "err", outcome
+                    self.value += 1_000_000
+                case _:
+                    await self._run_there(step, arguments, futures)
+        assert not futures, "a program awaits what it begins"
+        return self.value
+
+    async def _run_there(self, step: str, arguments: list[Any], futures: list[Any]) -> None:
+        target = await self._target(arguments[0])
+        nodes = [{"nodes": [("prim-string", json.dumps(arguments[1]))]}]
+        match step:
+            case "call":
+                outcome = await self.host.call("call", target, "run", nodes)
+                assert outcome[0] == "ok", outcome
+            case "begin":
+                futures.append(await self.host.call("begin", target, "run", nodes))
+            case "tell":
+                assert (await self.host.call("tell", target, "run", nodes))[0] == "ok"
+            case "later":
+                now = await self.host.call("wall")
+                when = {**now, "seconds": now["seconds"] + arguments[2]}
+                token = await self.host.call("schedule", target, when, "run", nodes)
+                if arguments[3]:
+                    await self.host.call("cancel", token)
+
     async def later(self, worker: str, ms: int, value: int, cancelled: int) -> None:
         now = await self.host.call("wall")
         when = {**now, "seconds": now["seconds"] + ms // 1_000}
@@ -254,6 +301,7 @@ _TYPES: dict[str, FunctionType] = {
     "spread": FunctionType((Parameter("count", U64), Parameter("ms", U64)), _TEXT),
     "transfer": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), _TEXT),
     "tell": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), U64),
+    "run": FunctionType((Parameter("program", _TEXT),), U64),
     "later": FunctionType(
         (
             Parameter("worker", _TEXT),
