@@ -26,6 +26,7 @@ from actors.limits import INVOCATIONS_PER_TURN_MAX, UNCOMMITTED_ENTRIES_MAX
 from actors.mailbox import Mailbox
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
+from actors.recurrence import is_missed
 from actors.tracing import InvocationTrace, Tracing, cause_of, trace_id_of
 from broker.errors import FencedError, RetryableError
 from broker.ports import Message
@@ -196,6 +197,12 @@ class Session:
             return
         if isinstance(understood, Malformed):
             self._ledger.reject(envelope, understood.failure)
+            return
+        if envelope.repeat is not None and is_missed(
+            envelope.repeat, self._ledger.clock.stamp_ms()
+        ):
+            text = "this occurrence is over, and the rule says not to catch up"
+            self._ledger.reject(envelope, Failure(kind="missed", message=text))
             return
         try:
             bound, arguments, params = guest.calls.bind(understood.call, guest.resources)

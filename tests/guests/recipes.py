@@ -10,18 +10,29 @@ from typing import Final, TypeAlias
 
 import wasmtime
 
+from tests.guests import node_tools
 from tests.guests.wrap import component
 from wit.client import client_text
 from wit.text.parser import parse
 from wit.text.resolver import resolve
 
-__all__ = ["Recipe", "c_with_text", "python", "python_with_clients", "python_with_packages", "text"]
+__all__ = [
+    "Recipe",
+    "c_with_text",
+    "javascript",
+    "python",
+    "python_class",
+    "python_with_clients",
+    "python_with_packages",
+    "text",
+]
 
 # From a directory for scratch files to the component.
 Recipe: TypeAlias = Callable[[Path], bytes]
 
 _BUILD_TIME_S_MAX: Final = 300
-_PACKAGES: Final = Path(__file__).parents[2] / "wit" / "packages" / "wasi"
+_ROOT: Final = Path(__file__).parents[2]
+_PACKAGES: Final = _ROOT / "wit" / "packages" / "wasi"
 _C_FLAGS: Final = (
     "--target=wasm32-freestanding",
     "-std=c11",
@@ -72,6 +83,22 @@ def python(folder: Path, *, world: str, module: str = "app") -> Recipe:
     return make
 
 
+def javascript(script: Path, source: Path, *, world: str) -> Recipe:
+    """A JavaScript module with its engine, by componentize-js."""
+
+    def make(_scratch: Path) -> bytes:
+        request = {
+            "do": "componentize",
+            "script": script.read_text(),
+            "source": source.read_text(),
+            "world": world,
+        }
+        (made,) = node_tools.ask([request])
+        return bytes(made)
+
+    return make
+
+
 def python_with_packages(folder: Path, wit: Path, *, world: str, libraries: Path) -> Recipe:
     """A Python module `app` whose world may import any package that the host serves."""
 
@@ -111,6 +138,21 @@ def python_with_clients(folder: Path, served: Path, *, world: str, guest: Path) 
         tool = Path(sys.executable).with_name("componentize-py")
         componentize = ["componentize", "-p", str(folder), "app", "-o", str(out)]
         _run([tool, "-d", scratch / "wit", "-w", "guest", *componentize], {})
+        return out.read_bytes()
+
+    return make
+
+
+def python_class(source: Path, *, package: str, libraries: Path) -> Recipe:
+    """A typed Python class, from which its WIT is made."""
+
+    def make(scratch: Path) -> bytes:
+        wit, entry, out = scratch / "wit", scratch / "entry", scratch / "out.wasm"
+        generate = [sys.executable, "-m", "shem.codefirst", source, "--package", package]
+        _run([*generate, "--wit", wit, "--entry", entry], {"PYTHONPATH": str(_ROOT)})
+        tool = Path(sys.executable).with_name("componentize-py")
+        paths = ["-p", entry, "-p", source.parent, "-p", libraries]
+        _run([tool, "-d", wit, "componentize", *paths, "app", "-o", out], {})
         return out.read_bytes()
 
     return make

@@ -1,8 +1,6 @@
 """The guests do what their interface says, on wasmtime's own component runtime and its own WASI."""
 
 import contextlib
-import importlib.metadata
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,35 +8,11 @@ from typing import Any
 
 import pytest
 import wasmtime
-from wasmtime.component import Component, Instance, Linker, Record
+from wasmtime.component import Instance, Linker, Record, Variant
 
-from tests.guests.build import build
+from tests.support.compiler import Compiler
 
 Call = Callable[..., Any]
-
-
-class Compiler:
-    """Compiles each guest once, on disk too: CPython takes ten seconds and more."""
-
-    def __init__(self) -> None:
-        self.engine = wasmtime.Engine()
-        self.version = importlib.metadata.version("wasmtime")
-        self.components: dict[str, Component] = {}
-
-    def component(self, name: str) -> Component:
-        if name not in self.components:
-            self.components[name] = self._load(build(name))
-        return self.components[name]
-
-    def _load(self, source: Path) -> Component:
-        native = source.with_suffix(f".{self.version}.native")
-        if native.exists():
-            return Component.deserialize_file(self.engine, str(native))
-        component = Component.from_file(self.engine, str(source))
-        whole = native.with_suffix(f".{os.getpid()}")
-        whole.write_bytes(component.serialize())
-        whole.replace(native)
-        return component
 
 
 class Running:
@@ -171,3 +145,34 @@ def test_the_tiny_guest_counts(compiler: Compiler, tmp_path: Path) -> None:
     tiny = Running(compiler, "tiny", tmp_path / "output")
     assert tiny.call("demo:tiny/api", "add", 5) == 5
     assert tiny.call("demo:tiny/api", "get") == 5
+
+
+@pytest.mark.timeout(300)  # it may be the one that builds the guest
+def test_a_typed_python_class_takes_and_gives_values_of_its_own_classes(
+    compiler: Compiler, tmp_path: Path
+) -> None:
+    cart = Running(compiler, "typed", tmp_path / "output")
+
+    def call(function: str, *arguments: Any) -> Any:
+        return cart.call("demo:cart/api", function, *arguments)
+
+    def item(name: str, quantity: int, color: str | None = None) -> Record:
+        made = Record()
+        made.name, made.quantity, made.color = name, quantity, color
+        return made
+
+    added = call("add", item("nut", 3, "dark-blue"))
+    assert [(each.name, each.quantity, each.color) for each in added] == [("nut", 3, "dark-blue")]
+    assert call("add", item("bolt", 0)) == "nothing of it"
+    assert call("counts") == [("nut", 3)]
+    assert call("flip", (7, "a"), b"bc") == ("abc", 7)
+    assert call("paint", "red") == "dark-blue"
+    assert call("reshape", Variant("nothing"), set()) is None
+    shape = call("reshape", Variant("item", item("nut", 1)), {"write"})
+    assert (shape.tag, shape.payload.name) == ("item", "nut")
+    basket = call("[constructor]basket", "eve")
+    assert call("[method]basket.put", basket, item("nut", 1)) == 1
+    assert call("owner", basket) == "eve"
+    same = call("same", basket)
+    assert call("[method]basket.put", same, item("nut", 1)) == 2
+    assert call("owner", call("[static]basket.gift")) == "gift"
