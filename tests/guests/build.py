@@ -133,6 +133,12 @@ GUESTS: Final[Mapping[str, Guest]] = {
         tools=("ziglang", "wasmtime"),
         make=recipes.c_with_text(_HERE / "load" / "load.c", _HERE / "load" / "load.wat"),
     ),
+    # Text: `demo:shelf/api` with a resource.
+    "shelf": Guest(
+        sources=(_HERE / "shelf" / "shelf.wat",),
+        tools=("wasmtime",),
+        make=recipes.text(_HERE / "shelf" / "shelf.wat"),
+    ),
     # Text: `demo:tiny/api` with add, get, roll, fail and spin (an endless loop).
     "tiny": Guest(
         sources=(_HERE / "tiny" / "tiny.wat",),
