@@ -32,7 +32,7 @@ from actors.message import Envelope, understand
 from actors.outcome import Outcome
 from actors.past import Past
 from actors.programs import Prepared
-from actors.remote import Remote
+from actors.remote import Remote, call_timeout_s
 from actors.residency import Evictable
 from actors.services import Services
 from actors.session import Ended, Session
@@ -299,6 +299,8 @@ class Life:
             cursor = Cursor(())
             self.waiting.stay()
 
+        created = self.ledger.created
+
         async def start() -> Guest:
             if self._guest is not None:
                 self._guest.close()
@@ -314,7 +316,7 @@ class Life:
                     remote=Remote(
                         self.ledger,
                         self._services.programs.components,
-                        timeout_s=self._services.options.call_timeout_s,
+                        timeout_s=call_timeout_s(created, self._services.options),
                     ),
                 )
             self._services.residency.entered(self._resident)
