@@ -32,7 +32,7 @@ from actors.message import Envelope, understand
 from actors.outcome import Outcome
 from actors.past import Past
 from actors.programs import Prepared
-from actors.remote import Remote
+from actors.remote import Remote, call_timeout_s
 from actors.residency import Evictable
 from actors.services import Services
 from actors.session import Ended, Session
@@ -224,6 +224,7 @@ class Life:
             for index, entry in self._past.unsent:
                 self.ledger.outbox.emit(index, await self._loaded.internalise(entry))
         ended = await self._act()
+        self._commands.refuse_questions()
         if self._commands.burial is not None:
             await self._bury(self._commands.burial)
             return Next.AGAIN
@@ -269,7 +270,8 @@ class Life:
             case "retrying" if wake_at_ms > self.ledger.clock.stamp_ms():
                 return _Plan.REST if self._leaving else _Plan.WAIT
             case _:
-                work = self._past.open is not None or len(self.mailbox)
+                is_asked = bool(self._commands.questions)
+                work = self._past.open is not None or len(self.mailbox) or is_asked
                 return _Plan.RUN if work and not self._leaving else _Plan.REST
 
     async def _run_guest(self) -> Ended:
@@ -299,6 +301,8 @@ class Life:
             cursor = Cursor(())
             self.waiting.stay()
 
+        created = self.ledger.created
+
         async def start() -> Guest:
             if self._guest is not None:
                 self._guest.close()
@@ -309,13 +313,15 @@ class Life:
                     replay=cursor,
                     references=self._references,
                     options=self._services.options,
+                    stores=self._services.broker,
                     attempts=self._past.attempts,
                     waiting=self.waiting,
                     remote=Remote(
                         self.ledger,
                         self._services.programs.components,
-                        timeout_s=self._services.options.call_timeout_s,
+                        timeout_s=call_timeout_s(created, self._services.options),
                     ),
+                    tracing=self._services.tracing,
                 )
             self._services.residency.entered(self._resident)
             return self._guest

@@ -107,7 +107,7 @@ class Session:
         try:
             if self._is_ephemeral:
                 self._give_up(_LOST)
-                return await self._work(start)
+                return await self._work(None, start)
             begun_ns = time.time_ns()
             guest = await start()
             replayed = 0
@@ -133,7 +133,7 @@ class Session:
             async def same() -> Guest:
                 return guest
 
-            return await self._work(same)
+            return await self._work(guest, same)
         except _Interrupted:
             self._commands.obey()
             return Ended.AGAIN
@@ -167,9 +167,15 @@ class Session:
             if self._trace is not None:
                 self._trace.left()
 
-    async def _work(self, guest_for_next: Callable[[], Awaitable[Guest]]) -> Ended:
+    async def _work(
+        self, resident: Guest | None, guest_for_next: Callable[[], Awaitable[Guest]]
+    ) -> Ended:
         turns = 0
         while True:
+            if resident is None:
+                self._commands.refuse_questions()
+            else:
+                self._commands.answer_questions(resident.files)
             await self._next_work()
             if self._commands.obey():
                 return Ended.AGAIN

@@ -11,6 +11,7 @@ __all__ = [
     "ComponentCode",
     "ComponentDescription",
     "CoreModule",
+    "FileEntry",
     "InitialFile",
     "OplogEntry",
     "Scheduled",
@@ -134,6 +135,17 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     exit_code: int | None = None
     running_key: str | None = None
     running_function: str | None = None
+
+
+class FileEntry(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """A file, directory or link of a worker. `modified_ms` is Unix time of the worker."""
+
+    name: str
+    type: str
+    size: int
+    modified_ms: int
+    read_only: bool = False
+    target: str | None = None
 
 
 class OplogEntry(Struct, frozen=True):

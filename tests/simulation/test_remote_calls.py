@@ -296,6 +296,18 @@ def test_a_scheduled_call_runs_once_after_any_downtime_unless_it_is_cancelled(
     run(main())
 
 
+def test_a_component_says_how_long_its_calls_may_take() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            simulation.start()
+            headers = {"Shem-Env": '{"SHEM_CALL_TIMEOUT_S": "3.5"}'}
+            await simulation.publish("a", "ask", "b", "nap", HOUR_MS, key="k1", headers=headers)
+            outcome = await simulation.result("k1", within_s=5)
+            assert outcome["result"].startswith("remote-internal-error: timed-out")
+
+    run(main())
+
+
 def test_a_call_has_a_time_limit_if_the_operator_sets_one() -> None:
     async def main() -> None:
         async with Simulation(call_timeout_s=30.0) as simulation:
