@@ -81,6 +81,7 @@ class Guest:
             waiting=waiting,
             remote=remote,
             tracing=tracing,
+            allows_sockets=prepared.record.sockets,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)

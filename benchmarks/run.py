@@ -14,6 +14,7 @@ SCRIPTS: Final = (
     "oplog_codec",
     "engine_calls",
     "engine_loading",
+    "host_calls",
     "broker_floor",
     "service",
     "calls",

@@ -42,6 +42,7 @@ class Component(Struct, frozen=True, kw_only=True, rename="kebab"):
     env: dict[str, str] = field(default_factory=dict[str, str])
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
+    sockets: bool = False
 
 
 class CoreModule(Struct, frozen=True, kw_only=True, rename="kebab"):
