@@ -19,11 +19,13 @@ import msgspec
 import structlog
 from msgspec import UNSET, Raw
 
+from actors.burial import bury_worker
 from actors.commands import Commands
 from actors.engine.errors import ComponentError, SnapshotUnusableError
 from actors.errors import ComponentUnknownError
 from actors.guest import Guest
 from actors.identity import Address, WorkerId
+from actors.knots import Knots, Probe
 from actors.ledger import Ledger
 from actors.limits import MAILBOX_PURGE_MIN
 from actors.mailbox import Mailbox
@@ -31,21 +33,20 @@ from actors.message import Envelope, understand
 from actors.outcome import Outcome
 from actors.programs import Prepared
 from actors.recovery import Recovered, cursor_of, recover
-from actors.remote import Remote
+from actors.remote import Remote, call_timeout_s
 from actors.residency import Evictable
 from actors.services import Services
 from actors.session import Ended, Session
-from actors.snapshot_policy import parse_policy
+from actors.snapshot_policy import SnapshotPolicy, parse_policy
 from actors.snapshots import Snapshots
 from actors.waiting import Waiting
-from actors.waits import Answer
+from actors.waits import Answer, Wake
 from broker.errors import BrokerError
 from broker.ports import Message
 from oplog import payloads
 from oplog.commit import Marks
 from oplog.entries import Failure
-from oplog.snapshots import sweep_snapshots
-from oplog.tombstone import bury
+from oplog.replay import Cursor
 
 __all__ = ["Life", "Next"]
 
@@ -67,7 +68,7 @@ class _Plan(Enum):
 
 
 _NEVER_MS: Final = 1 << 62
-_decode_answer = msgspec.json.Decoder(Answer).decode
+_decode_answer = msgspec.json.Decoder(Answer | Probe | Wake).decode
 _REFUSALS: Final = {
     "failed": "the worker has failed earlier and runs nothing any more",
     "exited": "the worker has ended its process and runs nothing any more",
@@ -131,8 +132,9 @@ class Life:
             self.ledger.clock,
             suspend_after_s=services.options.suspend_after_s,
             reread=self._read_answers,
-            on_blocked=self._settle_if_done,
+            on_blocked=self._blocked,
         )
+        self._knots = Knots(self.ledger, self.mailbox, services, waits_for=self._waits_for)
         self._commands = Commands(
             self.ledger, self.mailbox, services.broker.signals, state=past.status.state
         )
@@ -192,6 +194,13 @@ class Life:
         if self.waiting.blocked_on:
             self._settle_if_done()
 
+    def answer(self, data: bytes) -> None:
+        """Take an answer in that a worker of this executor gives, ahead of its delivery."""
+        answer: Answer | Probe | Wake = _decode_answer(data)
+        if isinstance(answer, Answer):
+            self.waiting.offer(answer)
+            self._event.set()
+
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
         self._trusted = False
@@ -211,6 +220,7 @@ class Life:
 
     async def close(self) -> None:
         """Free everything."""
+        self._knots.close()
         await self.ledger.writer.close()
 
     async def run(self) -> Next:
@@ -295,9 +305,18 @@ class Life:
             snapshots=self._snapshots,
             on_invocation=self._services.count_invocation,
             tracing=self._services.tracing,
+            is_ephemeral=prepared.is_ephemeral,
         )
+        if prepared.is_ephemeral:
+            cursor = Cursor(())
+            self._snapshots.policy = SnapshotPolicy()
+            self.waiting.stay()
+
+        created = self.ledger.created
 
         async def start() -> Guest:
+            if self._guest is not None:
+                self._guest.close()
             async with self._services.loading:
                 self._guest = await Guest.start(
                     prepared,
@@ -311,7 +330,7 @@ class Life:
                     remote=Remote(
                         self.ledger,
                         self._services.programs.components,
-                        timeout_s=self._services.options.call_timeout_s,
+                        timeout_s=call_timeout_s(created, self._services.options),
                     ),
                     saved=None if self._saved is None else self._saved.guest,
                     tracing=self._services.tracing,
@@ -331,14 +350,15 @@ class Life:
                 self._guest.close()
                 self._guest = None
 
-    async def _idle(self, guest: Guest) -> None:
+    async def _idle(self, guest: Guest | None) -> None:
         """Wait for something to do, and use the time."""
-        try:
-            async with asyncio.timeout(self._snapshots.idle_after_s(guest)):
-                await self._event.wait()
-                return
-        except TimeoutError:
-            await self._snapshots.while_idle(guest)
+        if guest is not None:
+            try:
+                async with asyncio.timeout(self._snapshots.idle_after_s(guest)):
+                    await self._event.wait()
+                    return
+            except TimeoutError:
+                await self._snapshots.while_idle(guest)
         await self._event.wait()
 
     async def _reject_snapshot(self, reason: str) -> None:
@@ -348,7 +368,7 @@ class Life:
         self._rejected.add(base.blob)
         await self._snapshots.reject(base.blob, reason)
 
-    async def _next_work(self, guest: Guest) -> None:
+    async def _next_work(self, guest: Guest | None) -> None:
         """Return when there may be something to do; idle until then."""
         while True:
             if not self._trusted or (self.mailbox.overflowed and not len(self.mailbox)):
@@ -474,17 +494,32 @@ class Life:
 
     def _answered_by(self, message: Message) -> None:
         try:
-            answer = _decode_answer(message.data)
+            answer: Answer | Probe | Wake = _decode_answer(message.data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             log.warning("unreadable answer", sequence=message.sequence)
             return
-        if answer.type == "wake":
-            self._woken.add(answer.index)
-        else:
-            self.waiting.offer(answer)
+        match answer:
+            case Wake():
+                self._woken.add(answer.index)
+            case Probe():
+                self._knots.received(answer)
+            case Answer():
+                self.waiting.offer(answer)
+
+    def _waits_for(self) -> tuple[int, ...]:
+        """Return the entries without whose answers the worker does nothing, now or until loaded."""
+        if self._session is not None:
+            return self.waiting.blocked_on
+        return self._past.waits_for if self._past.status.state == "suspended" else ()
+
+    def _blocked(self) -> None:
+        self._settle_if_done()
+        self._knots.blocked()
 
     async def _rest(self) -> Next:
         """Leave memory, unless something came in meanwhile."""
+        # The last of a circle to leave memory finds it: afterwards nobody looks.
+        self._knots.look()
         if self._purge_is_due():
             await self._purge_consumed()
         await self._until_quiet()
@@ -551,37 +586,13 @@ class Life:
         self._purged = self.mailbox.consumed
 
     async def _bury(self, order: Message) -> None:
-        """Delete the worker: its log, its queue up to the order, its payloads and schedules."""
-        journal = self._services.broker.journal
-        failure = Failure(kind="deleted", message="the worker was deleted before this ran")
-        for message in self.mailbox.waiting():
-            if message.sequence < order.sequence:
-                envelope = understand(message).envelope
-                outcome = Outcome(key=envelope.key, error=failure)
-                self.ledger.outbox.answer(outcome, result_to=envelope.result_to)
-                self.ledger.outbox.reply(envelope.caller, None, None, UNSET, failure)
-        running = self.ledger.running
-        if running is not None:
-            failure = Failure(kind="deleted", message="the worker was deleted while this ran")
-            outcome = Outcome(key=running.idempotency_key, function=running.function, error=failure)
-            self.ledger.outbox.answer(outcome, result_to=running.result_to)
-            self.ledger.outbox.reply(running.caller, None, running.function, UNSET, failure)
-        await self.ledger.writer.flush()
-        # Callers are told before the log that names them is gone.
-        await self._until_quiet()
-        await self.ledger.writer.close()
-        head = self.ledger.writer.head
-        await bury(
-            journal,
-            subject=self._address.log,
-            head=head,
-            marks=Marks(invoked=order.sequence, control=order.sequence),
-            message_id=self._services.next_message_id(),
-            at_ms=self.ledger.clock.stamp_ms(),
+        """Delete the worker."""
+        await bury_worker(
+            order,
+            address=self._address,
+            services=self._services,
+            ledger=self.ledger,
+            mailbox=self.mailbox,
+            until_quiet=self._until_quiet,
         )
-        await journal.purge(self._address.mailbox, up_to_sequence=order.sequence)
-        await journal.purge(self._address.schedules)
-        await payloads.sweep(self._services.broker.blobs, head.incarnation)
-        blobs = self._services.broker.blobs
-        await sweep_snapshots(journal, blobs, self._address.snap, head.incarnation)
         self._commands.answer(order)

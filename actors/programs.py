@@ -43,6 +43,11 @@ class Prepared:
             if not file.is_writable
         }
 
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether each invocation gets an instance of its own, which nothing brings back."""
+        return self.record.kind == "ephemeral"
+
 
 @final
 class Programs:

@@ -17,10 +17,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from oplog.entries import Asks, Failure, RemoteCall
 from oplog.errors import CorruptLogError
 
-__all__ = ["Answer", "Open", "Waits", "load_outstanding"]
+__all__ = ["Answer", "Open", "Waits", "Wake", "load_outstanding"]
 
 
-class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="reply", tag_field="type"):
     """The body of an answer: `result` (unset: none) or `error`.
 
     `incarnation` is that of the worker that asked; without one, whatever worker has that name.
@@ -28,9 +28,15 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     index: int
     incarnation: str = ""
-    type: str = "reply"
     result: Raw | UnsetType = UNSET
     error: Failure | None = None
+
+
+class Wake(Struct, frozen=True, tag="wake", tag_field="type"):
+    """The nudge of a schedule: the time of entry `index` may have come."""
+
+    index: int
+    incarnation: str = ""
 
 
 class Open(Struct, frozen=True, array_like=True):
