@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shem.cli import application, component, rib, wit, worker
+from shem.cli import api, application, component, rib, wit, worker
 from shem.cli.repl import repl
 from shem.cli.test import run_tests
 from shem.cli.up import up
@@ -30,6 +30,7 @@ app.command(epilog="Example: `shem repl --component counter`")(repl)
 app.command(
     "test", epilog="Examples: `shem test` · `shem test examples/counter --junit report.xml`"
 )(run_tests)
+app.add_typer(api.app, name="api")
 app.add_typer(component.app, name="component")
 app.add_typer(worker.app, name="worker")
 app.add_typer(wit.app, name="wit")
