@@ -1,9 +1,9 @@
 """Commands of operators, as they come in the mailbox; what they do stands in `actors.life`."""
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from broker.ports import Message
 from oplog.entries import Failure
@@ -15,6 +15,9 @@ __all__ = [
     "CreateWorker",
     "Delete",
     "Interrupt",
+    "ListFiles",
+    "Question",
+    "ReadFile",
     "Resume",
     "understand_command",
 ]
@@ -48,15 +51,34 @@ class Delete(Struct, frozen=True, tag="delete", tag_field="command"):
     """End the worker and forget its state."""
 
 
+class ListFiles(Struct, frozen=True, tag="list-files", tag_field="command"):
+    """Show what lies in a directory of the worker, from behind the name `after`."""
+
+    path: str = "/"
+    after: str = ""
+
+
+class ReadFile(Struct, frozen=True, tag="read-file", tag_field="command"):
+    """Show a piece of a file of the worker."""
+
+    path: str
+    offset: Annotated[int, Meta(ge=0)] = 0
+    length: Annotated[int, Meta(ge=0)] = 1 << 62
+
+
 class BadCommand(Struct, frozen=True):
     """A message that is no command."""
 
     failure: Failure
 
 
-Command: TypeAlias = CreateWorker | Interrupt | Resume | Cancel | Delete | BadCommand
+# What is answered by the guest's files, between two invocations.
+Question: TypeAlias = ListFiles | ReadFile
+Command: TypeAlias = CreateWorker | Interrupt | Resume | Cancel | Delete | Question | BadCommand
 
-_decode = msgspec.json.Decoder(CreateWorker | Interrupt | Resume | Cancel | Delete).decode
+_decode = msgspec.json.Decoder(
+    CreateWorker | Interrupt | Resume | Cancel | Delete | Question
+).decode
 
 
 def understand_command(message: Message) -> Command:

@@ -15,9 +15,15 @@ from actors.command import (
     CreateWorker,
     Delete,
     Interrupt,
+    ListFiles,
+    Question,
+    ReadFile,
     Resume,
     understand_command,
 )
+from actors.host.files.errors import FileError
+from actors.host.files.filesystem import FileSystem
+from actors.host.files.look import list_files, read_file
 from actors.ledger import Ledger
 from actors.mailbox import Mailbox
 from actors.message import is_inbox, understand
@@ -31,6 +37,14 @@ __all__ = ["Commands"]
 log = structlog.get_logger(__name__)
 
 
+def _look(filesystem: FileSystem, question: Question) -> object:
+    match question:
+        case ListFiles(path=path, after=after):
+            return list_files(filesystem, path, after=after)
+        case ReadFile(path=path, offset=offset, length=length):
+            return read_file(filesystem, path, offset=offset, length=length)
+
+
 @final
 class Commands:
     """The commands of one worker in memory."""
@@ -42,6 +56,8 @@ class Commands:
         self._state = state
         self.creation: tuple[Message, CreateWorker] | None = None
         """A worker to be created: needs its component first."""
+        self.questions: list[tuple[Message, Question]] = []
+        """What is asked of the guest's files."""
         self.burial: Message | None = None
         """The worker is to be deleted; `answer` once that is done."""
 
@@ -97,10 +113,32 @@ class Commands:
                 self._done(message)
             case Cancel(key=key):
                 self._cancel(message, key)
+            case ListFiles() | ReadFile():
+                self._ledger.writer.mark(control=message.sequence)
+                self.questions.append((message, command))
             case Delete():
                 self.burial = message
                 return True
         return False
+
+    def answer_questions(self, filesystem: FileSystem) -> None:
+        """Answer what was asked of the files; they are what the last invocation left."""
+        while self.questions:
+            message, question = self.questions.pop(0)
+            try:
+                self.answer(message, ok=_look(filesystem, question))
+            except FileError as error:
+                text = f"{question.path}: {error.code}"
+                self.answer(message, error=Failure(kind="bad-path", message=text))
+
+    def refuse_questions(self) -> None:
+        """Say that there is no guest between two invocations that could be asked."""
+        while self.questions:
+            text = (
+                f"worker {self._ledger.id} is stopped or in the middle of an invocation: its files "
+                "can be looked at while it is idle"
+            )
+            self.answer(self.questions.pop(0)[0], error=Failure(kind="worker-busy", message=text))
 
     def _cancel(self, message: Message, key: str) -> None:
         for waiting in self._mailbox.waiting():

@@ -9,6 +9,8 @@ from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
 from actors.engine.port import Instance, Limits
 from actors.guest_resources import GuestResources
+from actors.host.context import SharedStores
+from actors.host.files.filesystem import FileSystem
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
 from actors.identity import WorkerId
@@ -17,6 +19,7 @@ from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
 from actors.remote import Remote
+from actors.tracing import Tracing
 from actors.waiting import Waiting
 from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked
@@ -53,9 +56,11 @@ class Guest:
         replay: Cursor,
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
+        stores: SharedStores,
         attempts: Attempts,
         waiting: Waiting,
         remote: Remote,
+        tracing: Tracing,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
@@ -72,8 +77,10 @@ class Guest:
             arguments=created.args,
             environment=created.env,
             suspend_after_s=options.suspend_after_s,
+            stores=stores,
             waiting=waiting,
             remote=remote,
+            tracing=tracing,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
@@ -83,6 +90,12 @@ class Guest:
             context.close()
             raise
         return Guest(instance, context, calls=prepared.calls, references=references)
+
+    @property
+    def files(self) -> FileSystem:
+        """Its files."""
+        filesystem: FileSystem = self._context.state[FILES]
+        return filesystem
 
     @property
     def memory_bytes(self) -> int:
@@ -100,7 +113,7 @@ class Guest:
         if bound.drops:
             await self._instance.drop(arguments[0])
             return UNSET
-        value = await self._instance.call(bound.function, arguments)
+        value = await bound.run(self._instance, self._context, bound.function, arguments)
         return bound.encode_result(value, self.resources)
 
     def recall(self, invoked: ExportedFunctionInvoked) -> tuple[BoundFunction, list[Value]]:

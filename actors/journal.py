@@ -19,6 +19,7 @@ from oplog.entries import (
     CommittedRemoteTransaction,
     EndAtomicRegion,
     EndRemoteWrite,
+    ExportedFunctionInvoked,
     Jump,
     Log,
     Mark,
@@ -212,6 +213,15 @@ class WorkerJournal:
             self._writer.add(ChangePersistenceLevel(at_ms=self._clock.stamp_ms(), level=level))
         self.level = level
         self.unrecorded = UNRECORDED[level]
+
+    def key_of(self, index: int) -> str:
+        """Return the idempotency key of what entry `index` causes."""
+        return self._ledger.key_of(index)
+
+    @property
+    def running(self) -> ExportedFunctionInvoked | None:
+        """The invocation that runs."""
+        return self._ledger.running
 
     async def committed(self) -> None:
         """Return when everything recorded so far is committed."""

@@ -214,6 +214,7 @@ class Life:
             for index, entry in self._past.unsent:
                 self.ledger.outbox.emit(index, await self._loaded.internalise(entry))
         ended = await self._act()
+        self._commands.refuse_questions()
         if self._commands.burial is not None:
             await self._bury(self._commands.burial)
             return Next.AGAIN
@@ -259,7 +260,8 @@ class Life:
             case "retrying" if wake_at_ms > self.ledger.clock.stamp_ms():
                 return _Plan.REST if self._leaving else _Plan.WAIT
             case _:
-                work = self._past.open is not None or len(self.mailbox)
+                is_asked = bool(self._commands.questions)
+                work = self._past.open is not None or len(self.mailbox) or is_asked
                 return _Plan.RUN if work and not self._leaving else _Plan.REST
 
     async def _run_guest(self) -> Ended:
@@ -293,6 +295,7 @@ class Life:
                     replay=cursor,
                     references=self._references,
                     options=self._services.options,
+                    stores=self._services.broker,
                     attempts=self._past.attempts,
                     waiting=self.waiting,
                     remote=Remote(
@@ -300,6 +303,7 @@ class Life:
                         self._services.programs.components,
                         timeout_s=self._services.options.call_timeout_s,
                     ),
+                    tracing=self._services.tracing,
                 )
             self._services.residency.entered(self._resident)
             return self._guest

@@ -155,6 +155,7 @@ class Session:
     async def _work(self, guest: Guest) -> Ended:
         turns = 0
         while True:
+            self._commands.answer_questions(guest.files)
             await self._next_work()
             if self._commands.obey():
                 return Ended.AGAIN

@@ -15,6 +15,7 @@ __all__ = [
     "CoreModule",
     "Deployed",
     "DeployedRoute",
+    "FileEntry",
     "InitialFile",
     "OplogEntry",
     "Route",
@@ -160,6 +161,17 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     exit_code: int | None = None
     running_key: str | None = None
     running_function: str | None = None
+
+
+class FileEntry(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """A file, directory or link of a worker. `modified_ms` is Unix time of the worker."""
+
+    name: str
+    type: str
+    size: int
+    modified_ms: int
+    read_only: bool = False
+    target: str | None = None
 
 
 class OplogEntry(Struct, frozen=True):
