@@ -263,11 +263,19 @@ async def replay_and_memory(system: System) -> list[Row]:
             per_s >= 20_000,
         )
     )
-    begun = time.monotonic()
-    await load.invoke("m2", b"get()")
-    cold_ms = (time.monotonic() - begun) * 1e3
+    cold: list[float] = []
+    for number in range(2, 22):
+        begun = time.monotonic()
+        await load.invoke(f"m{number}", b"get()")
+        cold.append((time.monotonic() - begun) * 1e3)
+    cold_ms = statistics.median(cold)
     rows.append(
-        Row("cold start of a small guest, short log", f"{cold_ms:.1f} ms", "≤ 20 ms", cold_ms <= 20)
+        Row(
+            "cold start of a small guest, short log",
+            f"p50 {cold_ms:.1f} ms, slowest of {len(cold)} {max(cold):.1f} ms",
+            "≤ 20 ms",
+            cold_ms <= 20,
+        )
     )
     return rows
 

@@ -163,13 +163,19 @@ class Simulation:
         self._news.set()
 
     async def publish(
-        self, worker: str, function: str, *params: Any, key: str, headers: Mapping[str, str] = {}
+        self,
+        worker: str,
+        function: str,
+        *params: Any,
+        key: str,
+        headers: Mapping[str, str] = {},
+        message_id: str | None = None,
     ) -> int:
         body = json.dumps({"function": function, "params": params}).encode()
         ack = await self.client.journal.publish(
             subjects.invoke(*_names(worker)),
             body,
-            message_id=f"{worker}:{key}",
+            message_id=message_id or f"{worker}:{key}",
             headers={"Shem-Key": key, **headers},
         )
         return ack.sequence
