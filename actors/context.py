@@ -68,6 +68,7 @@ class WorkerContext:
         waiting: Waiting,
         remote: Remote,
         tracing: Tracing,
+        allows_sockets: bool = False,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.component = worker_id.component
@@ -77,6 +78,7 @@ class WorkerContext:
         self.arguments = arguments
         self.environment = environment
         self.stores = stores
+        self.allows_sockets = allows_sockets
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
         self._worker_id = worker_id
