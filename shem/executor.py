@@ -149,17 +149,19 @@ async def serve(
 @asynccontextmanager
 async def _services(broker: Broker, store: ComponentStore) -> AsyncGenerator[None]:
     statuses = Statuses(broker)
+    apis = ApiManagement(broker.apis, _worlds_of(store))
     components = ComponentApi(
         store,
         broker.signals,
         check=link,
         users_of=statuses.users_of,
+        breaks=apis.broken_by,
     )
     routes = {
         **components.routes(),
         **WorkerApi(statuses, store).routes(),
         **ExecutorApi(broker.members).routes(),
-        **ApiManagement(broker.apis, _worlds_of(store)).routes(),
+        **apis.routes(),
     }
     api = ApiService(broker.signals, routes)
     calls = CallService(broker.journal, broker.signals)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.guests.build import build
 from tests.support.system import RunningSystem
 
 pytestmark = pytest.mark.timeout(240)
@@ -159,6 +160,15 @@ def test_deployments_change_at_once_and_conflicts_are_refused(system: RunningSys
     assert "is deployed at *; undeploy it first" in refused.stdout
     assert system.run("shem", "api", "undeploy", "hot").returncode == 0
     assert system.run("shem", "api", "delete", "hot", "2").returncode == 0
+
+
+def test_a_component_that_would_break_an_api_is_refused(system: RunningSystem) -> None:
+    done = system.run("shem", "component", "add", "tiny", str(build("shelf")))
+
+    assert done.returncode == 1
+    assert "component-in-use" in done.stdout
+    assert "GET /counters/{name}: tiny: demo:tiny/api.{get}: the function is gone" in done.stdout
+    assert system.run("shem", "component", "add", "tiny", str(build("tiny"))).returncode == 0
 
 
 def test_what_clients_repeat_happens_once_although_everything_is_killed(
