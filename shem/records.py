@@ -133,6 +133,8 @@ class Deployed(Struct, frozen=True, kw_only=True, rename="kebab"):
     apis: tuple[ApiName, ...]
     routes: tuple[DeployedRoute, ...]
     created_at_ms: int
+
+
 class Scheduled(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
     """An invocation for later. `at_ms` is Unix time, None if only the broker knows.
 
