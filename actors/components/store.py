@@ -217,7 +217,9 @@ class ComponentStore:
                     await self._advance(record.name, record.version)
                     return record
         component = await self._check_bytes(upload, check, progress)
-        broken = [] if breaks is None else await breaks(upload.name, component.world)
+        broken: Sequence[str] = ()
+        if breaks is not None:
+            broken = await breaks(upload.name, component.world)
         if broken:
             await self._drop_blob(upload.digest)
             uses = "\n".join(broken)
