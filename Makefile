@@ -22,7 +22,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench chaos simulate http-load fuzz fuzzcomponents soak lock clean distclean
+.PHONY: help setup demo test check format bench chaos verify simulate http-load fuzz fuzzcomponents soak lock clean distclean
 
 help: ## list the targets
 	@echo "Shem: WebAssembly components as durable workers on NATS JetStream."
@@ -70,6 +70,9 @@ format: setup ## rewrite the code in the one format
 
 bench: setup ## measure against the budgets
 	@$(BIN)/python -m benchmarks.run
+
+verify: setup ## random programs of calling workers against a model: make verify FIRST=0 SEEDS=1000
+	@$(BIN)/python -m tests.simulation.verify --first $(FIRST) --seeds $(SEEDS)
 
 chaos: setup ## random load under random faults: make chaos SEED=7 SECONDS=120 NODES=3
 	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES)

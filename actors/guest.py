@@ -20,7 +20,7 @@ from actors.options import ExecutorOptions
 from actors.programs import Prepared
 from actors.remote import Remote
 from actors.tracing import Tracing
-from actors.waiting import Waiting
+from actors.waiting import NEVER_MS, Waiting
 from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked
 from oplog.replay import Cursor
@@ -76,7 +76,7 @@ class Guest:
             clock=ledger.clock,
             arguments=created.args,
             environment=created.env,
-            suspend_after_s=options.suspend_after_s,
+            suspend_after_s=NEVER_MS / 1_000 if prepared.is_ephemeral else options.suspend_after_s,
             stores=stores,
             waiting=waiting,
             remote=remote,

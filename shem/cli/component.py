@@ -312,7 +312,9 @@ def _code_rows(code: ComponentCode) -> dict[str, str]:
         return {}
     share = code.shared_size / code.code_size if code.code_size else 0
     others = max(module.users for module in code.modules) - 1
-    shared = f", {share:.0%} shared with {others} more" if others else ""
+    shared = (
+        f", {share:.0%} shared with {others} other{'s' if others > 1 else ''}" if others else ""
+    )
     living = f", {code.instances} in memory take {_size(code.instances_size)}"
     return {
         "code": f"{len(code.modules)} core modules, {_size(code.code_size)} compiled{shared}",
