@@ -18,6 +18,7 @@ SCRIPTS: Final = (
     "host_calls",
     "broker_floor",
     "service",
+    "gateway",
     "calls",
 )
 
