@@ -12,6 +12,7 @@ __all__ = [
     "BadCommand",
     "Cancel",
     "Command",
+    "CompletePromise",
     "CreateWorker",
     "Delete",
     "Interrupt",
@@ -44,6 +45,14 @@ class Cancel(Struct, frozen=True, tag="cancel", tag_field="command"):
     key: str
 
 
+class CompletePromise(Struct, frozen=True, tag="complete-promise", tag_field="command"):
+    """Complete the promise that the entry `index` made, with bytes."""
+
+    index: int
+    data: bytes = b""
+    incarnation: str = ""
+
+
 class Delete(Struct, frozen=True, tag="delete", tag_field="command"):
     """End the worker and forget its state."""
 
@@ -54,9 +63,13 @@ class BadCommand(Struct, frozen=True):
     failure: Failure
 
 
-Command: TypeAlias = CreateWorker | Interrupt | Resume | Cancel | Delete | BadCommand
+Command: TypeAlias = (
+    CreateWorker | Interrupt | Resume | Cancel | CompletePromise | Delete | BadCommand
+)
 
-_decode = msgspec.json.Decoder(CreateWorker | Interrupt | Resume | Cancel | Delete).decode
+_decode = msgspec.json.Decoder(
+    CreateWorker | Interrupt | Resume | Cancel | CompletePromise | Delete
+).decode
 
 
 def understand_command(message: Message) -> Command:

@@ -5,13 +5,17 @@ entry only moves the watermark; after a crash before the next commit it is obeye
 changes nothing.
 """
 
+from collections.abc import Callable
 from typing import final
 
 import structlog
+from msgspec import UNSET, Raw
+from msgspec.json import encode as encode_json
 
 from actors.command import (
     BadCommand,
     Cancel,
+    CompletePromise,
     CreateWorker,
     Delete,
     Interrupt,
@@ -20,11 +24,11 @@ from actors.command import (
 )
 from actors.ledger import Ledger
 from actors.mailbox import Mailbox
-from actors.message import is_inbox, understand
+from actors.message import caller_of, is_inbox, understand
 from actors.outcome import encode_answer
+from actors.past import Past
 from broker.ports import Message, Signals
 from oplog.entries import Failure
-from oplog.status import State
 
 __all__ = ["Commands"]
 
@@ -35,11 +39,21 @@ log = structlog.get_logger(__name__)
 class Commands:
     """The commands of one worker in memory."""
 
-    def __init__(self, ledger: Ledger, mailbox: Mailbox, signals: Signals, *, state: State) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        mailbox: Mailbox,
+        signals: Signals,
+        *,
+        past: Past,
+        on_completed: Callable[[int], None],
+    ) -> None:
         self._ledger = ledger
         self._mailbox = mailbox
         self._signals = signals
-        self._state = state
+        self._past = past
+        self._state = past.status.state
+        self._on_completed = on_completed
         self.creation: tuple[Message, CreateWorker] | None = None
         """A worker to be created: needs its component first."""
         self.burial: Message | None = None
@@ -61,7 +75,7 @@ class Commands:
         return False
 
     def answer(self, message: Message, *, ok: object = None, error: Failure | None = None) -> None:
-        """Tell the operator, if an answer is wanted."""
+        """Tell the operator, or the worker that gave the order, if an answer is wanted."""
         inbox = message.headers.get("Shem-Result-To")
         if inbox is not None and is_inbox(inbox):
             self._signals.publish(inbox, encode_answer(ok=ok, error=error))
@@ -97,10 +111,27 @@ class Commands:
                 self._done(message)
             case Cancel(key=key):
                 self._cancel(message, key)
+            case CompletePromise():
+                self._complete_promise(message, command)
             case Delete():
                 self.burial = message
                 return True
         return False
+
+    def _complete_promise(self, message: Message, command: CompletePromise) -> None:
+        ledger = self._ledger
+        done: bool | None = None
+        if command.incarnation in {"", ledger.outbox.incarnation}:
+            result = Raw(encode_json(command.data))
+            done = ledger.complete_promise(command.index, result, control=message.sequence)
+        if done is None:
+            text = f"worker {ledger.id} has made no promise at entry {command.index}"
+            self._done(message, error=Failure(kind="unknown-promise", message=text))
+        elif done:
+            self._recorded(message, ledger.writer.last_index, ok={"completed": True})
+            self._on_completed(command.index)
+        else:
+            self._done(message, ok={"completed": False})
 
     def _cancel(self, message: Message, key: str) -> None:
         for waiting in self._mailbox.waiting():
@@ -114,8 +145,28 @@ class Commands:
         self._done(message, ok={"cancelled": False})
 
     def _recorded(self, message: Message, index: int, *, ok: object = None) -> None:
+        index = self._note(message, ok=ok) or index
         self._ledger.writer.when_committed(index, lambda: self.answer(message, ok=ok))
 
     def _done(self, message: Message, *, ok: object = None, error: Failure | None = None) -> None:
         self._ledger.writer.mark(control=message.sequence)
+        self._note(message, ok=ok, error=error)
         self.answer(message, ok=ok, error=error)
+
+    def _note(
+        self, message: Message, *, ok: object = None, error: Failure | None = None
+    ) -> int | None:
+        """Answer the worker that gave the order, if one did: by an entry, so that it is not lost.
+
+        Where there is no worker to have a log, it is answered without.
+        """
+        caller = caller_of(message)
+        if caller is None:
+            return None
+        ledger = self._ledger
+        if ledger.created is None:
+            ledger.outbox.reply(caller, None, None, UNSET, error)
+            return None
+        result = UNSET if ok is None else Raw(encode_json(ok))
+        name = type(understand_command(message)).__name__
+        return ledger.command_done(name, caller, result, error)

@@ -13,6 +13,7 @@ from actors.clock import WorkerClock
 from actors.durability import begin_batch, end_batch, step, waiting_step
 from actors.errors import SuspendGuest
 from actors.host.context import Answered, CallRequest, LogLevel, OutputStream, Refused
+from actors.host.control import Control
 from actors.host.interface import Kind
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
@@ -57,6 +58,7 @@ class WorkerContext:
         suspend_after_s: float,
         waiting: Waiting,
         remote: Remote,
+        control: Control,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.component = worker_id.component
@@ -67,6 +69,7 @@ class WorkerContext:
         self.environment = environment
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
+        self.control = control
         self._remote = remote
         self._waiting = waiting
         self._closing: list[Callable[[], None]] = []

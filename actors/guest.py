@@ -7,7 +7,10 @@ from msgspec import Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
+from actors.control import WorkerControl
+from actors.directory import Directory
 from actors.engine.port import Instance, Limits
+from actors.fork import Forks
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
 from actors.journal import WorkerJournal
@@ -52,6 +55,8 @@ class Guest:
         attempts: Attempts,
         waiting: Waiting,
         remote: Remote,
+        directory: Directory,
+        forks: Forks,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
@@ -70,6 +75,14 @@ class Guest:
             suspend_after_s=options.suspend_after_s,
             waiting=waiting,
             remote=remote,
+            control=WorkerControl(
+                journal,
+                ledger,
+                waiting,
+                directory=directory,
+                forks=forks,
+                options=options,
+            ),
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)

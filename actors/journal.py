@@ -19,6 +19,7 @@ from oplog.entries import (
     CommittedRemoteTransaction,
     EndAtomicRegion,
     EndRemoteWrite,
+    ImportedFunctionInvoked,
     Jump,
     Log,
     Mark,
@@ -107,6 +108,21 @@ class WorkerJournal:
         elif payloads.is_reference(recorded):
             return self._references[bytes(recorded)]
         return recorded
+
+    def next_call(self) -> tuple[int, ImportedFunctionInvoked, Raw]:
+        """Return the next recorded host call, whatever it is, its index and its response.
+
+        Raises:
+            BadPlaceError: the log has ended.
+        """
+        found = None if self._live else self._replay.next_call()
+        if found is None:
+            raise BadPlaceError("the worker is live: no persisted call is left to read")
+        index, entry = found
+        response = entry.response
+        if payloads.is_reference(response):
+            response = self._references[bytes(response)]
+        return index, entry, response
 
     def record(
         self,

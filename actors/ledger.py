@@ -4,7 +4,7 @@ Every method records entries and returns at once; their messages leave after the
 the books of the worker's keys, so that an outcome is recorded once and repeated for ever.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import final
 
 from msgspec import Raw, UnsetType
@@ -24,7 +24,9 @@ from broker.errors import BrokerError
 from oplog.commit import Commit, Head
 from oplog.entries import (
     Asks,
+    Caller,
     CancelPendingInvocation,
+    CommandDone,
     Create,
     Entry,
     ErrorEntry,
@@ -35,6 +37,7 @@ from oplog.entries import (
     ImportedFunctionInvoked,
     Interrupted,
     InvocationRejected,
+    PromiseCompleted,
     RemoteCall,
     Restart,
     Suspend,
@@ -57,6 +60,7 @@ class Ledger:
         *,
         head: Head,
         past: Past,
+        references: Mapping[bytes, Raw],
         on_quiet: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
@@ -80,6 +84,16 @@ class Ledger:
         self.outbox.incarnation = head.incarnation
         self.waits = Waits(past.outstanding)
         self.waits.incarnation = head.incarnation
+        self.promises = {
+            index: references.get(bytes(result), result) for index, result in past.promises.items()
+        }
+        """What promises are completed with, by the entry that made them."""
+        self.retry = past.status.retry
+        """The retry policy that the guest chose, if it did."""
+        self.component_version = past.status.status().component_version
+        """What the worker runs."""
+        self.attempts_before = past.status.attempt
+        """How often in a row it has failed."""
         self.outbox.resume(past.open)
         if past.created is not None:
             self.outbox.inherit(past.created)
@@ -136,6 +150,7 @@ class Ledger:
             args=() if envelope is None else envelope.arguments,
             env=tuple(environment.items()),
         )
+        self.component_version = record.version
         self.outbox.inherit(self.created)
         self.waits.incarnation = self.created.incarnation
         self._add(self.created)
@@ -251,6 +266,34 @@ class Ledger:
         if settles is not None:
             self.waits.settled(settles)
         return index
+
+    def command_done(
+        self, command: str, caller: Caller, result: Raw | UnsetType, error: Failure | None
+    ) -> int:
+        """Record what a worker gets for its order; return the entry's index."""
+        return self._add(
+            CommandDone(
+                at_ms=self.clock.stamp_ms(),
+                command=command,
+                caller=caller,
+                result=result,
+                error=error,
+            )
+        )
+
+    def complete_promise(
+        self, index: int, result: Raw, *, control: int | None = None
+    ) -> bool | None:
+        """Record that a promise is completed; False: it was before, None: there is none."""
+        if index in self.promises:
+            return False
+        if not self.waits.is_promise(index):
+            return None
+        entry = PromiseCompleted(at_ms=self.clock.stamp_ms(), promise_index=index, result=result)
+        self.writer.add(entry, control=control)
+        self.promises[index] = result
+        self.waits.settled(index)
+        return True
 
     async def cancel_schedule(self, subject: str) -> None:
         """Take back what is stored at `subject` to be sent later."""

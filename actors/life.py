@@ -117,6 +117,7 @@ class Life:
             services,
             head=loaded.head,
             past=past,
+            references=references,
             on_quiet=self._became_quiet,
             on_failure=on_failure,
         )
@@ -128,7 +129,11 @@ class Life:
             on_blocked=self._settle_if_done,
         )
         self._commands = Commands(
-            self.ledger, self.mailbox, services.broker.signals, state=past.status.state
+            self.ledger,
+            self.mailbox,
+            services.broker.signals,
+            past=past,
+            on_completed=self.waiting.nudge,
         )
 
     @staticmethod
@@ -209,7 +214,7 @@ class Life:
     async def run(self) -> Next:
         """Do what is to be done; return what follows."""
         await self._read_mailbox()
-        if self._recovering and self._past.unsent:
+        if (self._recovering or self._past.is_fresh_copy) and self._past.unsent:
             await self._learn_calls()
             for index, entry in self._past.unsent:
                 self.ledger.outbox.emit(index, await self._loaded.internalise(entry))
@@ -240,6 +245,8 @@ class Life:
                     return await self._run_guest()
 
     def _plan(self) -> _Plan:
+        if self._past.is_unfinished_copy:
+            return _Plan.REST
         status = self._past.status.status()
         # Without a point in time only a message can wake it: later than any clock.
         wake_at_ms = _NEVER_MS if status.wake_at_ms is None else status.wake_at_ms
@@ -295,6 +302,8 @@ class Life:
                     options=self._services.options,
                     attempts=self._past.attempts,
                     waiting=self.waiting,
+                    directory=self._services.directory,
+                    forks=self._services.forks,
                     remote=Remote(
                         self.ledger,
                         self._services.programs.components,

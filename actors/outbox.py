@@ -20,12 +20,13 @@ from actors.errors import RejectedError
 from actors.identity import WorkerId
 from actors.limits import OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
-from actors.requests import Sending, answer_to, inherited_headers, request_for
+from actors.requests import Sending, answer_to, inherited_headers, order_for, request_for
 from broker import subjects
 from broker.errors import TerminalError
 from broker.ports import Broker
 from oplog.entries import (
     Caller,
+    CommandDone,
     Create,
     Entry,
     ErrorEntry,
@@ -37,6 +38,7 @@ from oplog.entries import (
     Interrupted,
     InvocationRejected,
     Log,
+    Order,
     RemoteCall,
     Restart,
     Suspend,
@@ -110,6 +112,16 @@ class Outbox:
                     index=index,
                 )
                 self.send(index, request_for(caller, call, entry.request, self._inherited))
+            case ImportedFunctionInvoked(asks=Order() as order):
+                caller = Caller(
+                    component=self._id.component,
+                    worker=self._id.worker,
+                    incarnation=self.incarnation,
+                    index=index,
+                )
+                self.send(index, order_for(caller, order))
+            case CommandDone():
+                self.reply(entry.caller, index, None, entry.result, entry.error)
             case Log():
                 self._event(
                     {

@@ -21,6 +21,7 @@ from oplog.entries import (
     ExportedFunctionInvoked,
     ImportedFunctionInvoked,
     InvocationRejected,
+    PromiseCompleted,
     RemoteCall,
     Suspend,
 )
@@ -50,6 +51,7 @@ class Past:
         self.outcomes: dict[str, OutcomeRef] = {}
         self.unsent: list[tuple[int, Entry]] = []
         self.last_ms = 0
+        self.last_index = 0
         self.references: set[bytes] = set()
         """Values that lie in the blob store, as they stand in the entries."""
         self.waiting_since = 0
@@ -58,6 +60,8 @@ class Past:
         """The entries whose answers end the suspension."""
         self.outstanding: dict[int, Open] = {}
         """The entries that asked and whose answers the guest has not observed."""
+        self.promises: dict[int, Raw] = {}
+        """What promises were completed with, by the entry that made them."""
         self._begun: tuple[int, ExportedFunctionInvoked] | None = None
         self._sent = sent
         self._skips = bool(plan.skipped)
@@ -67,6 +71,16 @@ class Past:
         """The index of the invocation that began last (0: none)."""
         return 0 if self._begun is None else self._begun[0]
 
+    @property
+    def is_unfinished_copy(self) -> bool:
+        """Whether the worker is a copy that is still being made."""
+        return self.created is not None and self.created.copied > self.last_index
+
+    @property
+    def is_fresh_copy(self) -> bool:
+        """Whether the worker is a copy that has done nothing yet."""
+        return self.created is not None and self.created.copied == self.last_index > 0
+
     @staticmethod
     async def read(log: LoadedLog) -> "Past":
         """Fold the whole log, giving way to other workers now and then.
@@ -75,6 +89,7 @@ class Past:
             CorruptLogError: a commit cannot be believed.
         """
         past = Past(sent=log.head.marks.sent, plan=log.plan())
+        past.last_index = log.head.last_index
         turn_ends = PAST_ENTRIES_PER_TURN_MAX
         for commit, sequence in log.commits():
             for index, entry in enumerate(commit.entries, commit.first):
@@ -118,6 +133,10 @@ class Past:
                 self.created = entry
             case InvocationRejected():
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
+            case PromiseCompleted():
+                self.outstanding.pop(entry.promise_index, None)
+                self.promises.setdefault(entry.promise_index, entry.result)
+                self._collect_references(entry)
             case Suspend():
                 self.waiting_since = index
                 self.waits_for = entry.waits_for

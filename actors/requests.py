@@ -15,10 +15,17 @@ from actors.calls import CallTable
 from actors.errors import RejectedError
 from actors.waits import Answer
 from broker import subjects
-from oplog.entries import Caller, Create, Failure, RemoteCall
+from oplog.entries import Caller, Create, Failure, Order, RemoteCall
 from wit.errors import WitError
 
-__all__ = ["INJECTED_VARIABLES", "Sending", "answer_to", "inherited_headers", "request_for"]
+__all__ = [
+    "INJECTED_VARIABLES",
+    "Sending",
+    "answer_to",
+    "inherited_headers",
+    "order_for",
+    "request_for",
+]
 
 INJECTED_VARIABLES: Final = (
     "SHEM_COMPONENT_NAME",
@@ -78,6 +85,16 @@ def request_for(
         headers=headers,
         at_ms=call.run_at_ms,
         schedule=subjects.schedule(*target, f"{caller.incarnation}-{caller.index}"),
+    )
+
+
+def order_for(caller: Caller, order: Order) -> Sending:
+    """Return the command that the entry which `caller` names causes."""
+    return Sending(
+        subject=subjects.control(order.component, order.worker),
+        data=order.body.encode(),
+        message_id=f"{caller.incarnation}:{caller.index}",
+        headers={"Shem-Caller": _encode(caller).decode()},
     )
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any, final
 
+from actors.api.statuses import Statuses
 from actors.clock import TimeSource
+from actors.directory import Directory
+from actors.fork import Forks
 from actors.limits import LOADS_AT_ONCE_MAX
 from actors.options import ExecutorOptions
 from actors.programs import Programs
@@ -43,6 +46,8 @@ class Services:
         # Unique per attempt to append: two owners must never write different bytes under one id.
         self._nonce = os.urandom(9).hex()
         self._attempts = count(1)
+        self.directory = Directory(Statuses(broker), programs.components)
+        self.forks = Forks(broker, next_message_id=self.next_message_id)
 
     def count_invocation(self) -> None:
         """Count an invocation that ran for the first time."""

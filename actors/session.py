@@ -18,7 +18,13 @@ from msgspec import UNSET, Raw, UnsetType
 from actors.calls import BoundFunction, CallTable
 from actors.commands import Commands
 from actors.engine.errors import CapacityError, GuestTrap
-from actors.errors import IncompleteWriteError, LeaveGuest, RejectedError, SuspendGuest
+from actors.errors import (
+    IncompleteWriteError,
+    LeaveGuest,
+    RejectedError,
+    RestartGuest,
+    SuspendGuest,
+)
 from actors.guest import Guest
 from actors.host.context import ExitRequest
 from actors.ledger import Ledger
@@ -26,6 +32,7 @@ from actors.limits import INVOCATIONS_PER_TURN_MAX, UNCOMMITTED_ENTRIES_MAX
 from actors.mailbox import Mailbox
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
+from actors.retry import policy_of
 from actors.tracing import InvocationTrace, Tracing, cause_of, trace_id_of
 from broker.errors import FencedError, RetryableError
 from broker.ports import Message
@@ -124,6 +131,8 @@ class Session:
             return Ended.AGAIN
         except SuspendGuest as suspension:
             self._ledger.suspend(suspension.wake_at_ms, suspension.waits_for)
+            return Ended.AGAIN
+        except RestartGuest:
             return Ended.AGAIN
         except LeaveGuest:
             return Ended.REST
@@ -251,7 +260,9 @@ class Session:
         attempt = 1 if progressed else self._attempts_before + 1
         delay_ms = None
         if not final:
-            delay_ms = self._options.retry.delay_ms(attempt, random=random.random())  # noqa: S311
+            rule = self._ledger.retry
+            policy = self._options.retry if rule is None else policy_of(rule)
+            delay_ms = policy.delay_ms(attempt, random=random.random())  # noqa: S311
         retry_at_ms = None if delay_ms is None else self._ledger.clock.stamp_ms() + delay_ms
         self._log().warning(
             "guest failed", kind=failure.kind, attempt=attempt, retry_in_ms=delay_ms

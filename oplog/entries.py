@@ -44,6 +44,7 @@ __all__ = [
     "CancelPendingInvocation",
     "ChangePersistenceLevel",
     "ChangeRetryPolicy",
+    "CommandDone",
     "CommittedRemoteTransaction",
     "Create",
     "Deleted",
@@ -64,10 +65,12 @@ __all__ = [
     "Log",
     "Mark",
     "NoOp",
+    "Order",
     "PendingUpdate",
     "PreCommitRemoteTransaction",
     "PreRollbackRemoteTransaction",
     "Promise",
+    "PromiseCompleted",
     "RemoteCall",
     "Restart",
     "RetryRule",
@@ -81,7 +84,10 @@ __all__ = [
 
 
 class Create(BaseEntry, tag="create", frozen=True, kw_only=True):
-    """The worker came to be. `incarnation` is random and tells it from a deleted namesake."""
+    """The worker came to be. `incarnation` is random and tells it from a deleted namesake.
+
+    A copy of another worker, its `parent`, begins with `copied` entries; with fewer it is not done.
+    """
 
     incarnation: str
     component: str
@@ -90,6 +96,7 @@ class Create(BaseEntry, tag="create", frozen=True, kw_only=True):
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     parent: str | None = None
+    copied: int = 0
 
 
 class ExportedFunctionInvoked(
@@ -186,7 +193,15 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keb
     """Something that anybody may complete, once, by naming the worker and the entry's index."""
 
 
-Asks: TypeAlias = RemoteCall | Promise
+class Order(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab", tag="order"):
+    """A command to a worker, as `body`, which is what an operator would send."""
+
+    component: str
+    worker: str
+    body: str
+
+
+Asks: TypeAlias = RemoteCall | Promise | Order
 """What a host call asks of the world, to be answered by a message to the worker."""
 
 
@@ -258,6 +273,22 @@ class CancelPendingInvocation(
     idempotency_key: str
 
 
+class PromiseCompleted(BaseEntry, tag="promise-completed", frozen=True, kw_only=True):
+    """The promise made by entry `promise_index` has its `result`: base64 text, as JSON."""
+
+    promise_index: int
+    result: Raw
+
+
+class CommandDone(BaseEntry, tag="command-done", frozen=True, kw_only=True):
+    """A command of another worker, the `caller`, was obeyed; it gets `result` or `error`."""
+
+    command: str
+    caller: Caller
+    result: Raw | UnsetType = UNSET
+    error: Failure | None = None
+
+
 class Log(BaseEntry, tag="log", frozen=True, kw_only=True):
     """Output of the guest.
 
@@ -309,6 +340,8 @@ Entry: TypeAlias = (
     | StartSpan
     | FinishSpan
     | SetSpanAttribute
+    | PromiseCompleted
+    | CommandDone
 )
 
 # What a guest does without getting anything from outside: replay expects the same at this place.
@@ -345,4 +378,6 @@ HINTS: Final = (
     PendingUpdate,
     SuccessfulUpdate,
     FailedUpdate,
+    PromiseCompleted,
+    CommandDone,
 )

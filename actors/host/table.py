@@ -7,7 +7,7 @@ Replay is only as right as this table, so it stands in one place and is printed 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from actors.host.golem import rpc_types
+from actors.host.golem import host, rpc_types
 from actors.host.interface import HostInterface, Kind
 from actors.host.wasi import (
     cli_environment,
@@ -76,6 +76,7 @@ TABLE: Final = table_of(
         config.STORE,
         logging.LOGGING,
         rpc_types.TYPES,
+        host.HOST,
     )
 )
 

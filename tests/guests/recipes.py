@@ -1,6 +1,7 @@
 """How each kind of guest is built from its source: functions from files to component bytes."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ __all__ = ["Recipe", "c_with_text", "python", "python_with_packages", "text"]
 Recipe: TypeAlias = Callable[[Path], bytes]
 
 _BUILD_TIME_S_MAX: Final = 300
-_PACKAGES: Final = Path(__file__).parents[2] / "wit" / "packages" / "wasi"
+_PACKAGES: Final = Path(__file__).parents[2] / "wit" / "packages"
 _C_FLAGS: Final = (
     "--target=wasm32-freestanding",
     "-std=c11",
@@ -74,9 +75,16 @@ def python_with_packages(folder: Path, wit: Path, *, world: str, libraries: Path
 
     def make(scratch: Path) -> bytes:
         deps = scratch / "wit" / "deps"
-        for package in sorted(_PACKAGES.glob("*.wit")):
-            (deps / package.stem).mkdir(parents=True)
-            shutil.copy(package, deps / package.stem)
+        for package in sorted(_PACKAGES.glob("*/*.wit")):
+            folder_of_package = deps / f"{package.parent.name}-{package.stem}"
+            folder_of_package.mkdir(parents=True)
+            # The tool knows no compatible versions: what a package uses has to be what is there.
+            text = re.sub(r"(wasi:[a-z/-]+)@0\.2\.0(?!-)", r"\1@0.2.9", package.read_text())
+            # Guests name whatever patch version they were built for.
+            text = re.sub(
+                r"golem:api(/[a-z-]+)?@1\.1\.6", lambda m: m[0].replace("1.1.6", "1.1.0"), text
+            )
+            (folder_of_package / package.name).write_text(text)
         shutil.copy(wit, scratch / "wit")
         out = scratch / "out.wasm"
         tool = Path(sys.executable).with_name("componentize-py")

@@ -36,6 +36,7 @@ from wit_world import exports
 from wit_world.imports import (
     environment,
     error,
+    host,
     insecure,
     insecure_seed,
     instance_network,
