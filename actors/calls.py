@@ -1,6 +1,6 @@
 """Calls bound to a component: names resolved and values converted, prepared once per function."""
 
-from typing import final
+from typing import Final, final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -11,18 +11,40 @@ from actors.message import JsonCall, WitCall
 from oplog.entries import Failure
 from oplog.replay import TOO_LARGE
 from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
-from wit.json_readers import INTEGER_RANGES
-from wit.json_values import codec_for, parameters_from_json
-from wit.names import full_name, resolve
+from wit.json_readers import INTEGER_RANGES, HandleNames
+from wit.json_values import (
+    codec_for,
+    from_json,
+    parameters_from_json,
+    parameters_to_json,
+    to_json,
+)
+from wit.names import full_name, parse_name, resolve
 from wit.signatures import signature
-from wit.types import FunctionType
+from wit.type_walk import holds_resource
+from wit.types import FunctionType, Own, Parameter, ResourceName
 from wit.values import Value
 from wit.wave import Call, bind_arguments, format_value
 from wit.wit_value import from_wit_value, to_wit_value
 from wit.wit_value_type import WIT_VALUE, WIT_VALUES
 from wit.world import Function, World
 
-__all__ = ["BoundFunction", "CallTable"]
+__all__ = ["URNS", "BoundFunction", "CallTable"]
+
+
+class _Urns:
+    """Handles that stay URNs: for values that only pass through."""
+
+    def urn_of(self, handle: object, resource: ResourceName) -> str:
+        del resource
+        return str(handle)
+
+    def handle_of(self, urn: str, resource: ResourceName, *, borrowed: bool) -> object:
+        del resource, borrowed
+        return urn
+
+
+URNS: Final = _Urns()
 
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -38,6 +60,12 @@ class BoundFunction:
         self.function = function
         self.name = full_name(function)
         self.type: FunctionType = function.type
+        self.drops = function.name.startswith("[drop]")
+        """Whether it is no function of the guest, but ends one of its resources."""
+        self.gives_handles = function.type.result is not None and holds_resource(
+            function.type.result
+        )
+        self._has_handles = any(holds_resource(each.type) for each in self.type.parameters)
         self._parameters = [
             (codec_for(parameter.type), f"params[{position}]")
             for position, parameter in enumerate(self.type.parameters)
@@ -46,25 +74,33 @@ class BoundFunction:
         # JSON and WAVE write them alike.
         self._is_integer = function.type.result in INTEGER_RANGES
 
-    def decode_parameters(self, raw: Raw) -> list[Value]:
+    def decode_parameters(self, raw: Raw, handles: HandleNames | None = None) -> list[Value]:
         """Return the values in a JSON array or an object by name; options may be left out.
 
         Raises:
             ValueMismatchError: wrong number, unknown name or wrong type, with the path.
         """
-        return parameters_from_json(_decode_any(raw), self.type)
+        return parameters_from_json(_decode_any(raw), self.type, handles)
 
-    def encode_parameters(self, values: list[Value]) -> Raw:
+    def encode_parameters(self, values: list[Value], handles: HandleNames | None = None) -> Raw:
         """Return the values as a JSON array."""
+        if self._has_handles:
+            return Raw(_encode(parameters_to_json(values, self.type, handles)))
         parts = zip(self._parameters, values, strict=True)
         return Raw(_encode([codec.to_json(value, root=place) for (codec, place), value in parts]))
 
-    def encode_result(self, value: Value) -> Raw | UnsetType:
+    def encode_result(self, value: Value, handles: HandleNames | None = None) -> Raw | UnsetType:
         """Return the result as JSON, unset for functions without one."""
+        if self.gives_handles:
+            assert self.type.result is not None
+            return Raw(_encode(to_json(value, self.type.result, handles)))
         return UNSET if self._result is None else Raw(_encode(self._result.to_json(value)))
 
     def decode_result(self, raw: Raw) -> Value:
         """Return the value of a recorded result."""
+        if self.gives_handles:
+            assert self.type.result is not None
+            return from_json(_decode_any(raw), self.type.result, URNS)
         return None if self._result is None else self._result.from_json(_decode_any(raw))
 
     def wit_result(self, raw: Raw) -> Raw:
@@ -75,10 +111,10 @@ class BoundFunction:
         """
         if self.type.result is None:
             return Raw(b"null")
-        nodes = to_wit_value(self.decode_result(raw), self.type.result)
+        nodes = to_wit_value(self.decode_result(raw), self.type.result, URNS)
         return Raw(_encode(_WIT_VALUE.to_json(nodes)))
 
-    def wit_parameters(self, raw: Raw) -> list[Value]:
+    def wit_parameters(self, raw: Raw, handles: HandleNames) -> list[Value]:
         """Return the values of a JSON array of node lists.
 
         Raises:
@@ -90,7 +126,7 @@ class BoundFunction:
             message = f"expected {len(types)} parameters, got {len(given)}"
             raise ValueMismatchError(message, path="params")
         return [
-            from_wit_value(nodes, parameter.type)
+            from_wit_value(nodes, parameter.type, handles)
             for nodes, parameter in zip(given, types, strict=True)
         ]
 
@@ -120,7 +156,7 @@ class CallTable:
         bound = self._found.get(name)
         if bound is None:
             try:
-                bound = BoundFunction(resolve(self._world, name))
+                bound = BoundFunction(self._drop(name) or resolve(self._world, name))
             except UnknownFunctionError as error:
                 raise RejectedError(Failure(kind="unknown-function", message=str(error))) from error
             except ParseError as error:
@@ -129,7 +165,23 @@ class CallTable:
             self._found[name] = bound
         return bound
 
-    def bind(self, call: JsonCall | WitCall | Call) -> tuple[BoundFunction, list[Value], Raw]:
+    def _drop(self, name: str) -> Function | None:
+        """Return what ends a resource: the canonical ABI has it, no world exports it."""
+        parsed = parse_name(name)
+        resource = parsed.function.removeprefix("[drop]").removesuffix(".drop")
+        if resource == parsed.function:
+            return None
+        for interface in self._world.export_interfaces:
+            names = {interface.name, interface.name.partition("@")[0]}
+            is_meant = not parsed.interface or parsed.interface in names
+            if is_meant and resource in interface.resources:
+                owned = Parameter("self", Own(ResourceName(resource, interface.name)))
+                return Function(f"[drop]{resource}", FunctionType((owned,)), interface.name)
+        return None
+
+    def bind(
+        self, call: JsonCall | WitCall | Call, handles: HandleNames
+    ) -> tuple[BoundFunction, list[Value], Raw]:
         """Return the function, its arguments, and the arguments as they go into the oplog.
 
         Raises:
@@ -139,12 +191,12 @@ class CallTable:
         try:
             match call:
                 case JsonCall():
-                    values = bound.decode_parameters(call.params)
+                    values = bound.decode_parameters(call.params, handles)
                     positional = bytes(call.params).lstrip()[:1] == b"["
-                    raw = call.params if positional else bound.encode_parameters(values)
+                    raw = call.params if positional else bound.encode_parameters(values, handles)
                 case WitCall():
-                    values = bound.wit_parameters(call.values)
-                    raw = bound.encode_parameters(values)
+                    values = bound.wit_parameters(call.values, handles)
+                    raw = bound.encode_parameters(values, handles)
                 case Call():
                     values = bind_arguments(call, bound.type)
                     raw = bound.encode_parameters(values)

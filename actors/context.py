@@ -166,6 +166,12 @@ class WorkerContext:
         """Call another worker."""
         return await self.ask(name, request.params, lambda: self._remote.prepare(request))
 
+    def tell(self, name: str, request: CallRequest) -> None:
+        """Call another worker by its component's name, without waiting for anything."""
+        if self.journal.answer(name, request.params) is None:
+            asks = self._remote.tell(request)
+            self.journal.ask(name, Kind.WRITE_REMOTE.value, request.params, _NOTHING, asks)
+
     def is_answered(self, index: int) -> bool:
         """Whether the answer to entry `index` is there, or its time is over."""
         return self._waiting.is_over(index)

@@ -14,10 +14,10 @@ from actors.engine.errors import GuestTrap
 from actors.errors import BadPlaceError, RestartGuest
 from actors.fork import Forks
 from actors.host.control import Facts, LogEntry, PersistenceLevel, SpanStart
+from actors.identity import component_uuid
 from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
-from actors.remote import component_uuid
 from actors.retry import rule_of
 from actors.waiting import Waiting
 from oplog.entries import (
@@ -231,7 +231,7 @@ class WorkerControl:
         if recorded is not None:
             return bytes(recorded) == b'"forked"'
         await self._journal.committed()
-        problem = await self._forks.fork_self(self._ledger, name, worker)
+        problem = await self._forks.fork_self(self._ledger.id, name, worker)
         if problem is not None:
             raise GuestTrap(f"fork: {problem}")
         self._journal.record(name, "write-remote", UNSET, Raw(b'"original"'))

@@ -9,7 +9,7 @@ from actors.api.statuses import Statuses
 from actors.components import ComponentStore
 from actors.engine.errors import GuestTrap
 from actors.host.control import Facts, LogEntry
-from actors.remote import component_uuid
+from actors.identity import component_uuid
 from oplog.errors import QueryError
 from oplog.public import public
 from oplog.search import Query, parse

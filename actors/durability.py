@@ -47,8 +47,8 @@ from oplog.entries import (
     RolledBackRemoteTransaction,
 )
 from wit.json_values import codec_for
-from wit.type_walk import walk
-from wit.types import Borrow, FunctionType, Own, Type
+from wit.type_walk import holds_resource
+from wit.types import FunctionType, Type
 
 __all__ = [
     "Journal",
@@ -378,8 +378,3 @@ class _Step:
 
 async def _awaited(result: Any) -> Any:
     return await result if isawaitable(result) else result
-
-
-def holds_resource(type_: Type) -> bool:
-    """Whether values of the type contain handles, which mean nothing outside their instance."""
-    return any(isinstance(part, Own | Borrow) for part in walk(type_))

@@ -14,7 +14,6 @@ from msgspec import UNSET, Raw
 
 from actors.errors import TerminalError
 from actors.identity import WorkerId, check_worker_name
-from actors.ledger import Ledger
 from broker import subjects
 from broker.errors import FencedError
 from broker.ports import Broker
@@ -43,17 +42,17 @@ class Forks:
         self._broker = broker
         self._next_message_id = next_message_id
 
-    async def fork_self(self, ledger: Ledger, function: str, worker: str) -> str | None:
+    async def fork_self(self, me: WorkerId, function: str, worker: str) -> str | None:
         """Copy a running worker up to its last committed entry; its copy is told so by `function`.
 
         Returns why it cannot be done, None when it is done.
         """
-        subject = subjects.log(ledger.id.component, ledger.id.worker, self._broker.partitions)
+        subject = subjects.log(me.component, me.worker, self._broker.partitions)
         log = await load(self._broker.journal, self._broker.blobs, subject)
         told = ImportedFunctionInvoked(
             function=function, kind="write-remote", request=UNSET, response=Raw(b'"forked"')
         )
-        return await self.copy(log, WorkerId(ledger.id.component, worker), last=None, told=told)
+        return await self.copy(log, WorkerId(me.component, worker), last=None, told=told)
 
     async def copy(
         self, log: LoadedLog, target: WorkerId, *, last: int | None, told: Entry | None = None

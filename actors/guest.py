@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import final
 
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
@@ -11,8 +11,10 @@ from actors.control import WorkerControl
 from actors.directory import Directory
 from actors.engine.port import Instance, Limits
 from actors.fork import Forks
+from actors.guest_resources import GuestResources
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
+from actors.identity import WorkerId
 from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
@@ -43,6 +45,8 @@ class Guest:
         self.calls = calls
         self._context = context
         self._references = references
+        self.resources = GuestResources(WorkerId(context.component, context.worker))
+        """Those of its resources that are held outside."""
 
     @staticmethod
     async def start(
@@ -106,14 +110,17 @@ class Guest:
             StopGuest, ExitRequest: it left on purpose.
             DivergenceError: it did something else than the log says.
         """
+        if bound.drops:
+            await self._instance.drop(arguments[0])
+            return UNSET
         value = await self._instance.call(bound.function, arguments)
-        return bound.encode_result(value)
+        return bound.encode_result(value, self.resources)
 
     def recall(self, invoked: ExportedFunctionInvoked) -> tuple[BoundFunction, list[Value]]:
         """Return the function and the arguments of a recorded invocation."""
         bound = self.calls.find(invoked.function)
         params = self._references.get(bytes(invoked.params), invoked.params)
-        return bound, bound.decode_parameters(params)
+        return bound, bound.decode_parameters(params, self.resources)
 
     def close(self) -> None:
         """Free the instance and what it holds outside."""

@@ -43,6 +43,7 @@ from oplog.entries import (
     Restart,
     Suspend,
 )
+from wit.errors import WitError
 
 __all__ = ["Outbox"]
 
@@ -232,8 +233,9 @@ class Outbox:
         if not isinstance(result, UnsetType) and function is not None and self.calls is not None:
             try:
                 wave = self.calls.find(function).wave_result(result)
-            except RejectedError:
-                # The component was updated to a version without this function.
+            except (RejectedError, WitError):
+                # The component was updated to a version without this function, or the result
+                # holds handles, which WAVE does not write.
                 wave = None
         return Outcome(key=key, function=function, result=result, wave=wave, error=error)
 

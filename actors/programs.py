@@ -1,14 +1,17 @@
 """Components ready to run: loaded, linked, calls resolved; one per version."""
 
 from collections import OrderedDict
-from typing import Final, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, final
 
 from actors.calls import CallTable
-from actors.components import ComponentRecord, ComponentStore
+from actors.components import ComponentRecord, ComponentStore, Linked
 from actors.durability import bind
-from actors.engine.port import Component, Program
+from actors.engine.port import Component, HostCall, HostResolver, Program
 from actors.host.files.initial import InitialFile
 from actors.host.resolver import TableResolver
+from actors.host.rpc.client import ClientInterface
+from wit.types import FunctionType, ResourceName
 
 __all__ = ["PROGRAMS_MAX", "Prepared", "Programs"]
 
@@ -54,7 +57,8 @@ class Programs:
         if prepared is None:
             component = await self.components.load(record)
             files = await self.components.files(record)
-            prepared = Prepared(record, component, link(component), files)
+            linked = await self.components.linked(record.name, record.links, component)
+            prepared = Prepared(record, component, link(component, linked), files)
             self._prepared[key] = prepared
             while len(self._prepared) > PROGRAMS_MAX:
                 self._prepared.popitem(last=False)
@@ -62,10 +66,31 @@ class Programs:
         return prepared
 
 
-def link(component: Component) -> Program:
-    """Bind a component's imports to the host interfaces.
+def link(component: Component, linked: Mapping[str, Linked]) -> Program:
+    """Bind a component's imports to the host interfaces, and client interfaces to other components.
 
     Raises:
-        MissingImportsError: it imports what the host does not provide.
+        MissingImportsError: it imports what neither the host nor a linked component provides.
     """
-    return component.link(TableResolver(bind))
+    interfaces = {each.name: each for each in component.world.import_interfaces}
+    clients = [
+        ClientInterface(interfaces[name], target.component, target.world)
+        for name, target in linked.items()
+    ]
+    return component.link(_Resolver(clients, TableResolver(bind)))
+
+
+@final
+class _Resolver:
+    """Asks the client interfaces first."""
+
+    def __init__(self, clients: Sequence[ClientInterface], table: TableResolver) -> None:
+        self._parts: tuple[HostResolver, ...] = (*clients, table)
+
+    def function(self, interface: str | None, name: str, type_: FunctionType) -> HostCall | None:
+        found = (part.function(interface, name, type_) for part in self._parts)
+        return next((each for each in found if each is not None), None)
+
+    def drop(self, resource: ResourceName) -> Callable[[Any, Any], None] | None:
+        found = (part.drop(resource) for part in self._parts)
+        return next((each for each in found if each is not None), None)

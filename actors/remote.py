@@ -7,22 +7,16 @@ from typing import Final, final
 from actors.components import ComponentStore
 from actors.errors import ComponentUnknownError, TerminalError
 from actors.host.context import CallRequest
-from actors.identity import WorkerId, check_worker_name
+from actors.identity import WorkerId, check_worker_name, component_uuid
 from actors.ledger import Ledger
 from actors.limits import PARAMETERS_BYTES_MAX, WAKE_AT_MS_MAX
 from broker import subjects
 from oplog.entries import Asks, Failure, RemoteCall
 
-__all__ = ["COMPONENT_NAMESPACE", "Remote", "component_uuid"]
+__all__ = ["Remote"]
 
-COMPONENT_NAMESPACE: Final = uuid.UUID("5f3c7a52-6f0e-5a3b-9d6b-3b1f0c6d4e21")
 CHAIN_MAX: Final = 256
 """Callers that wait for one another in one chain."""
-
-
-def component_uuid(name: str) -> uuid.UUID:
-    """Return the UUID under which guests know the component of a name."""
-    return uuid.uuid5(COMPONENT_NAMESPACE, name)
 
 
 @final
@@ -70,6 +64,11 @@ class Remote:
             return Failure(kind="too-large", message=text)
         refusal = self._refusal(component, request)
         return refusal or (lambda: self._asks(component, request))
+
+    def tell(self, request: CallRequest) -> RemoteCall:
+        """Return the call of a component by its name that nobody waits for."""
+        assert isinstance(request.component, str), "only a name is known without asking"
+        return self._asks(request.component, request)
 
     async def cancel(self, component: str | uuid.UUID, worker: str | None, index: int) -> None:
         """Take back the call scheduled by entry `index`, if it is not due yet."""

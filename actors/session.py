@@ -191,7 +191,7 @@ class Session:
             self._ledger.reject(envelope, understood.failure)
             return
         try:
-            bound, arguments, params = guest.calls.bind(understood.call)
+            bound, arguments, params = guest.calls.bind(understood.call, guest.resources)
         except RejectedError as error:
             self._ledger.reject(envelope, error.failure, function=understood.call.function)
             return

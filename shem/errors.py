@@ -11,19 +11,26 @@ ShemError
 │   │   └── WorkerStoppedError         failed before, interrupted, cancelled, deleted
 │   ├── UnknownComponentError
 │   ├── UnknownWorkerError
-│   └── RefusedError                   any other refusal of a command or a management request
+│   ├── RefusedError                   any other refusal of a command or a management request
+│   ├── ManifestError                  an app manifest is wrong: has all problems with places
+│   └── BuildError                     a component of an app cannot be built
 ├── LaggedError                        a feed was read too slowly and has lost messages
 └── InternalError                      a bug of Shem
 """
 
+from collections.abc import Sequence
 from typing import Final
+
+from shem.problems import Problem
 
 __all__ = [
     "BadRequestError",
+    "BuildError",
     "GuestError",
     "InternalError",
     "InvocationError",
     "LaggedError",
+    "ManifestError",
     "RefusedError",
     "ResultTimeoutError",
     "RetryableError",
@@ -96,6 +103,21 @@ class UnknownWorkerError(TerminalError):
 
 class RefusedError(TerminalError):
     """A command or a management request was refused."""
+
+
+class ManifestError(TerminalError):
+    """An app manifest is wrong. `problems` holds everything that was found, at least one."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(each) for each in problems), kind="bad-manifest")
+        self.problems = tuple(problems)
+
+
+class BuildError(TerminalError):
+    """A component of an app cannot be built; the same sources fail again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="build-failed")
 
 
 _CLASSES: Final[dict[str, type[ShemError]]] = {

@@ -23,7 +23,7 @@ from wit.types import (
     VariantType,
 )
 
-__all__ = ["parts_of", "walk"]
+__all__ = ["holds_resource", "parts_of", "walk"]
 
 
 def parts_of(type_: Type) -> tuple[Type, ...]:
@@ -59,3 +59,8 @@ def walk(type_: Type) -> Iterator[Type]:
     for part in parts_of(type_):
         yield from walk(part)
     yield type_
+
+
+def holds_resource(type_: Type) -> bool:
+    """Whether values of the type contain handles, which mean nothing outside their instance."""
+    return any(isinstance(part, Own | Borrow) for part in walk(type_))

@@ -19,7 +19,7 @@ from actors.components.record import (
     blob_name,
     file_blob_name,
 )
-from actors.components.store import Check, ComponentStore, UsersOf
+from actors.components.store import Check, ComponentStore, Linked, UsersOf
 
 __all__ = [
     "BadComponentError",
@@ -31,6 +31,7 @@ __all__ = [
     "ComponentStore",
     "ComponentsError",
     "InitialFile",
+    "Linked",
     "UnknownComponentError",
     "Upload",
     "UsersOf",

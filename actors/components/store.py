@@ -7,8 +7,8 @@ its key, after everything it needs is stored and checked; the pointer follows by
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Final, TypeAlias, final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias, final
 
 import msgspec
 
@@ -32,14 +32,24 @@ from actors.engine.port import Component, Engine, Progress
 from actors.host.files import initial as host_files
 from broker.errors import ExistsError, NotFoundError
 from broker.ports import Broker, BucketEntry, Subscription
+from wit.world import World
 
-__all__ = ["Check", "ComponentStore", "UsersOf"]
+__all__ = ["Check", "ComponentStore", "Linked", "UsersOf"]
+
+
+class Linked(NamedTuple):
+    """A component that serves an imported interface, and what it exports."""
+
+    component: str
+    world: World
+
 
 CONFLICTS_MAX: Final = 1_000
 READS_AT_ONCE_MAX: Final = 32
 
-# Raises MissingImportsError (or any ComponentError) if the host cannot link the component.
-Check: TypeAlias = Callable[[Component], object]
+# Raises MissingImportsError (or any ComponentError) if the host cannot link the component with the
+# components that serve its imports, by interface.
+Check: TypeAlias = Callable[[Component, Mapping[str, Linked]], object]
 # Names the workers that run a version (None: any version) of a component.
 UsersOf: TypeAlias = Callable[[str, int | None], Awaitable[Sequence[str]]]
 
@@ -107,6 +117,31 @@ class ComponentStore:
             ComponentError: this engine cannot run them.
         """
         return await self._loader.load(record)
+
+    async def linked(
+        self, name: str, links: Mapping[str, str], component: Component
+    ) -> dict[str, Linked]:
+        """Return by imported interface the components that serve imports of component `name`.
+
+        Raises:
+            ComponentError: an interface that it does not import, or a component that is not there.
+        """
+        imported = {each.name for each in component.world.import_interfaces}
+        found: dict[str, Linked] = {}
+        for given, target in links.items():
+            names = [each for each in imported if given in {each, each.partition("@")[0]}]
+            if not names:
+                listed = ", ".join(sorted(imported)) or "nothing"
+                raise ComponentError(f"link {given}={target}: it imports {listed}")
+            try:
+                world = component.world if target == name else await self._world(target)
+            except UnknownComponentError as error:
+                raise ComponentError(f"link {given}={target}: {error}") from error
+            found.update(dict.fromkeys(names, Linked(target, world)))
+        return found
+
+    async def _world(self, name: str) -> World:
+        return (await self.load(await self.get(name))).world
 
     async def data(self, record: ComponentRecord) -> bytes:
         """Return the uploaded bytes.
@@ -239,7 +274,8 @@ class ComponentStore:
                     f"{place}: file {file.path}: blob {file_blob_name(file.digest)} does not exist"
                 )
         try:
-            check(await self._loader.compile(data, progress=progress))
+            component = await self._loader.compile(data, progress=progress)
+            check(component, await self.linked(upload.name, upload.links, component))
         except ComponentError as error:
             await self._drop_blob(upload.digest)
             raise BadComponentError(f"{place}: {error}") from error

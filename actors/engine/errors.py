@@ -27,7 +27,15 @@ __all__ = [
 ]
 
 TrapKind: TypeAlias = Literal[
-    "unreachable", "memory", "table", "stack-overflow", "arithmetic", "abi", "limit", "other"
+    "unreachable",
+    "memory",
+    "table",
+    "stack-overflow",
+    "arithmetic",
+    "abi",
+    "limit",
+    "remote",
+    "other",
 ]
 
 

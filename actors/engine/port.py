@@ -116,6 +116,15 @@ class Instance(Protocol):
         """
         ...
 
+    async def drop(self, resource: Any) -> None:
+        """Drop an owned resource of the guest, running its destructor.
+
+        Raises:
+            ValueError: it is gone, borrowed, or of another instance.
+            GuestTrap: the destructor trapped.
+        """
+        ...
+
     def close(self) -> None:
         """Free everything. Idempotent; allowed in any state but during its own running slice."""
         ...

@@ -32,6 +32,11 @@ class GuestResource:
         """The resource type."""
         return self._resource
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was dropped or given away."""
+        return self._representation is None
+
     def representation(self, store: Store, resource: ResourceId) -> int:
         """Return the guest's integer.
 

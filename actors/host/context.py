@@ -190,6 +190,10 @@ class HostContext(Protocol):
         """
         ...
 
+    def tell(self, name: str, request: CallRequest) -> None:
+        """Call another worker by its component's name, without waiting for anything."""
+        ...
+
     def is_answered(self, index: int) -> bool:
         """Whether the answer to what was asked at `index` is there. Not recorded."""
         ...

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shem.cli import component, rib, wit, worker
+from shem.cli import application, component, rib, wit, worker
 from shem.cli.repl import repl
 from shem.cli.up import up
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command(epilog="Examples: `shem up` · `shem up --executors 4 --data ./data --nats-port 4333`")(
     up
 )
+app.add_typer(application.app, name="app")
 app.command(epilog="Example: `shem repl --component counter`")(repl)
 app.add_typer(component.app, name="component")
 app.add_typer(worker.app, name="worker")

@@ -94,6 +94,20 @@ def add(
     run(output, work)
 
 
+@app.command(epilog="Example: `shem component new python demo:cart`")
+def new(
+    language: Annotated[str, typer.Argument(help="The language to write it in.")],
+    name: Annotated[str, typer.Argument(metavar="NS:NAME", help="The component's name.")],
+    *,
+    template: Annotated[str, typer.Option("--template", "-t")] = "counter",
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Add a component to the app that this folder belongs to."""
+    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+
+    application_work.new_component(Output(format_), language, name, template)
+
+
 @app.command("list", epilog="Examples: `shem component list` · `shem component list counter`")
 def list_(
     name: Annotated[

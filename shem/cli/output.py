@@ -39,9 +39,10 @@ class Output:
     def __init__(self, format_: Format) -> None:
         self.format = format_
         # Rich drops colours and cursor movements by itself when it does not write to a terminal.
-        # Soft wrapping keeps long lines whole for whoever reads them from a pipe.
-        self._stdout = Console(file=sys.stdout, soft_wrap=True, highlight=False)
-        self._stderr = Console(file=sys.stderr, soft_wrap=True, highlight=False)
+        # Soft wrapping keeps long lines whole for whoever reads them from a pipe. Without `emoji`
+        # a name such as demo:one: is no picture.
+        self._stdout = Console(file=sys.stdout, soft_wrap=True, highlight=False, emoji=False)
+        self._stderr = Console(file=sys.stderr, soft_wrap=True, highlight=False, emoji=False)
 
     @property
     def shows_progress(self) -> bool:

@@ -63,6 +63,27 @@ GUESTS: Final[Mapping[str, Guest]] = {
             libraries=_LIBRARIES,
         ),
     ),
+    # Python: does things for other workers and calls them, through the generated client.
+    "remote": Guest(
+        sources=(
+            *(
+                _HERE / "remote" / each
+                for each in ("app.py", "api.py", "extra.py", "guest.wit", "remote.wit")
+            ),
+            _ROOT / "wit" / "client.py",
+            _PACKAGES.parent / "golem" / "rpc.wit",
+        ),
+        tools=("componentize-py",),
+        make=recipes.python_with_clients(
+            _HERE / "remote", _HERE / "remote" / "remote.wit", world="remote"
+        ),
+    ),
+    # Text: calls workers of `remote` through their generated client.
+    "relay": Guest(
+        sources=(_HERE / "relay" / "relay.wat",),
+        tools=("wasmtime",),
+        make=recipes.text(_HERE / "relay" / "relay.wat"),
+    ),
     # C: the same interface and `demo:load/check`, 6 KB, under a second.
     "load": Guest(
         sources=(_HERE / "load" / "load.c", _HERE / "load" / "load.wat"),

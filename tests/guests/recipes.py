@@ -12,8 +12,11 @@ from typing import Final, TypeAlias
 import wasmtime
 
 from tests.guests.wrap import component
+from wit.client import client_text
+from wit.text.parser import parse
+from wit.text.resolver import resolve
 
-__all__ = ["Recipe", "c_with_text", "python", "python_with_packages", "text"]
+__all__ = ["Recipe", "c_with_text", "python", "python_with_clients", "python_with_packages", "text"]
 
 # From a directory for scratch files to the component.
 Recipe: TypeAlias = Callable[[Path], bytes]
@@ -94,6 +97,36 @@ def python_with_packages(folder: Path, wit: Path, *, world: str, libraries: Path
         return out.read_bytes()
 
     return make
+
+
+def python_with_clients(folder: Path, served: Path, *, world: str) -> Recipe:
+    """A Python module `app` that calls workers which export `world` of the WIT file `served`.
+
+    The client interface is the generated one. `guest.wit` of the folder has the world `guest`.
+    """
+
+    def make(scratch: Path) -> bytes:
+        deps = scratch / "wit" / "deps"
+        rpc = _PACKAGES.parent / "golem" / "rpc.wit"
+        for source in (_PACKAGES / "io.wit", _PACKAGES / "clocks.wit", rpc, served):
+            _write(deps / source.stem, source.read_text().replace("@0.2.9", "@0.2.0"))
+        parsed = parse(served.read_text())
+        resolved = resolve([[parsed]]).world(world)
+        assert parsed.package is not None
+        _write(deps / "client", client_text(resolved, world, parsed.package))
+        _write(scratch / "wit", (folder / "guest.wit").read_text())
+        out = scratch / "out.wasm"
+        tool = Path(sys.executable).with_name("componentize-py")
+        componentize = ["componentize", "-p", str(folder), "app", "-o", str(out)]
+        _run([tool, "-d", scratch / "wit", "-w", "guest", *componentize], {})
+        return out.read_bytes()
+
+    return make
+
+
+def _write(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "package.wit").write_text(text)
 
 
 def _run(command: Sequence[str | Path], environment: dict[str, str]) -> None:

@@ -129,12 +129,7 @@ class Simulation:
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        store = ComponentStore(self.client, self.engine)
-        data = self._component
-        digest = hashlib.sha256(data).hexdigest()
-        await self.client.blobs.put(blob_name(digest), data)
-        await store.add(Upload(name=COMPONENT, digest=digest, size=len(data)), check=link, now_ms=0)
-        await store.close()
+        await self.upload(COMPONENT, self._component)
         await self.client.signals.subscribe("shem.result.*.*", self._heard)
         await self.client.signals.subscribe(
             "shem.event.*.*", lambda note: self.events.append(json.loads(note.data))
@@ -146,6 +141,15 @@ class Simulation:
             if not node.task.done():
                 node.kill()
         await asyncio.gather(*(node.task for node in self.nodes), return_exceptions=True)
+
+    async def upload(self, name: str, data: bytes, **settings: Any) -> None:
+        """Make `data` the next version of a component."""
+        store = ComponentStore(self.client, self.engine)
+        digest = hashlib.sha256(data).hexdigest()
+        await self.client.blobs.put(blob_name(digest), data)
+        upload = Upload(name=name, digest=digest, size=len(data), **settings)
+        await store.add(upload, check=link, now_ms=0)
+        await store.close()
 
     def start(self) -> Node:
         self._count += 1
@@ -163,9 +167,9 @@ class Simulation:
     ) -> int:
         body = json.dumps({"function": function, "params": params}).encode()
         ack = await self.client.journal.publish(
-            subjects.invoke(COMPONENT, worker),
+            subjects.invoke(*_names(worker)),
             body,
-            message_id=f"{COMPONENT}/{worker}:{key}",
+            message_id=f"{worker}:{key}",
             headers={"Shem-Key": key, **headers},
         )
         return ack.sequence
@@ -177,7 +181,7 @@ class Simulation:
             inbox, lambda note: answered.done() or answered.set_result(note.data)
         )
         await self.client.journal.publish(
-            subjects.control(COMPONENT, worker),
+            subjects.control(*_names(worker)),
             json.dumps(command).encode(),
             message_id=inbox,
             headers={"Shem-Result-To": inbox},
@@ -203,7 +207,7 @@ class Simulation:
         entries: list[dict[str, Any]] = []
         previous = None
         first = 1
-        subject = subjects.log(COMPONENT, worker, PARTITIONS)
+        subject = subjects.log(*_names(worker), PARTITIONS)
         async for message in self.client.journal.read(subject):
             commit = decode(
                 message.data, message.headers, expected_first=first, expected_previous=previous
@@ -212,6 +216,12 @@ class Simulation:
             entries += [json.loads(encode_entry(entry)) for entry in commit.entries]
             previous, first = commit.hash, commit.last + 1
         return entries
+
+
+def _names(worker: str) -> tuple[str, str]:
+    """Return component and worker: `name` is one of the counter, `component/name` of another."""
+    component, found, name = worker.partition("/")
+    return (component, name) if found else (COMPONENT, worker)
 
 
 def kinds(entries: list[dict[str, Any]]) -> list[str]:

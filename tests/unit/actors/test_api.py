@@ -65,7 +65,7 @@ class Scene:
         component = ComponentApi(
             self.store,
             self.broker.signals,
-            check=lambda _: None,
+            check=lambda *_: None,
             users_of=self.statuses.users_of,
         )
         routes = {

@@ -21,12 +21,12 @@ from actors.components import (
 from actors.engine.errors import ComponentError, MissingImportsError
 from actors.engine.port import Component, HostResolver, Program, Progress
 from broker.memory import MemoryBroker, MemoryCluster
-from wit.world import World
+from wit.world import Interface, World
 
 
 class CountingComponent:
     def __init__(self, data: bytes) -> None:
-        self.world = World()
+        self.world = World(import_interfaces=(Interface("demo:a/api"),))
         self.digest = hashlib.sha256(data).hexdigest()
 
     def link(self, resolver: HostResolver) -> Program:
@@ -70,7 +70,7 @@ class Scene:
         digest = hashlib.sha256(data).hexdigest()
         await self.broker.blobs.put(blob_name(digest), data)
         if_changed = more.pop("if_changed", False)
-        check = more.pop("check", lambda _: None)
+        check = more.pop("check", lambda *_: None)
         return await (store or self.store).add(
             Upload(name=name, digest=digest, size=len(data), **more),
             check=check,
@@ -203,7 +203,7 @@ def test_names_that_cannot_be_typed_are_refused(name: str, place: str):
 
 
 def test_nothing_of_a_refused_upload_is_visible():
-    def missing(component: Component) -> None:
+    def missing(*_: object) -> None:
         raise MissingImportsError(("wasi:nn/tensor#get",))
 
     async def scenario(world: Scene) -> None:
@@ -219,7 +219,7 @@ def test_nothing_of_a_refused_upload_is_visible():
 
 
 def test_a_refused_upload_keeps_bytes_that_another_version_needs():
-    def refuse(component: Component) -> None:
+    def refuse(*_: object) -> None:
         raise MissingImportsError(("a:b/c#d",))
 
     async def scenario(world: Scene) -> None:
@@ -235,13 +235,13 @@ def test_bytes_that_are_not_there_or_not_as_announced_are_refused():
     async def scenario(world: Scene) -> None:
         upload = Upload(name="counter", digest="0" * 64, size=3)
         with pytest.raises(BadComponentError, match="store the bytes first"):
-            await world.store.add(upload, check=lambda _: None, now_ms=0)
+            await world.store.add(upload, check=lambda *_: None, now_ms=0)
         await world.broker.blobs.put(blob_name("0" * 64), b"one")
         with pytest.raises(BadComponentError, match="SHA-256"):
-            await world.store.add(upload, check=lambda _: None, now_ms=0)
+            await world.store.add(upload, check=lambda *_: None, now_ms=0)
         with pytest.raises(BadComponentError, match="64 lower-case hex"):
             await world.store.add(
-                Upload(name="counter", digest="../x", size=3), check=lambda _: None, now_ms=0
+                Upload(name="counter", digest="../x", size=3), check=lambda *_: None, now_ms=0
             )
 
     run(scenario)
@@ -336,14 +336,14 @@ def test_bytes_go_with_the_last_version_that_has_them():
 
 def test_records_look_on_the_wire_as_documented():
     async def scenario(world: Scene) -> None:
-        await world.upload(b"one", kind="ephemeral", links={"demo:a/api": "a"})
+        await world.upload(b"one", kind="ephemeral", links={"demo:a/api": "counter"})
         entry = await world.broker.components.get("version/counter/0")
         assert entry is not None
         digest = hashlib.sha256(b"one").hexdigest()
         assert entry.data == (
             b'{"name":"counter","version":0,"digest":"%s","size":3,'
             b'"created-at-ms":1700000000000,"type":"ephemeral","env":{},"files":[],'
-            b'"links":{"demo:a/api":"a"},"upload-id":null}' % digest.encode()
+            b'"links":{"demo:a/api":"counter"},"upload-id":null}' % digest.encode()
         )
 
     run(scenario)

@@ -1,0 +1,172 @@
+"""Building an app: which steps each component needs, in which order, how many at once.
+
+    gen-rpc ─▶ componentize ─▶ link
+
+`gen-rpc` assembles the WIT (`wit_sources`), `componentize` runs the commands of the manifest,
+`link` composes what is depended on by type `wasm` into the component. Components are built side by
+side; one waits only for what is composed into it.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Final, final
+
+from shem.build.commands import is_current, run_command
+from shem.build.fingerprints import Fingerprints, matching
+from shem.build.steps import Done, Step
+from shem.build.wit_sources import generated_files, write_files
+from shem.errors import BuildError
+from shem.manifest.application import AppComponent, Application
+
+__all__ = ["Builder", "artifact_of"]
+
+JOBS_MAX: Final = max(2, os.cpu_count() or 1)
+
+
+OnDone = Callable[[Done], None]
+
+
+@final
+class Builder:
+    """Builds components of one app; `on_done` hears of each step, skipped ones included."""
+
+    def __init__(self, app: Application, *, force: bool = False, on_done: OnDone) -> None:
+        self._app = app
+        self._force = force
+        self._on_done = on_done
+        self._notes = Fingerprints(app.temp_dir)
+        self._jobs = asyncio.Semaphore(JOBS_MAX)
+
+    async def build(
+        self, components: Sequence[AppComponent], steps: Collection[Step] = tuple(Step)
+    ) -> None:
+        """Build the components, what they are composed of first.
+
+        All that can be built is built, also when one fails; nothing half-built is taken for done.
+
+        Raises:
+            BuildError: of the first component that failed, naming it.
+        """
+        finished = {each.name: asyncio.Event() for each in components}
+        errors: list[BuildError] = []
+
+        async def one(component: AppComponent) -> None:
+            try:
+                for needed in _composed(component):
+                    if needed in finished:
+                        await finished[needed].wait()
+                await self._build(component, steps)
+            except BuildError as error:
+                errors.append(BuildError(f"{component.name}: {error}"))
+            finally:
+                finished[component.name].set()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for component in components:
+                    group.create_task(one(component))
+        finally:
+            self._notes.save()
+        if errors:
+            raise BuildError("\n".join(str(each) for each in errors))
+
+    async def _build(self, component: AppComponent, steps: Collection[Step]) -> None:
+        if Step.GEN_RPC in steps:
+            self._generate(component)
+        if Step.COMPONENTIZE in steps:
+            await self._componentize(component)
+        if Step.LINK in steps:
+            self._link(component)
+
+    def _generate(self, component: AppComponent) -> None:
+        properties = component.properties
+        if properties.generated_wit is None:
+            if any(each.type != "wasm" for each in component.dependencies):
+                raise BuildError('"generatedWit" is missing: where the WIT with its clients goes')
+            return
+        started = time.monotonic()
+        folder = component.path(properties.generated_wit)
+        step = f"{component.name}/{Step.GEN_RPC}"
+        sources = matching(self._app.root, self._wit_sources(component))
+        digest = self._notes.digest([str(folder), component.dependencies], sources)
+        if folder.is_dir() and self._is_current(step, digest):
+            self._tell(component, Step.GEN_RPC, "WIT", started, ran=False)
+            return
+        self._notes.forget(step)
+        write_files(folder, generated_files(component, self._app))
+        self._notes.note(step, digest)
+        self._tell(component, Step.GEN_RPC, "WIT", started, ran=True)
+
+    def _wit_sources(self, component: AppComponent) -> list[str]:
+        targets = [each.target for each in component.dependencies if each.target is not None]
+        every = [component, *(self._app.components[target] for target in targets)]
+        sources = [
+            str(each.path(each.properties.source_wit))
+            for each in every
+            if each.properties.source_wit is not None
+        ]
+        return [*sources, *(str(each) for each in self._app.wit_deps)]
+
+    async def _componentize(self, component: AppComponent) -> None:
+        properties = component.properties
+        if properties.component_wasm is None:
+            raise BuildError('"componentWasm" is missing: which file its build makes')
+        for at, command in enumerate(properties.build or ()):
+            started = time.monotonic()
+            step = f"{component.name}/{Step.COMPONENTIZE}/{at}"
+            current, digest = is_current(step, command, component.folder, self._notes)
+            if current and not self._force:
+                self._tell(component, Step.COMPONENTIZE, command.command, started, ran=False)
+                continue
+            self._notes.forget(step)
+            async with self._jobs:
+                started = time.monotonic()
+                await run_command(command, component.folder)
+            missing = [each for each in command.targets if not matching(component.folder, [each])]
+            if missing:
+                raise BuildError(f"`{command.command}` has not made {', '.join(missing)}")
+            self._notes.note(step, digest)
+            self._tell(component, Step.COMPONENTIZE, command.command, started, ran=True)
+        built = component.path(properties.component_wasm)
+        if not built.is_file():
+            raise BuildError(f'{built} ("componentWasm") is not there after the build')
+
+    def _link(self, component: AppComponent) -> None:
+        composed = [each for each in component.dependencies if each.type != "wasm-rpc"]
+        if composed:
+            raise BuildError(
+                f"composing is not supported yet: dependency of type {composed[0].type}"
+            )
+
+    def _is_current(self, step: str, digest: str) -> bool:
+        return not self._force and self._notes.is_current(step, digest)
+
+    def _tell(
+        self, component: AppComponent, step: Step, what: str, started: float, *, ran: bool
+    ) -> None:
+        seconds = round(time.monotonic() - started, 3)
+        self._on_done(
+            Done(component=component.name, step=step, what=what, ran=ran, seconds=seconds)
+        )
+
+
+def artifact_of(component: AppComponent) -> Path:
+    """Return the file that a build of the component ends with.
+
+    Raises:
+        BuildError: the manifest does not say.
+    """
+    properties = component.properties
+    name = properties.linked_wasm or properties.component_wasm
+    if name is None:
+        raise BuildError(
+            f'{component.name}: "componentWasm" is missing: which file its build makes'
+        )
+    return component.path(name)
+
+
+def _composed(component: AppComponent) -> list[str]:
+    return [each.target for each in component.dependencies if each.type == "wasm" and each.target]

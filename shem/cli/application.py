@@ -1,0 +1,183 @@
+"""`shem app`: build and deploy an app by its manifest."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from shem.build.steps import Step
+from shem.cli.application_opened import opened
+from shem.cli.output import Format, FormatOption, Output
+
+__all__ = ["app"]
+
+
+class _Group(TyperGroup):
+    """The commands of `shem app`, and those that the manifest of this app adds."""
+
+    # Typer brings a click of its own, whose types have no public names.
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            return command
+        from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+
+        return application_work.custom_command(cmd_name)
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    help="Build and deploy an app by its manifest, shem.yaml. Custom commands of the manifest are"
+    " commands here, too.",
+)
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[COMPONENT]...",
+        help="Components, whole names or the last part; by default those of this folder.",
+        show_default=False,
+    ),
+]
+ManifestOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest",
+        "-a",
+        metavar="FILE",
+        envvar="SHEM_APP_MANIFEST",
+        help="The manifest; by default the topmost shem.yaml above this folder.",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
+    ),
+]
+BuildProfileOption = Annotated[
+    str | None,
+    typer.Option("--build-profile", "-b", envvar="SHEM_BUILD_PROFILE", show_default=False),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run steps that are up to date, too.")]
+
+
+@app.command(epilog="Example: `shem app new shop python`")
+def new(
+    name: Annotated[str, typer.Argument(help="The app; a folder of this name is made.")],
+    language: Annotated[
+        str | None, typer.Argument(help="Language of a first component.", show_default=False)
+    ] = None,
+    *,
+    template: Annotated[
+        str, typer.Option("--template", "-t", help="counter, http-handler, rpc or ephemeral.")
+    ] = "counter",
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Make a new app with a first component."""
+    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+
+    application_work.new(Output(format_), name, language, template)
+
+
+@app.command(epilog="Examples: `shem app build` · `shem app build demo:counter --force`")
+def build(
+    components: Names = None,
+    *,
+    step: Annotated[
+        list[Step] | None, typer.Option(help="Only this step; repeatable.", show_default=False)
+    ] = None,
+    force: ForceOption = False,
+    manifest: ManifestOption = None,
+    build_profile: BuildProfileOption = None,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Build components; what is up to date is not built again."""
+    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+
+    work = opened(Output(format_), manifest, build_profile)
+    application_work.build(work, components or (), steps=tuple(step or Step), force=force)
+
+
+@app.command(epilog="Examples: `shem app deploy` · `shem app deploy demo:counter --yes`")
+def deploy(
+    components: Names = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the plan and do nothing.")] = False,
+    no_build: Annotated[bool, typer.Option("--no-build", help="Take what is built.")] = False,
+    manifest: ManifestOption = None,
+    build_profile: BuildProfileOption = None,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Build, show what would change, and upload it."""
+    from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+        application_deploy,
+        application_work,
+    )
+
+    work = opened(Output(format_), manifest, build_profile)
+    if not no_build:
+        application_work.build(work, components or (), quiet=True)
+    application_deploy.deploy(
+        work,
+        components or (),
+        ask=not yes,
+        only_plan=plan,
+    )
+
+
+@app.command(epilog="Example: `shem app clean`")
+def clean(
+    components: Names = None,
+    *,
+    manifest: ManifestOption = None,
+    build_profile: BuildProfileOption = None,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Remove what builds have made."""
+    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+
+    application_work.clean(opened(Output(format_), manifest, build_profile), components or ())
+
+
+@app.command(epilog="Example: `shem app diagnose`")
+def diagnose(*, manifest: ManifestOption = None, format_: FormatOption = Format.TEXT) -> None:
+    """Tell which tools the builds need, which are missing, and how to get them."""
+    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+
+    application_work.diagnose(opened(Output(format_), manifest, None))
+
+
+@app.command(epilog="Example: `shem app dev`")
+def dev(
+    components: Names = None,
+    *,
+    manifest: ManifestOption = None,
+    build_profile: BuildProfileOption = None,
+) -> None:
+    """Build and deploy whenever a source changes, until Ctrl-C."""
+    from shem.cli import application_dev  # noqa: PLC0415 - the build tool is slow to import
+
+    work = opened(Output(Format.TEXT), manifest, build_profile)
+    application_dev.develop(work, components or ())
+
+
+@app.command("list", epilog="Example: `shem app list -o json`")
+def list_(
+    *,
+    manifest: ManifestOption = None,
+    build_profile: BuildProfileOption = None,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Show the app: components, dependencies and custom commands."""
+    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+
+    application_work.show(opened(Output(format_), manifest, build_profile))
+
+
+@app.command(epilog="Example: `shem app schema > shem.schema.json`")
+def schema() -> None:
+    """Print the JSON Schema of the manifest, for editors."""
+    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+
+    application_work.print_schema()

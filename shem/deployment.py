@@ -1,0 +1,161 @@
+"""Deploying an app: what would change, told as a plan, and doing it."""
+
+import hashlib
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from shem.build.builder import artifact_of
+from shem.build.wit_sources import clients_of
+from shem.client import Client
+from shem.errors import BuildError, UnknownComponentError
+from shem.manifest.application import AppComponent, Application
+from shem.manifest.schema import InitialFile
+from shem.records import Component
+
+__all__ = ["Action", "Planned", "apply", "plan"]
+
+FILE_BYTES_MAX: Final = 64 << 20
+_DOWNLOAD_TIMEOUT_S: Final = 60
+
+Permissions = Literal["ro", "rw"]
+Uploaded = Callable[["Planned", Component], None]
+Progress = Callable[[str, int, int], None]
+
+
+class Action(StrEnum):
+    """What deploying does to a component."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    KEEP = "keep"
+
+
+class Planned(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A component as it will be uploaded. `version` is the newest one that is there now."""
+
+    component: str
+    action: Action
+    reasons: tuple[str, ...] = ()
+    version: int | None = None
+    size: int = 0
+    type: Literal["durable", "ephemeral"] = "durable"
+    env: dict[str, str] = {}
+    links: dict[str, str] = {}
+    artifact: str = ""
+    data: bytes = b""
+    files: tuple[tuple[str, bytes, Permissions], ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """Return the plan for programs to read: without the bytes of files."""
+        fields = msgspec.to_builtins(msgspec.structs.replace(self, files=(), data=b""))
+        del fields["data"]
+        return {**fields, "files": [path for path, _, _ in self.files]}
+
+
+async def plan(
+    client: Client, app: Application, components: Sequence[AppComponent]
+) -> list[Planned]:
+    """Return what deploying these components would do; reads their built files.
+
+    Raises:
+        BuildError: a component is not built, or one of its files is missing.
+        UnavailableError: Shem does not answer.
+    """
+    return [await _planned(client, app, each) for each in components]
+
+
+async def apply(
+    client: Client, planned: Sequence[Planned], *, progress: Progress, uploaded: Uploaded
+) -> list[Component]:
+    """Upload what is new or changed, one after the other; return the records of all.
+
+    Raises:
+        RefusedError: a component is refused; those before it are uploaded.
+    """
+    records: list[Component] = []
+    for each in planned:
+        if each.action is Action.KEEP:
+            records.append(await client.components.get(each.component))
+            continue
+        record = await client.components.add(
+            each.component,
+            each.data,
+            type_=each.type,
+            env=each.env,
+            files=each.files,
+            links=each.links,
+            progress=progress,
+        )
+        uploaded(each, record)
+        records.append(record)
+    return records
+
+
+async def _planned(client: Client, app: Application, component: AppComponent) -> Planned:
+    planned = _described(app, component)
+    try:
+        newest = await client.components.get(component.name)
+    except UnknownComponentError:
+        return planned
+    reasons = _differences(planned, newest)
+    action = Action.UPDATE if reasons else Action.KEEP
+    return msgspec.structs.replace(planned, action=action, reasons=reasons, version=newest.version)
+
+
+def _described(app: Application, component: AppComponent) -> Planned:
+    artifact = artifact_of(component)
+    try:
+        data = artifact.read_bytes()
+    except OSError as error:
+        raise BuildError(
+            f"{component.name}: {artifact}: {error.strerror}; build it first"
+        ) from error
+    properties = component.properties
+    return Planned(
+        component=component.name,
+        action=Action.CREATE,
+        size=len(data),
+        type=properties.component_type or "durable",
+        env=dict(properties.env),
+        links={each.interface: each.component for each in clients_of(component, app)},
+        artifact=str(artifact),
+        data=data,
+        files=tuple(_read_file(component, each) for each in properties.files),
+    )
+
+
+def _differences(planned: Planned, newest: Component) -> tuple[str, ...]:
+    files = {
+        (path, hashlib.sha256(content).hexdigest(), permissions)
+        for path, content, permissions in planned.files
+    }
+    checks = {
+        "code": hashlib.sha256(planned.data).hexdigest() == newest.digest,
+        "type": planned.type == newest.type,
+        "env": planned.env == newest.env,
+        "links": planned.links == newest.links,
+        "files": files == {(each.path, each.digest, each.permissions) for each in newest.files},
+    }
+    return tuple(name for name, same in checks.items() if not same)
+
+
+def _read_file(component: AppComponent, file: InitialFile) -> tuple[str, bytes, Permissions]:
+    permissions: Permissions = "ro" if file.permissions == "read-only" else "rw"
+    source = file.source_path
+    try:
+        if source.startswith(("http://", "https://")):
+            with urllib.request.urlopen(source, timeout=_DOWNLOAD_TIMEOUT_S) as response:  # noqa: S310 - the scheme is one of two
+                content: bytes = response.read(FILE_BYTES_MAX + 1)
+        else:
+            content = component.path(source).read_bytes()
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise BuildError(f"{component.name}: file {source}: {error}") from error
+    if len(content) > FILE_BYTES_MAX:
+        raise BuildError(f"{component.name}: file {source}: larger than {FILE_BYTES_MAX} bytes")
+    return file.target_path, content, permissions

@@ -1,0 +1,188 @@
+"""Builds run what has to be run, and nothing twice."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from shem.build.builder import Builder
+from shem.build.steps import Done, Step
+from shem.errors import BuildError
+from shem.manifest.application import Application, load
+
+# A toolchain that takes no time: it copies its source.
+COPY = f"{sys.executable} -c 'import shutil, sys; shutil.copy(*sys.argv[1:])'"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "wit").mkdir()
+    (tmp_path / "wit" / "world.wit").write_text(
+        "package demo:one;\ninterface api { get: func() -> u64; }\nworld one { export api; }\n"
+    )
+    (tmp_path / "one.txt").write_text("first")
+    return tmp_path
+
+
+def manifest(
+    folder: Path, command: str = f"{COPY} one.txt one.wasm", extra: str = ""
+) -> Application:
+    (folder / "shem.yaml").write_text(
+        "components:\n  demo:one:\n    sourceWit: wit\n    generatedWit: build/wit\n"
+        f"    componentWasm: one.wasm\n    build:\n      - command: {json.dumps(command)}\n"
+        f"        sources: [one.txt, build/wit]\n        targets: [one.wasm]\n{extra}"
+    )
+    return load(folder / "shem.yaml")
+
+
+def run(app: Application, **options: bool) -> list[Done]:
+    done: list[Done] = []
+    asyncio.run(Builder(app, on_done=done.append, **options).build(list(app.components.values())))
+    return done
+
+
+def ran(done: list[Done]) -> list[Step]:
+    return [each.step for each in done if each.ran]
+
+
+def test_a_first_build_runs_every_step(folder: Path) -> None:
+    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE]
+    assert (folder / "one.wasm").read_text() == "first"
+
+
+def test_a_second_build_runs_nothing(folder: Path) -> None:
+    run(manifest(folder))
+
+    assert ran(run(manifest(folder))) == []
+
+
+def test_force_runs_everything_again(folder: Path) -> None:
+    run(manifest(folder))
+
+    assert ran(run(manifest(folder), force=True)) == [Step.GEN_RPC, Step.COMPONENTIZE]
+
+
+def test_a_changed_source_runs_what_depends_on_it(folder: Path) -> None:
+    run(manifest(folder))
+    (folder / "one.txt").write_text("second")
+
+    assert ran(run(manifest(folder))) == [Step.COMPONENTIZE]
+    assert (folder / "one.wasm").read_text() == "second"
+
+
+def test_changed_wit_runs_all_of_it(folder: Path) -> None:
+    run(manifest(folder))
+    wit = folder / "wit" / "world.wit"
+    wit.write_text(wit.read_text().replace("get", "count"))
+
+    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE]
+
+
+def test_a_touched_but_equal_source_runs_nothing(folder: Path) -> None:
+    run(manifest(folder))
+    (folder / "one.txt").write_text("first")
+
+    assert ran(run(manifest(folder))) == []
+
+
+def test_a_missing_target_is_made_again(folder: Path) -> None:
+    run(manifest(folder))
+    (folder / "one.wasm").unlink()
+
+    assert ran(run(manifest(folder))) == [Step.COMPONENTIZE]
+
+
+def test_a_changed_command_runs_again(folder: Path) -> None:
+    run(manifest(folder))
+
+    assert ran(run(manifest(folder, f"{COPY} one.txt ./one.wasm"))) == [Step.COMPONENTIZE]
+
+
+def test_damaged_notes_only_cost_a_build(folder: Path) -> None:
+    run(manifest(folder))
+    (folder / "shem-temp" / "state.json").write_bytes(b"{")
+
+    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE]
+
+
+def test_a_failing_tool_is_shown_with_what_it_printed(folder: Path) -> None:
+    failing = f"{sys.executable} -c 'import sys; print(\"no such thing\"); sys.exit(3)'"
+
+    with pytest.raises(BuildError, match=r"(?s)demo:one: .* failed with status 3\nno such thing"):
+        run(manifest(folder, failing))
+
+
+def test_what_failed_is_not_taken_for_done(folder: Path) -> None:
+    run(manifest(folder))
+    failing = manifest(folder, f"{sys.executable} -c 'raise SystemExit(1)'")
+    for _ in range(2):
+        with pytest.raises(BuildError, match="status 1"):
+            run(failing)
+
+
+def test_a_tool_that_makes_nothing_is_found_out(folder: Path) -> None:
+    with pytest.raises(BuildError, match=r"has not made one\.wasm"):
+        run(manifest(folder, f"{sys.executable} -c pass"))
+
+
+def test_a_missing_tool_is_named(folder: Path) -> None:
+    with pytest.raises(BuildError, match="`no-such-tool` is not installed"):
+        run(manifest(folder, "no-such-tool build"))
+
+
+def test_bad_wit_is_told_with_its_place(folder: Path) -> None:
+    (folder / "wit" / "world.wit").write_text("package demo:one;\nworld one { export nothing; }\n")
+
+    app = manifest(
+        folder,
+        extra="  demo:two: {sourceWit: wit, generatedWit: b, componentWasm: one.wasm}\n"
+        "dependencies: {demo:two: [{type: wasm-rpc, target: demo:one}]}\n",
+    )
+
+    with pytest.raises(BuildError, match=r'world\.wit:2:20: unknown .*"nothing"'):
+        run(app)
+
+
+def test_one_failure_does_not_stop_the_others(folder: Path) -> None:
+    app = manifest(
+        folder,
+        f"{sys.executable} -c 'raise SystemExit(1)'",
+        f"  demo:two:\n    componentWasm: two.wasm\n    build:\n"
+        f"      - {{command: {json.dumps(COPY + ' one.txt two.wasm')}}}\n",
+    )
+
+    with pytest.raises(BuildError, match="demo:one"):
+        run(app)
+    assert (folder / "two.wasm").exists()
+
+
+def test_nothing_outside_of_the_component_is_removed(folder: Path) -> None:
+    (folder / "shem.yaml").write_text(
+        "components:\n  demo:one:\n    componentWasm: one.wasm\n    build:\n"
+        "      - {command: 'true', rmdirs: ['..']}\n"
+    )
+
+    with pytest.raises(BuildError, match="outside of"):
+        run(load(folder / "shem.yaml"))
+
+
+def test_a_caller_gets_the_client_of_what_it_calls(folder: Path) -> None:
+    caller = folder / "caller-wit"
+    caller.mkdir()
+    (caller / "w.wit").write_text("package demo:caller;\nworld caller { export run: func(); }\n")
+    app = manifest(
+        folder,
+        extra="  demo:caller: {sourceWit: caller-wit, generatedWit: gen, componentWasm: one.txt}\n"
+        "dependencies: {demo:caller: [{type: wasm-rpc, target: demo:one}]}\n",
+    )
+
+    run(app)
+
+    world = (folder / "gen" / "w.wit").read_text()
+    assert "import demo:one-client/one-client;" in world
+    assert (folder / "gen" / "deps" / "demo_one" / "world.wit").exists()
+    assert (
+        "blocking-get" in (folder / "gen" / "deps" / "demo_one-client" / "client.wit").read_text()
+    )
