@@ -1,22 +1,27 @@
 """Commands of operators, as they come in the mailbox; what they do stands in `actors.life`."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from broker.ports import Message
 from oplog.entries import Failure
+from oplog.update_entries import UpdateMode
 
 __all__ = [
+    "OF_THE_LOG",
     "BadCommand",
     "Cancel",
     "Command",
     "CompletePromise",
     "CreateWorker",
     "Delete",
+    "ForkWorker",
     "Interrupt",
     "Resume",
+    "RevertWorker",
+    "UpdateWorker",
     "understand_command",
 ]
 
@@ -53,6 +58,27 @@ class CompletePromise(Struct, frozen=True, tag="complete-promise", tag_field="co
     incarnation: str = ""
 
 
+class RevertWorker(Struct, frozen=True, tag="revert", tag_field="command", rename="kebab"):
+    """Undo what the worker did: behind an entry, or its last invocations. One of them is given."""
+
+    last_oplog_index: int | None = None
+    invocations: int | None = None
+
+
+class ForkWorker(Struct, frozen=True, tag="fork", tag_field="command"):
+    """Copy the worker up to entry `at` (None: all of it) as the worker of another name."""
+
+    worker: str
+    at: int | None = None
+
+
+class UpdateWorker(Struct, frozen=True, tag="update", tag_field="command"):
+    """Run another version of the component."""
+
+    version: int
+    mode: UpdateMode = "automatic"
+
+
 class Delete(Struct, frozen=True, tag="delete", tag_field="command"):
     """End the worker and forget its state."""
 
@@ -63,13 +89,23 @@ class BadCommand(Struct, frozen=True):
     failure: Failure
 
 
-Command: TypeAlias = (
-    CreateWorker | Interrupt | Resume | Cancel | CompletePromise | Delete | BadCommand
+_Known: TypeAlias = (
+    CreateWorker
+    | Interrupt
+    | Resume
+    | Cancel
+    | CompletePromise
+    | RevertWorker
+    | ForkWorker
+    | UpdateWorker
+    | Delete
 )
+Command: TypeAlias = _Known | BadCommand
+# What needs the log as it is, and nothing that runs: obeyed at the beginning of a life alone.
+OF_THE_LOG: Final = (CreateWorker, RevertWorker, ForkWorker, UpdateWorker)
 
-_decode = msgspec.json.Decoder(
-    CreateWorker | Interrupt | Resume | Cancel | CompletePromise | Delete
-).decode
+
+_decode = msgspec.json.Decoder(_Known).decode
 
 
 def understand_command(message: Message) -> Command:

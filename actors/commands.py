@@ -13,13 +13,18 @@ from msgspec import UNSET, Raw
 from msgspec.json import encode as encode_json
 
 from actors.command import (
+    OF_THE_LOG,
     BadCommand,
     Cancel,
+    Command,
     CompletePromise,
     CreateWorker,
     Delete,
+    ForkWorker,
     Interrupt,
     Resume,
+    RevertWorker,
+    UpdateWorker,
     understand_command,
 )
 from actors.ledger import Ledger
@@ -54,22 +59,25 @@ class Commands:
         self._past = past
         self._state = past.status.state
         self._on_completed = on_completed
-        self.creation: tuple[Message, CreateWorker] | None = None
-        """A worker to be created: needs its component first."""
+        self.order: tuple[Message, CreateWorker | ForkWorker | UpdateWorker] | None = None
+        """What takes more than entries; see `actors.orders`. `answer` once that is done."""
         self.burial: Message | None = None
         """The worker is to be deleted; `answer` once that is done."""
 
     @property
     def stops_guest(self) -> bool:
         """Whether a queued command must not wait until the running invocation ends."""
-        return any(
-            isinstance(understand_command(message), Interrupt | Delete)
-            for message in self._mailbox.commands()
-        )
+        return any(_stops(understand_command(message)) for message in self._mailbox.commands())
 
-    def obey(self) -> bool:
-        """Obey all queued commands. True: the life must end, its guest with it."""
-        while (message := self._mailbox.next_command()) is not None:
+    def obey(self, *, at_start: bool = False) -> bool:
+        """Obey all queued commands. True: the life must end, its guest with it.
+
+        What needs the log as it is stays queued, unless the life has just begun from it.
+        """
+        while (message := self._mailbox.first_command()) is not None:
+            if not at_start and isinstance(understand_command(message), OF_THE_LOG):
+                return True
+            self._mailbox.next_command()
             if self._obey(message):
                 return True
         return False
@@ -91,7 +99,7 @@ class Commands:
                 text = f"worker {self._ledger.id} exists"
                 self._done(message, error=Failure(kind="worker-exists", message=text))
             case CreateWorker():
-                self.creation = message, command
+                self.order = message, command
                 return True
             case _ if not exists:
                 text = f"there is no worker {self._ledger.id}"
@@ -113,10 +121,43 @@ class Commands:
                 self._cancel(message, key)
             case CompletePromise():
                 self._complete_promise(message, command)
+            case RevertWorker():
+                return self._revert(message, command)
+            case ForkWorker() | UpdateWorker():
+                self.order = message, command
+                return True
             case Delete():
                 self.burial = message
                 return True
         return False
+
+    def _revert(self, message: Message, command: RevertWorker) -> bool:
+        last = self._past.last_index
+        kept, problem = command.last_oplog_index, None
+        if (kept is None) == (command.invocations is None):
+            problem = "expected either 'last-oplog-index' or 'invocations'"
+        elif command.invocations is not None:
+            kept, problem = self._before_invocations(command.invocations)
+        if problem is None and kept is not None:
+            problem = self._past.plan.problem_with(kept, last)
+        if problem is not None or kept is None:
+            failure = Failure(kind="bad-index", message=f"cannot revert: {problem}")
+            self._done(message, error=failure)
+            return False
+        if kept == last:
+            self._done(message, ok={"reverted": 0})
+            return False
+        # Commands obeyed just before this one have added entries to what was loaded.
+        end = self._ledger.writer.last_index
+        index = self._ledger.revert(kept + 1, end, control=message.sequence)
+        self._recorded(message, index, ok={"reverted": last - kept})
+        return True
+
+    def _before_invocations(self, count: int) -> tuple[int | None, str | None]:
+        begun = self._past.begun_indices
+        if not 1 <= count <= len(begun):
+            return None, f"the worker has {len(begun)} invocations, not {count}"
+        return begun[-count] - 1, None
 
     def _complete_promise(self, message: Message, command: CompletePromise) -> None:
         ledger = self._ledger
@@ -144,6 +185,20 @@ class Commands:
                 return
         self._done(message, ok={"cancelled": False})
 
+    def done(
+        self,
+        message: Message,
+        *,
+        ok: object = None,
+        error: Failure | None = None,
+        told: bool = True,
+    ) -> None:
+        """An order is carried out, or not; `told` False: the caller answers the operator."""
+        self._ledger.writer.mark(control=message.sequence)
+        self._note(message, ok=ok, error=error)
+        if told:
+            self.answer(message, ok=ok, error=error)
+
     def _recorded(self, message: Message, index: int, *, ok: object = None) -> None:
         index = self._note(message, ok=ok) or index
         self._ledger.writer.when_committed(index, lambda: self.answer(message, ok=ok))
@@ -170,3 +225,14 @@ class Commands:
         result = UNSET if ok is None else Raw(encode_json(ok))
         name = type(understand_command(message)).__name__
         return ledger.command_done(name, caller, result, error)
+
+
+def _stops(command: Command) -> bool:
+    # An update by snapshot waits until what runs has ended.
+    match command:
+        case Interrupt() | Delete() | RevertWorker() | ForkWorker():
+            return True
+        case UpdateWorker(mode="automatic"):
+            return True
+        case _:
+            return False

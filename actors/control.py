@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn, final
 
 import msgspec
@@ -196,7 +196,7 @@ class WorkerControl:
         self._ledger.promises.pop(index, None)
 
     async def order(
-        self, name: str, component: uuid.UUID, worker: str, command: dict[str, object]
+        self, name: str, component: uuid.UUID, worker: str, command: Mapping[str, object]
     ) -> object:
         """Have a worker obey a command and return what it answers."""
         if self.is_own(component, worker):

@@ -1,6 +1,7 @@
 """The worker's journal as host calls see it: the replay cursor until it ends, then the writer."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Final, TypeVar, final
 
 from msgspec import UNSET, Raw, UnsetType, structs
@@ -104,7 +105,7 @@ class WorkerJournal:
             return None
         recorded = self._replay.answer(function, request)
         if recorded is None:
-            self._live = True
+            self._go_live()
         elif payloads.is_reference(recorded):
             return self._references[bytes(recorded)]
         return recorded
@@ -211,6 +212,8 @@ class WorkerJournal:
         self._replay.require_end(f"a jump back to entry {index}")
         last = self._writer.last_index
         problem = self._replay.plan.problem_with(index, last)
+        if problem is None and index in self._replay.plan.skipped:
+            problem = f"entry {index} lies in a region that was jumped over"
         begun = self._ledger.begun_index
         if problem is None and index < begun:
             problem = f"entry {index} lies before the running invocation, which began at {begun}"
@@ -247,6 +250,24 @@ class WorkerJournal:
             Log(at_ms=self._clock.stamp_ms(), level=level, message=message, context=context)
         )
 
+    @contextmanager
+    def unheard(self) -> Generator[None]:
+        """Record nothing, and ask nothing of the log: for what is no part of the worker's course.
+
+        Restoring and saving a state that the guest describes itself.
+        """
+        before = self.level, self.unrecorded
+        self.level, self.unrecorded = "persist-nothing", UNRECORDED["persist-nothing"]
+        try:
+            yield
+        finally:
+            self.level, self.unrecorded = before
+
+    def _go_live(self) -> None:
+        self._live = True
+        # A version that is tried has repeated everything.
+        self._ledger.updated()
+
     def _stamp(self) -> int:
         if self._redoing is None:
             self._ledger.progressed = True
@@ -261,7 +282,7 @@ class WorkerJournal:
                 if cut is not None and found[0] == cut.index and not cut.unknown:
                     return self._do_again(cut, found, ours)
                 return found
-            self._live = True
+            self._go_live()
         return self._add(ours)
 
     def _add(self, ours: M) -> tuple[int, M]:
@@ -273,7 +294,7 @@ class WorkerJournal:
     def _do_again(self, cut: Cut, found: tuple[int, M], ours: M) -> tuple[int, M]:
         if isinstance(cut.entry, BeginRemoteWrite) and not cut.entry.idempotent:
             raise IncompleteWriteError(cut.entry.function, cut.index)
-        self._live = True
+        self._go_live()
         last = self._writer.last_index
         self._ledger.waits.forget_behind(cut.index)
         # The other side knows a transaction by its identifier, so that a new attempt has a begin of

@@ -7,13 +7,19 @@ the books of the worker's keys, so that an outcome is recorded once and repeated
 from collections.abc import Callable, Mapping
 from typing import final
 
-from msgspec import Raw, UnsetType
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
 from actors.identity import Address, WorkerId
 from actors.keys import Decided, Keys, derived_key
-from actors.limits import OUTCOME_OVERHEAD_BYTES, RESULT_BYTES_MAX, WAKE_AT_MS_MAX
+from actors.limits import (
+    OUTCOME_OVERHEAD_BYTES,
+    RESULT_BYTES_MAX,
+    UPDATE_DETAILS_CHARACTERS_MAX,
+    WAKE_AT_MS_MAX,
+)
 from actors.message import Envelope
 from actors.outbox import Outbox
 from actors.outcome import Outcome
@@ -33,13 +39,18 @@ from oplog.entries import (
     Exited,
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
+    FailedUpdate,
     Failure,
     ImportedFunctionInvoked,
     Interrupted,
     InvocationRejected,
+    Jump,
+    PendingUpdate,
     PromiseCompleted,
     RemoteCall,
     Restart,
+    Revert,
+    SuccessfulUpdate,
     Suspend,
 )
 from oplog.outcome import read_outcome
@@ -92,6 +103,13 @@ class Ledger:
         """The retry policy that the guest chose, if it did."""
         self.component_version = past.status.status().component_version
         """What the worker runs."""
+        pending = past.plan.pending
+        self.wanted: PendingUpdate | None = None
+        """An update for which the guest has to save its state, once it is idle."""
+        if pending is not None and not past.tries_update:
+            self.wanted = pending.entry
+        self.trying: int | None = None
+        """The version that this life tries, until it has turned out well."""
         self.attempts_before = past.status.attempt
         """How often in a row it has failed."""
         self.outbox.resume(past.open)
@@ -268,9 +286,13 @@ class Ledger:
         return index
 
     def command_done(
-        self, command: str, caller: Caller, result: Raw | UnsetType, error: Failure | None
+        self,
+        command: str,
+        caller: Caller | None,
+        result: Raw | UnsetType = UNSET,
+        error: Failure | None = None,
     ) -> int:
-        """Record what a worker gets for its order; return the entry's index."""
+        """Record a command, and what a worker gets for it; return the entry's index."""
         return self._add(
             CommandDone(
                 at_ms=self.clock.stamp_ms(),
@@ -315,6 +337,39 @@ class Ledger:
     def restart(self, *, control: int) -> int:
         """Record that an operator let the worker go on; return the entry's index."""
         return self.writer.add(Restart(at_ms=self.clock.stamp_ms()), control=control)
+
+    def revert(self, start: int, end: int, *, control: int) -> int:
+        """Record that entries never happened; return the entry's index. The life has to end."""
+        entry = Revert(at_ms=self.clock.stamp_ms(), start=start, end=end)
+        return self.writer.add(entry, control=control)
+
+    def want_update(self, entry: PendingUpdate) -> int:
+        """Record that another version is to be run; return the entry's index."""
+        return self._add(msgspec.structs.replace(entry, at_ms=self.clock.stamp_ms()))
+
+    def leave_out(self, start: int, end: int) -> None:
+        """Record that replay passes over entries from now on."""
+        self._add(Jump(at_ms=self.clock.stamp_ms(), start=start, end=end))
+
+    def updated(self, *, component_size: int = 0) -> None:
+        """Record that the version that was tried is the worker's own, if one is tried."""
+        if self.trying is None:
+            return
+        version, self.trying = self.trying, None
+        self.component_version = version
+        self._add(
+            SuccessfulUpdate(
+                at_ms=self.clock.stamp_ms(), target_version=version, component_size=component_size
+            )
+        )
+
+    def update_failed(self, version: int, details: str) -> None:
+        """Record why a version could not be run."""
+        self.trying = None
+        details = details[:UPDATE_DETAILS_CHARACTERS_MAX]
+        self._add(
+            FailedUpdate(at_ms=self.clock.stamp_ms(), target_version=version, details=details)
+        )
 
     def repeat_outcome(self, envelope: Envelope) -> None:
         """Answer a duplicate with the first outcome, once that is committed."""

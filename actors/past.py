@@ -5,6 +5,7 @@ work is understood without replay.
 """
 
 import asyncio
+from array import array
 from typing import final
 
 from msgspec import Raw
@@ -21,6 +22,7 @@ from oplog.entries import (
     ExportedFunctionInvoked,
     ImportedFunctionInvoked,
     InvocationRejected,
+    PendingUpdate,
     PromiseCompleted,
     RemoteCall,
     Suspend,
@@ -62,6 +64,10 @@ class Past:
         """The entries that asked and whose answers the guest has not observed."""
         self.promises: dict[int, Raw] = {}
         """What promises were completed with, by the entry that made them."""
+        self.begun_indices = array("Q")
+        """Where invocations begin that have not been reverted."""
+        self.failed_index = 0
+        """Where the invocation begins that failed for good, if the last one did."""
         self._begun: tuple[int, ExportedFunctionInvoked] | None = None
         self._sent = sent
         self._skips = bool(plan.skipped)
@@ -70,6 +76,15 @@ class Past:
     def begun_index(self) -> int:
         """The index of the invocation that began last (0: none)."""
         return 0 if self._begun is None else self._begun[0]
+
+    @property
+    def tries_update(self) -> bool:
+        """Whether the next life tries another version.
+
+        An update by snapshot is tried when the old version has saved its state.
+        """
+        pending = self.plan.pending
+        return pending is not None and (pending.entry.mode == "automatic" or pending.has_snapshot)
 
     @property
     def is_unfinished_copy(self) -> bool:
@@ -126,8 +141,10 @@ class Past:
             case ExportedFunctionInvoked():
                 self.open = entry
                 self._begun = index, entry
+                self.begun_indices.append(index)
             case ExportedFunctionCompleted():
                 self.open = None
+                self.failed_index = 0 if entry.error is None else self.begun_index
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
             case Create():
                 self.created = entry
@@ -136,6 +153,8 @@ class Past:
             case PromiseCompleted():
                 self.outstanding.pop(entry.promise_index, None)
                 self.promises.setdefault(entry.promise_index, entry.result)
+                self._collect_references(entry)
+            case PendingUpdate():
                 self._collect_references(entry)
             case Suspend():
                 self.waiting_since = index

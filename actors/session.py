@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import final
 
+import msgspec
 import structlog
 from msgspec import UNSET, Raw, UnsetType
 
@@ -36,7 +37,7 @@ from actors.retry import policy_of
 from actors.tracing import InvocationTrace, Tracing, cause_of, trace_id_of
 from broker.errors import FencedError, RetryableError
 from broker.ports import Message
-from oplog.entries import ExportedFunctionInvoked, Failure
+from oplog.entries import ExportedFunctionInvoked, Failure, PendingUpdate
 from oplog.errors import DivergenceError, WriterStoppedError
 from oplog.replay import Cursor
 from wit.values import Value
@@ -117,6 +118,7 @@ class Session:
                     self._trace = self._tracing.execute(self._ledger.id, invoked)
                 result = await self._execute(guest, bound, arguments)
                 if self._cursor.completed(result=result) is None:
+                    self._ledger.updated()
                     self._complete(invoked, result)
                     replayed = 0
                     break
@@ -125,6 +127,7 @@ class Session:
                     await asyncio.sleep(0)
             if self._tracing.enabled and replayed:
                 self._trace_replay(begun_ns, replayed)
+            self._ledger.updated()
             return await self._work(guest)
         except _Interrupted:
             self._commands.obey()
@@ -164,6 +167,8 @@ class Session:
     async def _work(self, guest: Guest) -> Ended:
         turns = 0
         while True:
+            if self._ledger.wanted is not None:
+                return await self._save(guest, self._ledger.wanted)
             await self._next_work()
             if self._commands.obey():
                 return Ended.AGAIN
@@ -180,6 +185,17 @@ class Session:
             writer = self._ledger.writer
             if writer.last_index - writer.committed_index > UNCOMMITTED_ENTRIES_MAX:
                 await writer.wait_committed(writer.last_index - UNCOMMITTED_ENTRIES_MAX // 2)
+
+    async def _save(self, guest: Guest, update: PendingUpdate) -> Ended:
+        """Have the old version describe its state for the new one."""
+        try:
+            snapshot = await guest.save_custom()
+        except (GuestTrap, RejectedError) as error:
+            self._ledger.update_failed(update.target_version, f"save: {error}")
+            return Ended.AGAIN
+        encoded = Raw(msgspec.json.encode(snapshot))
+        self._ledger.want_update(msgspec.structs.replace(update, snapshot=encoded))
+        return Ended.AGAIN
 
     async def _take(self, guest: Guest, message: Message) -> None:
         understood = understand(message)
@@ -256,6 +272,11 @@ class Session:
         return Ended.AGAIN
 
     def _failed(self, failure: Failure, *, final: bool = False) -> Ended:
+        if self._ledger.trying is not None:
+            # The old version goes on as if nothing had been tried.
+            self._log().warning("update failed", version=self._ledger.trying, kind=failure.kind)
+            self._ledger.update_failed(self._ledger.trying, f"{failure.kind}: {failure.message}")
+            return Ended.AGAIN
         progressed = self._ledger.progressed
         attempt = 1 if progressed else self._attempts_before + 1
         delay_ms = None

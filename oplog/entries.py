@@ -281,10 +281,10 @@ class PromiseCompleted(BaseEntry, tag="promise-completed", frozen=True, kw_only=
 
 
 class CommandDone(BaseEntry, tag="command-done", frozen=True, kw_only=True):
-    """A command of another worker, the `caller`, was obeyed; it gets `result` or `error`."""
+    """A command was obeyed; the worker that gave it, if one did, gets `result` or `error`."""
 
     command: str
-    caller: Caller
+    caller: Caller | None = None
     result: Raw | UnsetType = UNSET
     error: Failure | None = None
 

@@ -120,9 +120,10 @@ def _text(entry: Entry) -> str:
         case PromiseCompleted():
             return f"made at {entry.promise_index}"
         case CommandDone():
-            by = f"{_short(entry.caller.component)}/{_short(entry.caller.worker)}"
+            caller = entry.caller
+            by = "" if caller is None else f" from {caller.component}/{caller.worker}"
             outcome = "" if entry.error is None else f"  {_failure(entry.error)}"
-            return f"{entry.command} from {by}{outcome}"
+            return f"{entry.command}{by}{outcome}"
         case CancelPendingInvocation():
             return f"key {_short(entry.idempotency_key)}"
         case Log():

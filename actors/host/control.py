@@ -1,7 +1,7 @@
 """What a guest may do to its own history and to other workers, as host functions see it."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NoReturn, Protocol, TypeAlias
 
 from msgspec import Raw, Struct
@@ -181,7 +181,7 @@ class Control(Protocol):
         ...
 
     async def order(
-        self, name: str, component: uuid.UUID, worker: str, command: dict[str, object]
+        self, name: str, component: uuid.UUID, worker: str, command: Mapping[str, object]
     ) -> object:
         """Have a worker obey a command and return what it answers; recorded as host call `name`.
 

@@ -95,7 +95,7 @@ async def complete_promise(context: HostContext, promise_id: Value, data: bytes)
         return done
     command = {"command": "complete-promise", "index": promise_id["oplog-idx"], "data": data}
     answer = await control.order(name, component, worker, command)
-    return isinstance(answer, dict) and bool(answer.get("completed"))
+    return answer == {"completed": True}
 
 
 @HOST.function("delete-promise", Kind.PURE)
