@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench chaos lock clean distclean
+.PHONY: help setup demo test check format bench chaos fuzz lock clean distclean
 
 help: ## list the targets
 	@echo "Shem: WebAssembly components as durable workers on NATS JetStream."
@@ -70,6 +70,9 @@ bench: setup ## measure against the budgets
 
 chaos: setup ## random load under random faults: make chaos SEED=7 SECONDS=120 NODES=3
 	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES)
+
+fuzz: setup ## random changes to everything that is parsed: make fuzz SEED=7 SECONDS=300 TARGETS="wit wave"
+	@$(BIN)/python -m tests.fuzz.run --seed $(SEED) --seconds $(SECONDS) $(TARGETS)
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate \

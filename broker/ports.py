@@ -340,6 +340,11 @@ class Broker(Protocol):
         """Component binaries and large payloads."""
         ...
 
+    @property
+    def code(self) -> Blobs:
+        """What executors compiled: native code, which nobody else may write."""
+        ...
+
     def consumer(
         self,
         partition: int,

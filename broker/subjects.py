@@ -12,6 +12,7 @@ from typing import Final
 __all__ = [
     "API",
     "BLOBS_BUCKET",
+    "CODE_BUCKET",
     "COMPONENTS_BUCKET",
     "MEMBERS_BUCKET",
     "PARTITIONS_DEFAULT",
@@ -40,6 +41,7 @@ MEMBERS_BUCKET: Final = "SHEM_MEMBERS"
 COMPONENTS_BUCKET: Final = "SHEM_COMPONENTS"
 WORKERS_BUCKET: Final = "SHEM_WORKERS"
 BLOBS_BUCKET: Final = "SHEM_BLOBS"
+CODE_BUCKET: Final = "SHEM_CODE"
 API: Final = "shem.api"
 
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_:@-")

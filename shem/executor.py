@@ -28,7 +28,7 @@ from actors.api import (
     Statuses,
     WorkerApi,
 )
-from actors.components import ComponentStore
+from actors.components import BlobCode, ComponentStore
 from actors.engine.engine import WasmtimeEngine
 from actors.engine.port import Engine
 from actors.options import ExecutorOptions
@@ -36,7 +36,7 @@ from actors.programs import Programs, link
 from actors.service import Executor
 from broker.errors import BrokerError
 from broker.jetstream.connect import connect
-from broker.ports import Broker
+from broker.ports import Blobs, Broker
 from shem import logging, telemetry
 from shem.connection import Connection
 from shem.settings import ExecutorSettings
@@ -52,7 +52,7 @@ _SEARCH_EVERY: Final = (5_000, 10, 10)
 log = structlog.get_logger(__name__)
 
 
-MakeEngine = Callable[[ExecutorSettings], Engine]
+MakeEngine = Callable[[ExecutorSettings, Blobs], Engine]
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ async def _run(settings: ExecutorSettings, make_engine: MakeEngine) -> None:
     try:
         await serve(
             broker,
-            make_engine(settings),
+            make_engine(settings, broker.code),
             _options(settings),
             leaving=leaving,
             on_ready=_ready,
@@ -186,8 +186,8 @@ async def _wait_for_end_of_stdin(leaving: asyncio.Event) -> None:
     leaving.set()
 
 
-def _make_engine(settings: ExecutorSettings) -> Engine:
-    return WasmtimeEngine(Path(settings.cache_dir))
+def _make_engine(settings: ExecutorSettings, code: Blobs) -> Engine:
+    return WasmtimeEngine(Path(settings.cache_dir), BlobCode(code))
 
 
 if __name__ == "__main__":

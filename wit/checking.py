@@ -1,9 +1,12 @@
 """Whether a Python value is a value of a type, with the path of the place where it is not.
 
 Converters trust values that come from an engine or a reader; this is for values that people build.
+
+Source: component-model specification, Explainer.md, "Fundamental value types".
 """
 
-from typing import Any, assert_never, cast
+import math
+from typing import Any, Final, assert_never, cast
 
 from wit.json_readers import INTEGER_RANGES
 from wit.misfit import Misfit, unknown_name
@@ -30,7 +33,9 @@ from wit.types import (
 )
 from wit.values import Value
 
-__all__ = ["check"]
+__all__ = ["check", "check_primitive"]
+
+_F32_MAX: Final = (2 - 2**-23) * 2.0**127
 
 
 def check(value: Value, type_: Type, *, root: str = "") -> None:
@@ -55,7 +60,7 @@ def check(value: Value, type_: Type, *, root: str = "") -> None:
 def _check(value: Value, type_: Type) -> None:
     match type_:
         case Primitive():
-            _check_primitive(value, type_)
+            check_primitive(value, type_)
         case ListType(element) | FixedListType(element):
             _check_list(value, type_, element)
         case MapType():
@@ -105,6 +110,15 @@ def _of(kind: type, value: Value, type_: Type) -> Value:
     return value
 
 
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text has no surrogates: they are no Unicode scalar values."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _python_text(value: object) -> str:
     text = repr(value)
     if len(text) > 60:
@@ -119,18 +133,26 @@ def _check_at(step: str, value: Value, type_: Type) -> None:
         raise misfit.within(step) from None
 
 
-def _check_primitive(value: Value, type_: Primitive) -> None:
+def check_primitive(value: Value, type_: Primitive) -> None:
+    """Raise unless the value is one of a type without structure.
+
+    Raises:
+        Misfit: it is none.
+    """
     match type_:
         case Primitive.BOOL:
             _of(bool, value, type_)
-        case Primitive.F32 | Primitive.F64:
+        case Primitive.F64:
             _of(float, value, type_)
+        case Primitive.F32:
+            _of(float, value, type_)
+            _require(math.isinf(value) or not abs(value) > _F32_MAX, value, type_)
         case Primitive.STRING:
             _of(str, value, type_)
-            _require(not any("\ud800" <= c <= "\udfff" for c in value), value, type_)
+            _require(_is_unicode(value), value, type_)
         case Primitive.CHAR:
             _of(str, value, type_)
-            _require(len(value) == 1 and not "\ud800" <= value <= "\udfff", value, type_)
+            _require(len(value) == 1 and _is_unicode(value), value, type_)
         case _:
             low, high = INTEGER_RANGES[type_]
             _require(type(value) is int and low <= value <= high, value, type_)

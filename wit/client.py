@@ -9,6 +9,8 @@ resource; each function comes in three kinds:
 | waiting | `blocking-f(…) -> R` |
 | in the background | `f(…) -> future-f-result`, without anything to return if `f` has no result |
 | later | `schedule-f(…, scheduled-for: datetime) -> cancellation-token` |
+
+Source: the RPC chapter of Golem 1.2.
 """
 
 from collections.abc import Iterable
@@ -32,6 +34,7 @@ from wit.text.nodes import (
 )
 from wit.text.printer import print_file
 from wit.type_map import TypeChange, map_types
+from wit.type_walk import walk
 from wit.types import (
     Borrow,
     EnumType,
@@ -91,7 +94,8 @@ def client_file(
 
     It refers to the packages of the types that the exports use, to `wasi:io`, `wasi:clocks` and
     `golem:rpc`. Types of exported interfaces without a package move to the package `…-exports`,
-    which stands in the same file.
+    which stands in the same file; those of the world itself are there in an interface with the
+    name of the world.
 
     Args:
         world: What the target exports.
@@ -109,6 +113,7 @@ def client_file(
         _moved(each, moved) for each in world.export_interfaces if not is_hidden_interface(each)
     ]
     functions = [each for each in world.export_functions if not is_hidden_function(each.name)]
+    functions, loose = _moved_functions(functions, moved.member(name))
     interface = client_interface(
         exports, functions, name, client.member(short), ephemeral=ephemeral
     )
@@ -121,7 +126,7 @@ def client_file(
     ]
     nodes = [
         InterfaceNode(interface_path(each.name).name, tuple(interface_items(_types_only(each))))
-        for each in exports
+        for each in [*loose, *exports]
         if each.name.startswith(f"{moved.unversioned}/")
     ]
     if nodes:
@@ -169,16 +174,7 @@ def _moved(interface: Interface, package: PackageName) -> Interface:
         return interface
     full = package.member(interface.name)
 
-    def moved(type_: Type) -> Type:
-        match type_:
-            case RecordType() | VariantType() | EnumType() | FlagsType() if type_.name is not None:
-                own = type_.name.interface == interface.name
-                return replace(type_, name=TypeName(type_.name.name, full)) if own else type_
-            case Own(resource) | Borrow(resource) if resource.interface == interface.name:
-                return replace(type_, resource=ResourceName(resource.name, full))
-            case _:
-                return type_
-
+    moved = _mover(interface.name, full)
     return Interface(
         full,
         tuple(
@@ -188,6 +184,42 @@ def _moved(interface: Interface, package: PackageName) -> Interface:
         tuple(NamedType(each.name, map_types(each.type, moved)) for each in interface.types),
         interface.resources,
     )
+
+
+def _mover(old: str | None, new: str) -> TypeChange:
+    """Return a change that gives the declared types of one owner to another one."""
+
+    def moved(type_: Type) -> Type:
+        match type_:
+            case RecordType() | VariantType() | EnumType() | FlagsType() if type_.name is not None:
+                own = type_.name.interface == old
+                return replace(type_, name=TypeName(type_.name.name, new)) if own else type_
+            case Own(resource) | Borrow(resource) if resource.interface == old:
+                return replace(type_, resource=ResourceName(resource.name, new))
+            case _:
+                return type_
+
+    return moved
+
+
+def _moved_functions(
+    functions: list[Function], owner: str
+) -> tuple[list[Function], list[Interface]]:
+    """Give the types of a world to an interface; return its functions and the interface, if any."""
+    mover = _mover(None, owner)
+    moved = [replace(each, type=_map_function(each.type, mover)) for each in functions]
+    types: dict[str, NamedType] = {}
+    for function in moved:
+        result = () if function.type.result is None else (function.type.result,)
+        for outer in (*(each.type for each in function.type.parameters), *result):
+            for type_ in walk(outer):
+                match type_:
+                    case RecordType() | VariantType() | EnumType() | FlagsType():
+                        if type_.name is not None and type_.name.interface == owner:
+                            types[type_.name.name] = NamedType(type_.name.name, type_)
+                    case _:
+                        pass
+    return moved, [Interface(owner, (), tuple(types.values()))] if types else []
 
 
 def _types_only(interface: Interface) -> Interface:

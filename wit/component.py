@@ -2,6 +2,8 @@
 
 Types get the names under which the component declares them. A binary keeps a declared name where a
 type is imported or exported only, so the first interface that exports an unnamed type names it.
+
+Source: component-model specification, Explainer.md, "Import and Export Definitions".
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ from wit.binary.entities import (
 )
 from wit.binary.renaming import Renaming
 from wit.binary.resolve import Resolution, resolve
-from wit.types import FunctionType
+from wit.types import FunctionType, ResourceName
 from wit.world import Function, Interface, NamedType, World
 
 __all__ = ["describe", "world_of"]
@@ -82,6 +84,7 @@ def _interfaces(exports: Mapping[str, Exported], renaming: Renaming) -> tuple[In
                     _functions(inner, name, renaming),
                     _types(inner, renaming),
                     tuple(key for key, each in inner.items() if isinstance(each.entity, Resource)),
+                    _used(inner, name, renaming),
                 )
             )
     return tuple(found)
@@ -103,6 +106,18 @@ def _signature(type_: FunctionType, renaming: Renaming) -> FunctionType:
         None if type_.result is None else renaming.apply(type_.result),
         type_.is_async,
     )
+
+
+def _used(
+    exports: Mapping[str, Exported], interface: str, renaming: Renaming
+) -> tuple[tuple[str, ResourceName], ...]:
+    found: list[tuple[str, ResourceName]] = []
+    for name, each in exports.items():
+        if isinstance(each.entity, Resource):
+            origin = renaming.resource(each.entity.name)
+            if origin != ResourceName(name, interface):
+                found.append((name, origin))
+    return tuple(found)
 
 
 def _types(exports: Mapping[str, Exported], renaming: Renaming) -> tuple[NamedType, ...]:

@@ -35,7 +35,12 @@ class BinaryError(WitError):
 
     def __init__(self, message: str, *, offset: int) -> None:
         super().__init__(f"{message} (at byte {offset:#x})")
+        self.reason = message
         self.offset = offset
+
+    def moved(self, start: int) -> "BinaryError":
+        """Return the error for bytes that begin at `start` of a larger file."""
+        return BinaryError(self.reason, offset=self.offset + start)
 
 
 class ValueMismatchError(WitError):

@@ -2,6 +2,8 @@
 
 The mapping is written down in `docs/VALUES.md`. Owns the cache of codecs, the bytes and the
 parameters of calls; the closures live in `wit.json_readers` and `wit.json_writers`.
+
+Source: docs/VALUES.md.
 """
 
 import re

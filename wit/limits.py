@@ -2,6 +2,7 @@
 
 __all__ = [
     "JSON_BYTES_MAX",
+    "PACKED_BYTES_MAX",
     "SHOWN_CHARACTERS_MAX",
     "SUGGESTIONS_MAX",
     "TYPE_DEPTH_MAX",
@@ -21,6 +22,9 @@ TYPE_SIZE_MAX = 100_000
 
 # One JSON document with values. The broker carries 1 MiB; larger ones come through files and HTTP.
 JSON_BYTES_MAX = 64 * 1024 * 1024
+
+# One packed value, in bytes.
+PACKED_BYTES_MAX = 64 * 1024 * 1024
 
 # Nodes visited in one flat node list; a node that is referred to twice counts twice.
 VALUE_NODES_MAX = 1_000_000

@@ -9,6 +9,9 @@
 | raw | `[method]cart.add`, `demo:shop/api#[constructor]cart` |
 
 Owns what is hidden: exports that guest toolchains add for themselves.
+
+Source: component-model specification, Explainer.md, "Import and Export Definitions"; the short
+forms are those of Golem 1.2.
 """
 
 import re

@@ -2,6 +2,8 @@
 
 Value types and function types of components have no subtyping but equality: names of records and
 the like do not count, labels, parameter names and resources do.
+
+Source: component-model specification, Subtyping.md.
 """
 
 from typing import TypeAlias, assert_never

@@ -2,6 +2,8 @@
 
 Two views: a reference (`point`, `list<point>`) names declared types, a definition spells them out.
 Owns the table of keywords. Knows no function and no package.
+
+Source: component-model specification, WIT.md, "Keywords" and "Types".
 """
 
 from collections.abc import Iterable

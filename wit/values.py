@@ -18,6 +18,8 @@
 
 Names are WIT names, with dashes. One shape for each type, whatever its payloads are: a reader never
 has to guess whether an option was nested, and generated adapters stay branch-free.
+
+Source: component-model specification, Explainer.md, "Type Definitions".
 """
 
 from typing import Any, TypeAlias

@@ -1,4 +1,8 @@
-"""Semantic versions of packages: order, and which one may stand in for which."""
+"""Semantic versions of packages: order, and which one may stand in for which.
+
+Source: https://semver.org/spec/v2.0.0.html; component-model specification, Explainer.md,
+"Canonical Interface Name".
+"""
 
 import re
 from functools import total_ordering

@@ -2,6 +2,8 @@
 
 The forms are written down in `docs/VALUES.md`. This is the door; parsing, binding and nodes have
 their own files.
+
+Source: the WAVE format description of the wasm-tools project (crate wasm-wave).
 """
 
 import re
@@ -12,6 +14,7 @@ from wit.checking import check
 from wit.errors import ValueMismatchError
 from wit.json_readers import HandleNames
 from wit.json_writers import shortest_f32
+from wit.limits import WAVE_CHARACTERS_MAX
 from wit.misfit import Misfit
 from wit.type_text import type_text
 from wit.types import (
@@ -37,6 +40,7 @@ from wit.types import (
 )
 from wit.values import Value
 from wit.wave_binding import bind
+from wit.wave_fast import LONG_TEXT_CHARACTERS, NotPlainError, quick_value
 from wit.wave_nodes import KEYWORDS, Call, Node
 from wit.wave_syntax import parse_call_text, parse_value_text
 
@@ -93,10 +97,7 @@ def bind_nodes(
     Raises:
         ValueMismatchError: wrong number or wrong type.
     """
-    required = len(parameters)
-    while required and isinstance(parameters[required - 1].type, OptionType):
-        required -= 1
-    if not required <= len(nodes) <= len(parameters):
+    if len(nodes) != len(parameters) and not _may_be_left_out(parameters[len(nodes) :]):
         expected = ", ".join(f"{p.name}: {type_text(p.type)}" for p in parameters) or "none"
         reason = f"expected {len(parameters)} arguments ({expected}), got {len(nodes)}"
         raise ValueMismatchError(reason, path=root)
@@ -109,6 +110,11 @@ def bind_nodes(
     return values + [None] * (len(parameters) - len(nodes))
 
 
+def _may_be_left_out(parameters: Sequence[Parameter]) -> bool:
+    # There are none behind the last argument if there are too many arguments.
+    return bool(parameters) and all(isinstance(each.type, OptionType) for each in parameters)
+
+
 def parse_value(text: str, type_: Type, handles: HandleNames | None = None) -> Value:
     """Return the value that the text stands for in a type.
 
@@ -116,6 +122,11 @@ def parse_value(text: str, type_: Type, handles: HandleNames | None = None) -> V
         ParseError: no WAVE, with line, column and what was expected there.
         ValueMismatchError: no value of this type; the message shows the place in the text.
     """
+    if LONG_TEXT_CHARACTERS < len(text) <= WAVE_CHARACTERS_MAX:
+        try:
+            return quick_value(text, type_)
+        except NotPlainError:
+            pass
     node = parse_value_text(text)
     try:
         return bind(node, type_, handles)

@@ -46,10 +46,25 @@ def parse_call_text(text: str) -> Call:
     Raises:
         ParseError: with the place and what was expected there.
     """
+    plain = _PLAIN_CALL.fullmatch(text)
+    if plain is not None:
+        return _plain_call(plain)
     parser = _Parser(text)
     call = parser.call()
     parser.end("end of text: only one call")
     return call
+
+
+def _plain_call(found: re.Match[str]) -> Call:
+    """Return a call with one number or string, or none: most calls, and soonest read."""
+    name, number, string = found.groups()
+    if number is not None:
+        argument: Node = NumberNode(found.start(2), number)
+    elif string is not None:
+        argument = StringNode(found.start(3) - 1, string)
+    else:
+        return Call(name, (), None, found.string)
+    return Call(name, (argument,), None, found.string)
 
 
 # Possessive: a comment must not be given back to find a token inside it.
@@ -66,6 +81,11 @@ _TOKEN: Final = re.compile(
     | (?P<mark>[()\[\]{{}},:.])
     )""",
     re.VERBOSE,
+)
+# No `%`, no resource: what these expressions do not take, the parser does, and means the same.
+_PLAIN_CALL: Final = re.compile(
+    r"([A-Za-z\[][A-Za-z0-9\[\]:/@.+#_-]*+)"
+    r"\((?:(-?+(?:0|[1-9][0-9]{0,300}+))|\"([^\"\\\n]{0,1000}+)\")?+\)"
 )
 _SPACE: Final = re.compile(_SKIP)
 _PATH: Final = re.compile(_SKIP + r"([A-Za-z%\[][A-Za-z0-9%\[\]:/@.+#_-]*)")

@@ -4,11 +4,12 @@ Node 0 is the root, children are indices, parents come before their children. A 
 a component value here (`{"nodes": [("prim-u32", 5)]}`), ready to be passed to a guest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias, assert_never, cast, final
 
-from wit.checking import check
-from wit.json_readers import INTEGER_RANGES, HandleNames
+from wit.checking import check, check_primitive
+from wit.errors import ValueMismatchError
+from wit.json_readers import HandleNames
 from wit.limits import TYPE_DEPTH_MAX, TYPE_SIZE_MAX, VALUE_NODES_MAX
 from wit.misfit import Misfit
 from wit.type_text import type_text
@@ -46,6 +47,9 @@ __all__ = [
 ]
 
 _Node: TypeAlias = tuple[str, Value]
+
+# What reading stumbles over where a guest's own type did not see to the shape of the nodes.
+_NO_NODES: Final = (TypeError, ValueError, KeyError, IndexError, AttributeError)
 
 _PRIMITIVE_VALUES: Final = {
     primitive: f"prim-{primitive.value}"
@@ -88,6 +92,8 @@ def from_wit_value(wit_value: Value, type_: Type, handles: HandleNames | None = 
         return _Reader(wit_value, handles).value(0, type_)
     except Misfit as misfit:
         raise misfit.mismatch() from None
+    except _NO_NODES as error:
+        raise ValueMismatchError(f"no list of value nodes: {error}", path="") from error
 
 
 def to_wit_type(type_: Type) -> Value:
@@ -114,6 +120,8 @@ def from_wit_type(wit_type: Value) -> Type:
         return _TypeReader(wit_type["nodes"]).type(0, 0)
     except Misfit as misfit:
         raise misfit.mismatch() from None
+    except _NO_NODES as error:
+        raise ValueMismatchError(f"no list of type nodes: {error}", path="") from error
 
 
 def to_value_and_type(value: Value, type_: Type, handles: HandleNames | None = None) -> Value:
@@ -123,8 +131,12 @@ def to_value_and_type(value: Value, type_: Type, handles: HandleNames | None = N
 
 def from_value_and_type(pair: Value, handles: HandleNames | None = None) -> tuple[Value, Type]:
     """Return a value and its type. Errors as for `from_wit_value` and `from_wit_type`."""
-    type_ = from_wit_type(pair["typ"])
-    return from_wit_value(pair["value"], type_, handles), type_
+    try:
+        wit_type, wit_value = pair["typ"], pair["value"]
+    except _NO_NODES as error:
+        raise ValueMismatchError(f"no value with its type: {error}", path="") from error
+    type_ = from_wit_type(wit_type)
+    return from_wit_value(wit_value, type_, handles), type_
 
 
 def _write(value: Value, type_: Type, nodes: list[_Node], handles: HandleNames | None) -> int:
@@ -201,7 +213,7 @@ class _Reader:
         kind, content = self._nodes[index]
         match type_, kind:
             case Primitive(), _ if kind == _PRIMITIVE_VALUES[type_]:
-                self._check_primitive(content, type_)
+                check_primitive(content, type_)
                 return content
             case RecordType(fields), "record-value":
                 children = self._children(index, content, len(fields), type_)
@@ -264,13 +276,6 @@ class _Reader:
         if inner is None or case.type is None:
             return (case.name, None)
         return (case.name, self._at(f".{case.name}", inner[0], case.type))
-
-    def _check_primitive(self, content: Value, type_: Primitive) -> None:
-        # Nodes that a guest made are right by their own type; others are checked here.
-        if type_ in INTEGER_RANGES:
-            low, high = INTEGER_RANGES[type_]
-            if type(content) is not int or not low <= content <= high:
-                raise Misfit(f"expected {type_.value}, got {content!r}")
 
     def _handle(self, content: Value, type_: Own | Borrow, handles: HandleNames) -> Value:
         uri, number = content
@@ -345,13 +350,17 @@ class _TypeReader:
     def _composed(self, kind: str, content: Value, depth: int) -> Type:
         match kind:
             case "record-type":
-                return RecordType(tuple(Field(name, self.type(n, depth)) for name, n in content))
+                fields = [Field(name, self.type(n, depth)) for name, n in content]
+                _labels([each.name for each in fields])
+                return RecordType(tuple(fields))
             case "variant-type":
-                return VariantType(tuple(Case(*each) for each in self._arms(content, depth)))
+                cases = [Case(*each) for each in self._arms(content, depth)]
+                _labels([each.name for each in cases])
+                return VariantType(tuple(cases))
             case "enum-type":
-                return EnumType(tuple(content))
+                return EnumType(_labels(content))
             case "flags-type":
-                return FlagsType(tuple(content))
+                return FlagsType(_labels(content))
             case "tuple-type":
                 return TupleType(tuple(self.type(n, depth) for n in content))
             case "list-type":
@@ -370,3 +379,11 @@ class _TypeReader:
     def _arms(self, content: Value, depth: int) -> Iterator[tuple[str, Type | None]]:
         for name, inner in content:
             yield name, None if inner is None else self.type(inner[0], depth)
+
+
+def _labels(names: Sequence[str]) -> tuple[str, ...]:
+    if not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnnecessaryIsInstance] - guests are not type-checked
+        raise Misfit("expected names, got something else")
+    if len(set(names)) != len(names):
+        raise Misfit("a name stands there twice")
+    return tuple(names)

@@ -1,8 +1,11 @@
-"""What a component imports and exports, as far as callers and linkers need it."""
+"""What a component imports and exports, as far as callers and linkers need it.
+
+Source: component-model specification, WIT.md, "WIT Worlds".
+"""
 
 from msgspec import Struct
 
-from wit.types import FunctionType, Type
+from wit.types import FunctionType, ResourceName, Type
 
 __all__ = ["Function", "Interface", "NamedType", "World"]
 
@@ -28,12 +31,16 @@ class NamedType(Struct, frozen=True):
 
 
 class Interface(Struct, frozen=True):
-    """One imported or exported instance: full name, functions, types and resources, in order."""
+    """One imported or exported instance: full name, functions, types and resources, in order.
+
+    `used` are those of its resources that other interfaces declare, by their names here.
+    """
 
     name: str
     functions: tuple[Function, ...] = ()
     types: tuple[NamedType, ...] = ()
     resources: tuple[str, ...] = ()
+    used: tuple[tuple[str, ResourceName], ...] = ()
 
 
 class World(Struct, frozen=True, cache_hash=True):

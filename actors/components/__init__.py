@@ -4,6 +4,7 @@ Knows the broker's ports and the engine's port. Knows nothing of workers: who us
 which imports the host provides is told by callables.
 """
 
+from actors.components.code import BlobCode
 from actors.components.errors import (
     BadComponentError,
     ComponentDamagedError,
@@ -23,6 +24,7 @@ from actors.components.store import Check, ComponentStore, Linked, UsersOf
 
 __all__ = [
     "BadComponentError",
+    "BlobCode",
     "Check",
     "ComponentDamagedError",
     "ComponentInUseError",

@@ -1,4 +1,4 @@
-"""C callbacks for everything a guest can call: host functions, other components, resources.
+"""C callbacks for everything a guest can call: host functions and resource built-ins.
 
 One callback serves all instances of a program: its environment is the integer of the store.
 Adapters are generated when an import is called for the first time, as most never are.
@@ -11,6 +11,7 @@ from typing import Any
 from actors.engine import bindings
 from actors.engine.abi.imports import generate_blocking, generate_import
 from actors.engine.bindings import Address
+from actors.engine.entering import MAY_NOT_LEAVE
 from actors.engine.errors import GuestTrap
 from actors.engine.handles import Handle
 from actors.engine.plan.model import HostFunction, LowerPlan, ResourceFunctionPlan
@@ -18,7 +19,7 @@ from actors.engine.port import HostCall
 from actors.engine.store import Store, cannot_leave, fail, stores
 from actors.engine.suspension import step
 
-__all__ = ["blocking_callbacks", "import_callback", "resource_callback"]
+__all__ = ["blocking_callbacks", "check_may_leave", "import_callback", "resource_callback"]
 
 Drop = Callable[[Any, Any], None]
 
@@ -34,8 +35,7 @@ def _begin(store: Store, awaitable: Any) -> tuple[bool, Any]:
     if store.nesting:
         result.close()
         raise GuestTrap(
-            "an import that waits was called through another component or from a destructor, "
-            "where this engine cannot suspend the guest",
+            "an import that waits was called where the guest cannot be suspended",
             kind="other",
         )
     store.pending = result
@@ -52,9 +52,7 @@ _NAMESPACE: dict[str, Any] = {
 }
 
 
-def import_callback(
-    index: int, plan: LowerPlan, target: Callable[..., Any], *, at_host: bool
-) -> Any:
+def import_callback(index: int, plan: LowerPlan, target: Callable[..., Any]) -> Any:
     """Return the callback of a lowered function that does not block."""
     adapter: list[Any] = []
 
@@ -65,9 +63,8 @@ def import_callback(
                     generate_import(
                         index,
                         plan.type,
-                        plan.context.encoding,
+                        plan.context,
                         {**_NAMESPACE, "target": target},
-                        at_host=at_host,
                         title=_title(plan),
                     )
                 )
@@ -89,7 +86,7 @@ def blocking_callbacks(index: int, plan: LowerPlan, host_call: HostCall) -> tupl
                     generate_blocking(
                         index,
                         plan.type,
-                        plan.context.encoding,
+                        plan.context,
                         {**_NAMESPACE, "target": host_call.run},
                         title=_title(plan),
                     )
@@ -109,31 +106,31 @@ def blocking_callbacks(index: int, plan: LowerPlan, host_call: HostCall) -> tupl
 
 def _title(plan: LowerPlan) -> str:
     target = plan.target
-    if isinstance(target, HostFunction):
-        return f"import {target.interface or ''}#{target.name}"
-    return f"call of lifted function {target.index}"
+    assert isinstance(target, HostFunction)
+    return f"import {target.interface or ''}#{target.name}"
 
 
-def _check_may_leave(store: Store) -> None:
-    if store.may_not_leave:
+def check_may_leave(store: Store, component: int) -> None:
+    """Refuse a call by an allocator or post-return.
+
+    Raises:
+        GuestTrap: it is one.
+    """
+    if store.flags[component] & MAY_NOT_LEAVE:
         cannot_leave()
 
 
-def resource_callback(
-    function: ResourceFunctionPlan,
-    drop: Drop | None,
-    destroy: Callable[[Store, ResourceFunctionPlan, int], None],
-) -> Any:
-    """Return the callback of a resource built-in.
+def resource_callback(function: ResourceFunctionPlan, drop: Drop | None) -> Any:
+    """Return the callback of a resource built-in, but of a drop that runs a guest's destructor.
 
-    `drop` tells the host that its object was dropped; `destroy` runs a guest's destructor.
+    `drop` tells the host that its object was dropped.
     """
     table, resource = function.instance, function.resource
 
     def new(environment: int, _caller: Address, slots: Address, _count: int) -> Any:
         try:
             store = stores[environment]
-            _check_may_leave(store)
+            check_may_leave(store, table)
             value = ctypes.c_uint32.from_address(slots).value
             index = store.tables[table].add(Handle(resource, value, None))
             bindings.u64_at(slots).value = index
@@ -151,13 +148,11 @@ def resource_callback(
     def drop_handle(environment: int, _caller: Address, slots: Address, _count: int) -> Any:
         try:
             store = stores[environment]
-            _check_may_leave(store)
+            check_may_leave(store, table)
             index = ctypes.c_uint32.from_address(slots).value
             handle = store.tables[table].remove(resource, index)
             if handle.scope is not None:
                 handle.scope.count -= 1
-            elif resource.owner is not None:
-                destroy(store, function, handle.representation)
             elif drop is not None:
                 drop(store.data, handle.representation)
         except BaseException as error:  # noqa: BLE001 - nothing may pass through C

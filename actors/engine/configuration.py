@@ -7,6 +7,7 @@ its fingerprint is part of every cache key.
 import ctypes
 import hashlib
 import platform
+from pathlib import Path
 from typing import Any, Final
 
 import wasmtime
@@ -21,6 +22,7 @@ from actors.engine.limits import (
 
 __all__ = ["CODE_KEY", "MEANING_KEY", "address_of", "new_engine"]
 
+_PROCESSORS: Final = Path("/proc/cpuinfo")
 _SETTINGS: Final[dict[str, bool | int | str]] = {
     # Floating-point results must be the same at replay, on any machine.
     "cranelift_nan_canonicalization": True,
@@ -56,9 +58,22 @@ def address_of(managed: Any) -> bindings.Address:
     return address
 
 
+def _processor_features() -> str:
+    """Return what the processor can do, as far as the system says: code may use all of it."""
+    try:
+        lines = _PROCESSORS.read_text().splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() in {"flags", "Features"}:
+            return " ".join(sorted(value.split()))
+    return ""
+
+
 def _code_key() -> str:
     settings = sorted([*_SETTINGS.items(), ("async_stack_size", ASYNC_STACK_BYTES)])
-    text = f"{bindings.WASMTIME_VERSION} {platform.machine()} {settings}"
+    text = f"{bindings.WASMTIME_VERSION} {platform.machine()} {_processor_features()} {settings}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -69,7 +84,7 @@ _MEANINGS: Final = (
 )
 
 CODE_KEY: Final = _code_key()
-"""What compiled code depends on besides its source: wasmtime, processor kind and configuration."""
+"""What compiled code depends on besides its source: wasmtime, processor and configuration."""
 
 MEANING_KEY: Final = hashlib.sha256(
     str([(name, _SETTINGS[name]) for name in _MEANINGS]).encode()

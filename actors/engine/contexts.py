@@ -7,7 +7,7 @@ from actors.engine.bindings import Address
 from actors.engine.core_instances import CoreInstances
 from actors.engine.fiber_function import FiberFunction
 from actors.engine.memory import GuestMemory
-from actors.engine.plan.model import CanonicalContext, FromInstance, LiftPlan, Plan
+from actors.engine.plan.model import CanonicalContext, CoreSource, LiftPlan, Plan
 from actors.engine.store import Store
 
 __all__ = ["ExportContext", "GuestContexts"]
@@ -18,13 +18,11 @@ class ExportContext:
     """One lifted function in one store, ready to be called."""
 
     __slots__ = (
-        "address",
         "component",
         "function",
         "memory",
         "post_return",
         "result_count",
-        "slot_count",
     )
 
     def __init__(
@@ -38,11 +36,9 @@ class ExportContext:
         signature = core_signature(plan.type, lowered=False)
         self.component = plan.context.instance
         self.memory = memory
-        self.address = address
         self.function = FiberFunction(store, address, signature)
         self.post_return = post_return
         self.result_count = len(signature.results)
-        self.slot_count = max(len(signature.parameters), self.result_count)
 
 
 @final
@@ -62,7 +58,7 @@ class GuestContexts:
             self._optional(context.realloc),
         )
 
-    def _optional(self, source: FromInstance | None) -> Address | None:
+    def _optional(self, source: CoreSource | None) -> Address | None:
         return None if source is None else self._instances.address(source)
 
     def lowering(self, index: int) -> GuestMemory:

@@ -2,20 +2,30 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, TypeVar, final
 
+from actors.engine.configuration import CODE_KEY
 from actors.engine.core.expose import expose
 from actors.engine.core.reader import read_core_module
 from actors.engine.errors import ComponentError
 from actors.engine.machine import Machine
 from actors.engine.module_cache import CompiledModule
 from actors.engine.plan.evaluate import make_plan
-from actors.engine.port import HostResolver, Progress
-from actors.engine.preparation import PreparationCache, Prepared, PreparedModule
+from actors.engine.port import HostResolver, Progress, SharedCode
+from actors.engine.preparation import (
+    PreparationCache,
+    Prepared,
+    PreparedModule,
+    from_bytes,
+    preparation_name,
+    to_bytes,
+)
 from actors.engine.program import LinkedProgram
+from actors.engine.sharing import pack, unpack
 from actors.engine.validate import validate
 from wit.binary import parse
 from wit.component import describe
@@ -25,6 +35,9 @@ from wit.world import World
 __all__ = ["LoadedComponent", "WasmtimeEngine", "prepare"]
 
 _COMPILING_THREADS: Final = 2
+_FETCHES_MAX: Final = 4
+
+Result = TypeVar("Result")
 
 
 @final
@@ -62,11 +75,16 @@ class LoadedComponent:
 class WasmtimeEngine:
     """Implements `actors.engine.port.Engine`.
 
-    `cache_directory` keeps compiled code between runs; it must be as trusted as the program itself.
+    `cache_directory` keeps compiled code between runs, `shared` between machines; both must be as
+    trusted as the program itself.
     """
 
-    def __init__(self, cache_directory: Path | None = None) -> None:
+    def __init__(
+        self, cache_directory: Path | None = None, shared: SharedCode | None = None
+    ) -> None:
         self._machine = Machine(cache_directory)
+        self._machine.modules.keeps_fresh = shared is not None
+        self._shared = shared
         self._preparations = PreparationCache(cache_directory)
         self._threads = ThreadPoolExecutor(_COMPILING_THREADS, thread_name_prefix="engine-compile")
 
@@ -88,14 +106,63 @@ class WasmtimeEngine:
             if progress is not None:
                 loop.call_soon_threadsafe(progress, done, total)
 
-        return await loop.run_in_executor(self._threads, self._load, data, report)
-
-    def _load(self, data: bytes, report: Progress) -> LoadedComponent:
-        digest = hashlib.sha256(data).hexdigest()
-        prepared = self._preparations.read(digest)
+        digest, prepared = await self._in_thread(self._known, data)
         if prepared is None:
-            prepared = prepare(data)
-            self._preparations.write(digest, prepared)
+            prepared = await self._prepare(data, digest)
+        if self._shared is not None:
+            await self._fetch_all(self._shared, [module.key for module in prepared.modules])
+        component = await self._in_thread(self._compile, data, digest, prepared, report)
+        if self._shared is not None:
+            await self._publish(self._shared, [module.key for module in prepared.modules])
+        return component
+
+    async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def _known(self, data: bytes) -> tuple[str, Prepared | None]:
+        digest = hashlib.sha256(data).hexdigest()
+        return digest, self._preparations.read(digest)
+
+    async def _prepare(self, data: bytes, digest: str) -> Prepared:
+        shared, name = self._shared, f"plan/{preparation_name(digest)}"
+        packed = None if shared is None else await shared.get(name)
+        prepared = None if packed is None else await self._in_thread(_unpacked, packed)
+        if prepared is None:
+            prepared = await self._in_thread(prepare, data)
+            if shared is not None:
+                await shared.put(name, await self._in_thread(pack, to_bytes(prepared)))
+        await self._in_thread(self._preparations.write, digest, prepared)
+        return prepared
+
+    async def _fetch_all(self, shared: SharedCode, keys: list[str]) -> None:
+        limit = asyncio.Semaphore(_FETCHES_MAX)
+
+        async def fetch(key: str) -> None:
+            async with limit:
+                packed = await shared.get(_code_name(key))
+                if packed is not None:
+                    await self._in_thread(self._adopt, key, packed)
+
+        modules = self._machine.modules
+        async with asyncio.TaskGroup() as tasks:
+            for key in dict.fromkeys(keys):
+                if not modules.has(key):
+                    tasks.create_task(fetch(key))
+
+    def _adopt(self, key: str, packed: bytes) -> None:
+        code = unpack(packed)
+        if code is not None:
+            self._machine.modules.adopt(key, code)
+
+    async def _publish(self, shared: SharedCode, keys: list[str]) -> None:
+        for key in keys:
+            code = self._machine.modules.take_compiled(key)
+            if code is not None:
+                await shared.put(_code_name(key), await self._in_thread(pack, code))
+
+    def _compile(
+        self, data: bytes, digest: str, prepared: Prepared, report: Progress
+    ) -> LoadedComponent:
         total = len(prepared.modules)
         report(0, total)
         modules: list[CompiledModule] = []
@@ -108,6 +175,15 @@ class WasmtimeEngine:
         """Stop its threads. Instances must be closed before."""
         self._threads.shutdown(cancel_futures=True)
         self._machine.close()
+
+
+def _code_name(key: str) -> str:
+    return f"code/{key}-{CODE_KEY}"
+
+
+def _unpacked(packed: bytes) -> Prepared | None:
+    data = unpack(packed)
+    return None if data is None else from_bytes(data)
 
 
 def prepare(data: bytes) -> Prepared:

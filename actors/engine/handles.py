@@ -9,7 +9,7 @@ from actors.engine.abi.runtime import trap
 from actors.engine.limits import HANDLES_MAX
 from actors.engine.plan.model import ResourceId
 
-__all__ = ["BorrowScope", "Handle", "HandleTable"]
+__all__ = ["BorrowScope", "CallScope", "Handle", "HandleTable"]
 
 
 @final
@@ -20,6 +20,17 @@ class BorrowScope:
 
     def __init__(self) -> None:
         self.count = 0
+
+
+@final
+class CallScope:
+    """A call between components that lends handles: what is lent, what must be dropped."""
+
+    __slots__ = ("borrowed", "lent")
+
+    def __init__(self) -> None:
+        self.lent: list[Handle] = []
+        self.borrowed = BorrowScope()
 
 
 @final
@@ -78,6 +89,16 @@ class HandleTable:
         if handle.resource.index != resource.index:
             trap(f"handle index {index} used with the wrong type")
         return handle
+
+    def take_own(self, resource: ResourceId, index: int) -> Handle:
+        """Take an owned entry out.
+
+        Raises:
+            GuestTrap: as for `remove`, or it is borrowed.
+        """
+        if self.get(resource, index).scope is not None:
+            trap(f"handle index {index} is borrowed, expected an owned one")
+        return self.remove(resource, index)
 
     def remove(self, resource: ResourceId, index: int) -> Handle:
         """Take an entry out.

@@ -11,6 +11,7 @@ from actors.engine.bindings import Address
 from actors.engine.contexts import ExportContext, GuestContexts
 from actors.engine.core.module import FunctionSignature
 from actors.engine.core_instances import CoreInstances
+from actors.engine.entering import ENTERED
 from actors.engine.errors import (
     EngineError,
     GuestTrap,
@@ -19,7 +20,7 @@ from actors.engine.errors import (
 )
 from actors.engine.fiber_function import FiberFunction
 from actors.engine.handles import BorrowScope
-from actors.engine.limits import CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX
+from actors.engine.limits import MEMORIES_MAX, TABLES_MAX
 from actors.engine.plan.model import HostFunction
 from actors.engine.port import InstanceImage, Limits, Pace
 from actors.engine.resources import GuestResource
@@ -53,7 +54,7 @@ class GuestInstance:
         self._program = program
         self._limits = limits
         plan, machine = program.plan, program.machine
-        self._maps = machine.admit(len(program.memories))
+        self._maps = machine.admit(program.memory_count)
         self._is_admitted = True
         self._is_busy = False
         self._store = Store(
@@ -62,10 +63,10 @@ class GuestInstance:
         self._store.limit(
             memory_bytes=limits.memory_bytes_max,
             table_elements=limits.table_elements_max,
-            # One more than components may make: the trampolines.
-            instances=CORE_INSTANCES_MAX + 1,
+            # With those of generated modules, and the memory of flags.
+            instances=len(program.layout.steps),
             tables=TABLES_MAX,
-            memories=MEMORIES_MAX,
+            memories=MEMORIES_MAX + 1,
         )
         self._instances = CoreInstances(
             self._store, program.layout, program.template, machine.waiting
@@ -106,7 +107,7 @@ class GuestInstance:
         store, program = self._store, self._program
         if not store.is_open:
             raise SnapshotRefusedError("the instance is closed or has failed")
-        if self._is_busy or any(store.entered):
+        if self._is_busy or any(store.flags):
             raise SnapshotRefusedError("the instance is in a call")
         view = View(store, self._instances)
         image, objects = save(
@@ -234,27 +235,27 @@ async def _call(
     store: Store, context: ExportContext, adapter: ExportAdapter, arguments: Sequence[Value]
 ) -> Value:
     memory, component = context.memory, context.component
-    store.entered[component] = True
+    store.flags[component] = ENTERED
     scope = BorrowScope() if adapter.borrows else None
     try:
         adapter.store(memory, scope, store.slots, *arguments)
     except _MISMATCHES as error:
         if store.failure is not None:
             raise
-        store.entered[component] = False
+        store.flags[component] = 0
         raise ValueMismatchError(f"{type(error).__name__}: {error}", path="") from error
     await context.function.run()
     value: Any = adapter.load(memory, scope, store.slots)
     if scope is not None and scope.count:
         trap("borrow handles still remain at the end of the call")
     if context.post_return is not None:
-        store.call_nested(context.post_return, store.slots_address, context.result_count)
-    store.entered[component] = False
+        store.call_nested(component, context.post_return, store.slots_address, context.result_count)
+    store.flags[component] = 0
     return value
 
 
 async def _destroy(store: Store, destructor: int, owner: int, representation: int) -> None:
-    store.entered[owner] = True
+    store.flags[owner] = ENTERED
     store.slot_words[0] = representation
     await FiberFunction(store, destructor, _DESTRUCTOR).run()
-    store.entered[owner] = False
+    store.flags[owner] = 0

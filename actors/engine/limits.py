@@ -3,6 +3,8 @@
 from typing import Final
 
 __all__ = [
+    "ADAPTER_DEPTH_MAX",
+    "ADAPTER_TYPES_MAX",
     "ASYNC_STACK_BYTES",
     "COMPONENT_INSTANCES_MAX",
     "CORE_INSTANCES_MAX",
@@ -41,6 +43,12 @@ CORE_INSTANCES_MAX: Final = 1_000
 
 INSTANTIATION_DEPTH_MAX: Final = 64
 """Instantiations inside instantiations."""
+
+ADAPTER_TYPES_MAX: Final = 100_000
+"""Parts of all types, together, in calls between the components inside one component."""
+
+ADAPTER_DEPTH_MAX: Final = 32
+"""How often what a component lowers may be lifted again."""
 
 MEMORIES_MAX: Final = 64
 """Linear memories of one instance."""

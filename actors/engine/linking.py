@@ -6,14 +6,14 @@ was filled before, or by making a host function.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, final
 
 from actors.engine.bindings import EXTERN_BYTES, EXTERN_PAYLOAD_OFFSET, INSTANCE_BYTES, Address
 from actors.engine.core.module import ExternKind
 from actors.engine.plan.model import CoreSource, FromInstance
 
-__all__ = ["FunctionTemplate", "Layout", "Step", "StepInput", "make_layout"]
+__all__ = ["FunctionTemplate", "HostFunctionAt", "Layout", "Step", "StepInput", "make_layout"]
 
 
 class FunctionTemplate(NamedTuple):
@@ -94,6 +94,10 @@ class Layout(NamedTuple):
     """Offsets are into the block of a store.
 
     `externs` is where imports begin; `where` has the extern of each source that a step imports.
+    `extras` are host functions that the host itself calls, made before all steps; `called_at` has
+    their externs. `moved` says which export
+    stands for a function that a generated module makes. `flags` is the memory of flags, made by
+    the first step, if adapters need one.
     """
 
     bytes: int
@@ -101,6 +105,10 @@ class Layout(NamedTuple):
     steps: tuple[Step, ...]
     where: dict[CoreSource, int]
     names: Names
+    extras: tuple[HostFunctionAt, ...]
+    called_at: dict[CoreSource, int]
+    moved: dict[CoreSource, FromInstance]
+    flags: FromInstance | None
 
 
 def _function(slot: int, name: str) -> FromInstance:
@@ -108,9 +116,17 @@ def _function(slot: int, name: str) -> FromInstance:
 
 
 def make_layout(
-    steps: list[StepInput], template_of: Callable[[CoreSource], FunctionTemplate]
+    steps: list[StepInput],
+    template_of: Callable[[CoreSource], FunctionTemplate],
+    *,
+    called: Iterable[CoreSource],
+    moved: dict[CoreSource, FromInstance],
+    flags: FromInstance | None,
 ) -> Layout:
-    """Lay out all steps, in their order; the core instance in `slot` is that of the block."""
+    """Lay out all steps, in their order; the core instance in `slot` is that of the block.
+
+    `called` are the core functions that the host calls.
+    """
     offset = -(-INSTANCE_BYTES * len(steps) // EXTERN_BYTES) * EXTERN_BYTES
     externs = offset
     where: dict[CoreSource, int] = {}
@@ -152,4 +168,13 @@ def make_layout(
             )
         )
         offset += EXTERN_BYTES * len(step.imports)
-    return Layout(offset, externs, tuple(laid), where, names)
+    extras: list[HostFunctionAt] = []
+    called_at: dict[CoreSource, int] = {}
+    for source in dict.fromkeys(called):
+        if isinstance(source, FromInstance) or source in moved:
+            continue
+        extras.append(HostFunctionAt(*template_of(source), offset + EXTERN_PAYLOAD_OFFSET))
+        called_at[source] = offset
+        offset += EXTERN_BYTES
+    made = tuple(extras)
+    return Layout(offset, externs, tuple(laid), where, names, made, called_at, moved, flags)

@@ -164,7 +164,7 @@ class GuestMemory:
         if size > STRING_BYTES_MAX:
             raise ValueError(f"a string or list of {size} bytes, at most {STRING_BYTES_MAX} fit")
         _pack_realloc(store.realloc_slots, 0, 0, 0, alignment, size)
-        store.call_nested(self.realloc, store.realloc_address, _REALLOC_SLOTS)
+        store.call_nested(self.component, self.realloc, store.realloc_address, _REALLOC_SLOTS)
         pointer: int = store.realloc_result.value
         if pointer + size > self.size:
             self._check(pointer + size, "realloc return:")
@@ -176,10 +176,7 @@ class GuestMemory:
 
     def take_own(self, resource: ResourceId, index: int) -> Any:
         """Remove an own handle and return its representation."""
-        handle = self.table.get(resource, index)
-        if handle.scope is not None:
-            trap(f"handle index {index} is borrowed, expected an owned one")
-        return self.table.remove(resource, index).representation
+        return self.table.take_own(resource, index).representation
 
     def lend(self, resource: ResourceId, index: int, frame: list[Any]) -> Any:
         """Return the representation behind a handle, which stays alive until the frame ends."""

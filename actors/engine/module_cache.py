@@ -46,6 +46,10 @@ class ModuleCache:
         self._lock = threading.Lock()
         self._loaded: WeakValueDictionary[str, CompiledModule] = WeakValueDictionary()
         self._compiling: dict[str, threading.Lock] = {}
+        self._adopted: dict[str, wasmtime.Module] = {}
+        # Compiled here and not taken by `take_compiled` yet.
+        self._fresh: dict[str, bytes] = {}
+        self.keeps_fresh = False
         self.compiled_count = 0
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
@@ -67,12 +71,46 @@ class ModuleCache:
             with self._lock:
                 module = self._loaded.get(key)
             if module is None:
-                module = CompiledModule(self._read(key) or self._compile(key, code()))
+                adopted = self._adopted.pop(key, None)
+                module = CompiledModule(adopted or self._read(key) or self._compile(key, code()))
                 with self._lock:
                     self._loaded[key] = module
             with self._lock:
                 self._compiling.pop(key, None)
         return module
+
+    def has(self, key: str) -> bool:
+        """Return whether `get` would find the module, unless its file is damaged."""
+        with self._lock:
+            if key in self._loaded or key in self._adopted:
+                return True
+        path = self._path(key)
+        return path is not None and path.exists()
+
+    def adopt(self, key: str, code: bytes) -> bool:
+        """Take over what another process compiled; False if it is of no use here.
+
+        The bytes must be as trusted as the program itself.
+        """
+        try:
+            module = wasmtime.Module.deserialize(self._engine, code)
+        except wasmtime.WasmtimeError:
+            return False
+        with self._lock:
+            self._adopted[key] = module
+        path = self._path(key)
+        if path is not None:
+            # The next process maps the file instead of copying it.
+            with contextlib.suppress(OSError):
+                write_whole(path, code)
+                with self._lock:
+                    del self._adopted[key]
+        return True
+
+    def take_compiled(self, key: str) -> bytes | None:
+        """Return the code of a module that was compiled here, once, for others to adopt."""
+        with self._lock:
+            return self._fresh.pop(key, None)
 
     def _path(self, key: str) -> Path | None:
         if self._directory is None:
@@ -96,8 +134,14 @@ class ModuleCache:
             raise ComponentError(f"a core module of the component is invalid: {error}") from error
         self.compiled_count += 1
         path = self._path(key)
+        if path is None and not self.keeps_fresh:
+            return module
+        compiled = bytes(module.serialize())
+        if self.keeps_fresh:
+            with self._lock:
+                self._fresh[key] = compiled
         if path is not None:
             # A full disk or a read-only directory costs the next start a compilation, nothing else.
             with contextlib.suppress(OSError):
-                write_whole(path, bytes(module.serialize()))
+                write_whole(path, compiled)
         return module

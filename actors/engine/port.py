@@ -25,6 +25,7 @@ __all__ = [
     "Pace",
     "Program",
     "Progress",
+    "SharedCode",
 ]
 
 
@@ -180,6 +181,22 @@ class Component(Protocol):
         Raises:
             MissingImportsError: names every import that the host has no implementation for.
         """
+        ...
+
+
+class SharedCode(Protocol):
+    """What engines of one deployment have compiled, by name.
+
+    It is native code and pickles: whoever can write here controls every executor. Neither method
+    raises; failing is like having nothing.
+    """
+
+    async def get(self, name: str) -> bytes | None:
+        """Return what is stored under that name, if anything."""
+        ...
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Store something."""
         ...
 
 

@@ -19,7 +19,14 @@ from actors.engine.files import write_whole
 from actors.engine.plan.model import Plan
 from wit.world import World
 
-__all__ = ["PreparationCache", "Prepared", "PreparedModule"]
+__all__ = [
+    "PreparationCache",
+    "Prepared",
+    "PreparedModule",
+    "from_bytes",
+    "preparation_name",
+    "to_bytes",
+]
 
 _SUFFIX = ".plan"
 
@@ -56,9 +63,7 @@ class PreparationCache:
         self._directory = directory
 
     def _path(self, digest: str) -> Path | None:
-        if self._directory is None:
-            return None
-        return self._directory / f"{digest}-{CODE_KEY}-{_planner_key()}{_SUFFIX}"
+        return None if self._directory is None else self._directory / preparation_name(digest)
 
     def read(self, digest: str) -> Prepared | None:
         """Return what was written for that component by the same planner, if it is intact."""
@@ -67,21 +72,39 @@ class PreparationCache:
             return None
         try:
             content = path.read_bytes()
-            checksum, body = content[:32], content[32:]
-            if hashlib.sha256(body).digest() != checksum:
-                return None
-            prepared = pickle.loads(body)  # noqa: S301 - the directory is trusted, see above
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, planning again repairs it
+        except OSError:
             return None
-        return prepared if isinstance(prepared, Prepared) else None
+        checksum, body = content[:32], content[32:]
+        if hashlib.sha256(body).digest() != checksum:
+            return None
+        return from_bytes(body)
 
     def write(self, digest: str, prepared: Prepared) -> None:
         """Keep it. A full disk costs the next load some time, nothing else."""
         path = self._path(digest)
         if path is not None:
-            body = pickle.dumps(prepared, pickle.HIGHEST_PROTOCOL)
+            body = to_bytes(prepared)
             with contextlib.suppress(OSError):
                 write_whole(path, hashlib.sha256(body).digest() + body)
+
+
+def preparation_name(digest: str) -> str:
+    """Return the name under which a component's preparation is kept."""
+    return f"{digest}-{CODE_KEY}-{_planner_key()}{_SUFFIX}"
+
+
+def to_bytes(prepared: Prepared) -> bytes:
+    """Return what is known of a component as bytes."""
+    return pickle.dumps(prepared, pickle.HIGHEST_PROTOCOL)
+
+
+def from_bytes(data: bytes) -> Prepared | None:
+    """Return what `to_bytes` wrote, None if it is anything else. Only for trusted bytes."""
+    try:
+        prepared = pickle.loads(data)  # noqa: S301 - the caller trusts where they come from
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, planning again repairs it
+        return None
+    return prepared if isinstance(prepared, Prepared) else None
 
 
 @cache
@@ -90,7 +113,8 @@ def _planner_key() -> str:
     engine = Path(__file__).parent
     wit = engine.parent.parent / "wit"
     digest = hashlib.sha256()
-    for directory in (engine / "plan", engine / "core", engine / "abi", wit / "binary", wit):
+    parts = [engine, *(engine / name for name in ("plan", "core", "abi", "validate"))]
+    for directory in (*parts, wit / "binary", wit):
         for path in sorted(directory.glob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,7 +1,6 @@
 """A component linked with a host: callbacks, adapters and the layout of its stores."""
 
 import ctypes
-import hashlib
 from collections.abc import Callable
 from typing import Any, final
 
@@ -9,14 +8,16 @@ import wasmtime
 
 from actors.engine.abi.exports import ExportAdapter, generate_export
 from actors.engine.abi.signature import core_signature
+from actors.engine.adapters.text import host_signature
+from actors.engine.assembly import Assembly, Templates
 from actors.engine.bindings import Address
 from actors.engine.callbacks import blocking_callbacks, import_callback, resource_callback
-from actors.engine.composition import component_target, destroy
 from actors.engine.configuration import MEANING_KEY, address_of
-from actors.engine.core.module import ExternKind, FunctionSignature
+from actors.engine.core.module import FunctionSignature
+from actors.engine.crossing import HostImport, crossing_callback
 from actors.engine.errors import MissingImportsError
 from actors.engine.instance import GuestInstance
-from actors.engine.linking import FunctionTemplate, StepInput, make_layout
+from actors.engine.linking import FunctionTemplate
 from actors.engine.machine import Machine
 from actors.engine.module_cache import CompiledModule
 from actors.engine.plan.model import (
@@ -25,7 +26,6 @@ from actors.engine.plan.model import (
     FromLowering,
     FromResource,
     HostFunction,
-    LiftedFunction,
     LowerPlan,
 )
 from actors.engine.port import HostCall, HostResolver, InstanceImage, Limits, Pace
@@ -36,7 +36,7 @@ from actors.engine.snapshot.pieces import check_saveable, layout_digest, pieces_
 from actors.engine.snapshot.standby import open_baseline
 from actors.engine.store import give_way
 from actors.engine.templates import Template
-from actors.engine.trampolines import finish_signature, start_signature, trampoline_module
+from actors.engine.trampolines import finish_signature, start_signature
 
 __all__ = ["LinkedProgram"]
 
@@ -72,18 +72,19 @@ class LinkedProgram:
         self._adapters: dict[int, ExportAdapter] = {}
         self.targets = {(each.interface, each.name): each.target for each in plan.exports}
         calls = self._resolve()
-        self._blocking = {
-            index
-            for index, lowering in enumerate(plan.lowerings)
-            if isinstance(lowering.target, HostFunction) and calls[lowering.target].blocking
-        }
-        self._lowered = [
-            self._lower(index, lowering, calls) for index, lowering in enumerate(plan.lowerings)
-        ]
-        self._resource_functions = [
-            self._resource_function(index) for index in range(len(plan.resource_functions))
-        ]
-        self.layout = make_layout(self._steps(), self._function)
+        self._lowered: dict[int, FunctionTemplate] = {}
+        self._halves: dict[int, tuple[FunctionTemplate, FunctionTemplate]] = {}
+        for index, lowering in enumerate(plan.lowerings):
+            if isinstance(lowering.target, HostFunction):
+                self._lower(index, lowering, calls[lowering.target])
+        assembly = Assembly(
+            machine,
+            prepared,
+            modules,
+            Templates(halves=self._halves, function=self._function, crossing=self._crossing),
+        )
+        self.layout = assembly.layout()
+        self._kept += assembly.kept
         self.template = Template(self.layout)
         self.pieces = pieces_of(prepared)
         self.memories = [FromInstance(*piece) for piece in self.pieces.memories]
@@ -91,6 +92,7 @@ class LinkedProgram:
             component=digest, layout=layout_digest(prepared), configuration=MEANING_KEY
         )
         self._baseline: Baseline | None = None
+        self.memory_count = len(self.memories) + (self.layout.flags is not None)
 
     def _resolve(self) -> dict[HostFunction, HostCall]:
         found: dict[HostFunction, HostCall] = {}
@@ -126,77 +128,42 @@ class LinkedProgram:
             found = self._types[signature] = address_of(type_)
         return found
 
-    def _lower(
-        self, index: int, plan: LowerPlan, calls: dict[HostFunction, HostCall]
-    ) -> tuple[FunctionTemplate, ...]:
+    def _template(self, signature: FunctionSignature, callback: Any) -> FunctionTemplate:
+        return FunctionTemplate(self._type(signature), self._keep(callback))
+
+    def _lower(self, index: int, plan: LowerPlan, call: HostCall) -> None:
         signature = core_signature(plan.type, lowered=True)
-        target = plan.target
-        if isinstance(target, LiftedFunction):
-            inner = component_target(target.index, self.plan.lifts[target.index])
-            callback = import_callback(index, plan, inner, at_host=False)
-            return (FunctionTemplate(self._type(signature), self._keep(callback)),)
-        call = calls[target]
         if not call.blocking:
-            callback = import_callback(index, plan, call.run, at_host=True)
-            return (FunctionTemplate(self._type(signature), self._keep(callback)),)
+            callback = import_callback(index, plan, call.run)
+            self._lowered[index] = self._template(signature, callback)
+            return
         start, finish = blocking_callbacks(index, plan, call)
-        return (
-            FunctionTemplate(self._type(start_signature(signature)), self._keep(start)),
-            FunctionTemplate(self._type(finish_signature(signature)), self._keep(finish)),
+        self._halves[index] = (
+            self._template(start_signature(signature), start),
+            self._template(finish_signature(signature), finish),
         )
+
+    def _function(self, source: CoreSource) -> FunctionTemplate:
+        match source:
+            case FromLowering():
+                return self._lowered[source.index]
+            case FromResource():
+                return self._resource_function(source.index)
+            case FromInstance():
+                raise AssertionError(source)
 
     def _resource_function(self, index: int) -> FunctionTemplate:
         function = self.plan.resource_functions[index]
         drop = None
         if function.operation == "drop" and function.resource.owner is None:
             drop = self._resolver.drop(function.resource)
-        callback = resource_callback(function, drop, destroy)
         results = () if function.operation == "drop" else ("i32",)
-        return FunctionTemplate(
-            self._type(FunctionSignature(("i32",), results)), self._keep(callback)
+        return self._template(
+            FunctionSignature(("i32",), results), resource_callback(function, drop)
         )
 
-    def _function(self, source: CoreSource) -> FunctionTemplate:
-        match source:
-            case FromLowering():
-                return self._lowered[source.index][0]
-            case FromResource():
-                return self._resource_functions[source.index]
-            case FromInstance():
-                raise AssertionError(source)
-
-    # Steps.
-
-    def _steps(self) -> list[StepInput]:
-        plan = self.plan
-        trampolines = len(plan.steps)
-        steps = [self._trampolines(trampolines)] if self._blocking else []
-        steps += [
-            StepInput(
-                step.slot,
-                self._modules[step.module].address,
-                tuple(self._source(source, trampolines) for source in step.imports),
-                self._prepared.modules[step.module].entry,
-            )
-            for step in plan.steps
-        ]
-        return steps
-
-    def _source(self, source: CoreSource, trampolines: int) -> CoreSource:
-        if isinstance(source, FromLowering) and source.index in self._blocking:
-            return FromInstance(trampolines, str(source.index), ExternKind.FUNCTION)
-        return source
-
-    def _trampolines(self, slot: int) -> StepInput:
-        blocking = sorted(self._blocking)
-        data = trampoline_module(
-            (index, core_signature(self.plan.lowerings[index].type, lowered=True))
-            for index in blocking
-        )
-        module = self.machine.modules.get(hashlib.sha256(data).hexdigest(), lambda: data)
-        self._kept.append(module)
-        halves = [half for index in blocking for half in self._lowered[index]]
-        return StepInput(slot, module.address, (None, *halves), entry=None)
+    def _crossing(self, wanted: HostImport) -> FunctionTemplate:
+        return self._template(host_signature(wanted), crossing_callback(wanted, self.plan))
 
     def adapter(self, index: int) -> ExportAdapter:
         """Return the adapter of a lifted function for calls by the host."""
@@ -204,7 +171,7 @@ class LinkedProgram:
         if adapter is None:
             lift = self.plan.lifts[index]
             adapter = self._adapters[index] = generate_export(
-                lift.type, lift.context.encoding, at_host=True, title=f"lifted function {index}"
+                lift.type, lift.context.encoding, title=f"lifted function {index}"
             )
         return adapter
 

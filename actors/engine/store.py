@@ -1,9 +1,9 @@
 """One wasmtime store: its fiber, its slices, and how calls in it fail.
 
 Guest code runs in one of two ways. On a *fiber*, through `run_fiber`: it may wait in blocking
-imports and yields at every tick. Or *nested*, through `call_nested`: a plain call, either outside
-the fiber or with Python frames below it on the fiber's stack, so it can neither wait nor yield; it
-may allocate, free and destroy, within a bound of ticks.
+imports, calls other components without leaving the fiber, and yields at every tick. Or *nested*,
+through `call_nested`: a plain call, either outside the fiber or with Python frames below it on the
+fiber's stack, so it can neither wait nor yield; it may allocate and free, within a bound of ticks.
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from typing import Any, Final, NoReturn, Protocol, final
 from actors.engine import bindings
 from actors.engine.abi.runtime import trap
 from actors.engine.bindings import Address
+from actors.engine.entering import ENTERED, MAY_NOT_LEAVE
 from actors.engine.errors import GuestTrap, InstanceStateError
-from actors.engine.handles import HandleTable
+from actors.engine.handles import CallScope, HandleTable
 from actors.engine.limits import FLAT_PARAMETERS_MAX, NESTED_TICKS_MAX
 from actors.engine.port import Pace
 from actors.engine.suspension import Pending
@@ -46,15 +47,17 @@ class Store:
         self.data = data
         self.id = next(_ids)
         self.tables = [HandleTable() for _ in range(components)]
-        self.entered = [False] * components
+        # One byte per component instance, of the flags in `actors.engine.entering`. Left as
+        # it is by any failure, which poisons the instance as the specification demands.
+        self.flags: Any = bytearray(components)
+        # Calls between components that lend handles, the innermost last.
+        self.scopes: list[CallScope] = []
         self.lowerings: list[Any] = [None] * lowerings
         self.exports: list[Any] = [None] * exports
         self.contexts: Contexts = _Closed()
         # Awaited when a slice of running time is over.
         self.pace: Pace = give_way
         self.failure: BaseException | None = None
-        # Whether guest code runs that must not call imports: allocation and post-return.
-        self.may_not_leave = False
         # How many plain calls into the guest are under way, and for how many ticks.
         self.nesting = 0
         self.nested_ticks = 0
@@ -102,6 +105,11 @@ class Store:
             self._store, memory_bytes, table_elements, instances, tables, memories
         )
 
+    def share_flags(self, address: Address) -> None:
+        """Keep the flags in a guest memory from now on, where adapters find them."""
+        count = len(self.flags)
+        self.flags = memoryview((ctypes.c_char * count).from_address(address)).cast("B")
+
     def lowering(self, index: int) -> Any:
         """Return the memory behind a lowered function, made at its first use."""
         memory = self.lowerings[index] = self.contexts.lowering(index)
@@ -114,25 +122,23 @@ class Store:
 
     # Nested calls.
 
-    def call_nested(self, function: Address | None, slots: Address, count: int) -> None:
-        """Call an allocator or post-return function.
+    def call_nested(
+        self, component: int, function: Address | None, slots: Address, count: int
+    ) -> None:
+        """Call an allocator or post-return function of a component instance.
 
         Raises:
             GuestTrap: it failed, tried to call an import, or took too long.
         """
-        outer, self.may_not_leave = self.may_not_leave, True
-        self.call_plain(function, slots, count)
-        self.may_not_leave = outer
-
-    def call_plain(self, function: Address | None, slots: Address, count: int) -> None:
-        """Call guest code that may call imports, but not wait in them."""
         if self.nesting == 0:
             self.nested_ticks = 0
         self.nesting += 1
+        self.flags[component] |= MAY_NOT_LEAVE
         error = bindings.function_call(self.context, function, slots, count, self.trap_address)
         self.nesting -= 1
         if error or self.trap.value:
             self.raise_failure(error)
+        self.flags[component] &= ENTERED
 
     def raise_failure(self, error: Address | None) -> None:
         """Raise what ended a call: the host's own exception, or the guest's trap."""
@@ -216,6 +222,8 @@ class Store:
         # No view of freed memory may survive.
         self.lowerings = self.exports = []
         self.contexts = _Closed()
+        self.flags = bytearray(len(self.flags))
+        self.scopes = []
         self.suspended = None
         self.failure = None
         stores.pop(self.id, None)
@@ -281,9 +289,7 @@ def _on_deadline(_context: Address, environment: int, ticks: Address, kind: Addr
     if store.nested_ticks <= NESTED_TICKS_MAX:
         return 0
     if store.failure is None:
-        store.failure = GuestTrap(
-            "allocation, post-return or a destructor took too long", kind="limit"
-        )
+        store.failure = GuestTrap("allocation or post-return took too long", kind="limit")
     error: Address = bindings.error_new(b"took too long")
     return error
 

@@ -64,6 +64,7 @@ class JetStreamBroker:
         self._components = JetStreamBucket(api, subjects.COMPONENTS_BUCKET, self._spawn)
         self._workers = JetStreamBucket(api, subjects.WORKERS_BUCKET, self._spawn)
         self._blobs = JetStreamBlobs(api, subjects.BLOBS_BUCKET)
+        self._code = JetStreamBlobs(api, subjects.CODE_BUCKET)
         self._consumers: list[JetStreamConsumer] = []
         self._hooks: list[Callable[[], Awaitable[None]]] = []
         self._wire.on_up(self._link_up)
@@ -112,6 +113,11 @@ class JetStreamBroker:
     def blobs(self) -> JetStreamBlobs:
         """Component binaries and large payloads."""
         return self._blobs
+
+    @property
+    def code(self) -> JetStreamBlobs:
+        """What executors compiled: native code, which nobody else may write."""
+        return self._code
 
     def consumer(
         self,

@@ -21,6 +21,7 @@ from broker.layout import (
 )
 from broker.subjects import (
     BLOBS_BUCKET,
+    CODE_BUCKET,
     COMPONENTS_BUCKET,
     MEMBERS_BUCKET,
     PARTITIONS_DEFAULT,
@@ -106,7 +107,8 @@ class Setup:
         replicas = self._options.replicas or 1
         for bucket in (MEMBERS_BUCKET, COMPONENTS_BUCKET, WORKERS_BUCKET):
             await self._ensure(f"KV_{bucket}", _bucket_config(bucket, replicas))
-        await self._ensure(f"OBJ_{BLOBS_BUCKET}", _blobs_config(BLOBS_BUCKET, replicas))
+        for bucket in (BLOBS_BUCKET, CODE_BUCKET):
+            await self._ensure(f"OBJ_{bucket}", _blobs_config(bucket, replicas))
         return shape
 
     def _check_version(self) -> None:

@@ -36,6 +36,7 @@ class MemoryCluster:
         self.stream = MemoryStream(self.clock, partitions=partitions)
         self.buckets = {name: BucketStore(self.clock) for name in _BUCKETS}
         self.blobs = BlobStore()
+        self.code = BlobStore()
         self.switch = Switch()
         self._partitions: dict[int, Partition] = {}
         self.stream.on_store(self._stored)
@@ -74,6 +75,7 @@ class MemoryBroker:
             name: MemoryBucket(store, self._link) for name, store in cluster.buckets.items()
         }
         self._blobs = MemoryBlobs(cluster.blobs, self._link)
+        self._code = MemoryBlobs(cluster.code, self._link)
         self._consumers: list[MemoryConsumer] = []
         self._hooks: list[Callable[[], Awaitable[None]]] = []
 
@@ -116,6 +118,11 @@ class MemoryBroker:
     def blobs(self) -> MemoryBlobs:
         """Component binaries and large payloads."""
         return self._blobs
+
+    @property
+    def code(self) -> MemoryBlobs:
+        """What executors compiled: native code, which nobody else may write."""
+        return self._code
 
     def consumer(
         self,

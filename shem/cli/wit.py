@@ -16,7 +16,8 @@ SourceArgument = Annotated[
     Path,
     typer.Argument(
         metavar="PATH",
-        help="A WIT file, a folder with WIT files and deps/, or a component; - is stdin.",
+        help="A WIT file, a folder with WIT files and deps/, a component, or a core module with "
+        "a world in it; - is stdin.",
         show_default=False,
     ),
 ]

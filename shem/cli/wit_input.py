@@ -12,7 +12,9 @@ from msgspec import Struct
 from shem.cli.output import Format, Output
 from shem.cli.session import FAILED
 from wit.binary import Kind, kind_of
+from wit.binary import parse as parse_component
 from wit.component import describe
+from wit.embedded import EmbeddedWorld, decode_packages, embedded_world, is_wit_package
 from wit.errors import (
     BinaryError,
     ParseError,
@@ -21,6 +23,7 @@ from wit.errors import (
     WitError,
 )
 from wit.text.folder import read_folder
+from wit.text.from_packages import packages_file
 from wit.text.model import Packages
 from wit.text.nodes import FileNode, PackageName
 from wit.text.parser import parse
@@ -42,10 +45,14 @@ STDIN: Final = Path("-")
 
 
 class Input(Struct, frozen=True):
-    """What a path holds: a component, or the files of packages with what they resolve to."""
+    """What a path holds: a component, a core module with a world, or packages.
+
+    Packages come as the files that were read and as what they resolve to.
+    """
 
     path: Path
     component: bytes | None = None
+    embedded: EmbeddedWorld | None = None
     folders: Sequence[Sequence[FileNode]] = ()
     packages: Packages | None = None
 
@@ -68,7 +75,7 @@ def read(path: Path, features: Sequence[str] | None = None) -> Input:
     """
     if path != STDIN and not path.exists():
         raise typer.BadParameter(
-            f"{path} does not exist: expected WIT, a component, or - for stdin"
+            f"{path} does not exist: expected WIT, a component, a core module, or - for stdin"
         )
     if path.is_dir():
         return _resolved(path, read_folder(path), features)
@@ -76,11 +83,16 @@ def read(path: Path, features: Sequence[str] | None = None) -> Input:
     kind = kind_of(data)
     match kind:
         case Kind.COMPONENT:
-            return Input(path, component=data)
+            return _component(path, data)
         case Kind.CORE_MODULE:
-            raise BinaryError(
-                f"{path} is a core module: expected a component, or WIT text", offset=4
-            )
+            found = embedded_world(data)
+            if found is None:
+                raise BinaryError(
+                    f"{path} is a core module without a world in it: expected a component, "
+                    "or WIT text",
+                    offset=4,
+                )
+            return Input(path, embedded=found)
         case Kind.UNKNOWN:
             return _resolved(path, [[parse(_decoded(data, path), _name(path))]], features)
         case _:
@@ -107,6 +119,9 @@ def world_of(source: Input, name: str | None) -> NamedWorld:
     """
     if source.component is not None:
         return _of_component(source, name)
+    if source.embedded is not None:
+        inside = source.embedded
+        return NamedWorld(inside.world, name or inside.name, inside.package)
     packages = source.packages
     assert packages is not None, "what is no component was resolved"
     main = packages.packages[packages.main]
@@ -179,6 +194,13 @@ def _kind(error: WitError) -> str:
             return "unknown-function"
         case _:
             return "bad-input"
+
+
+def _component(path: Path, data: bytes) -> Input:
+    if not is_wit_package(parse_component(data)):
+        return Input(path, component=data)
+    packages = decode_packages(data)
+    return Input(path, folders=[[packages_file(packages)]], packages=packages)
 
 
 def _of_component(source: Input, name: str | None) -> NamedWorld:

@@ -13,12 +13,15 @@ from shem.cli.session import FAILED
 from shem.cli.wit_input import Input, NamedWorld, enabled, fail, read, reporting, world_of
 from wit.binary import parse as parse_component
 from wit.binary.custom import component_name, producers
+from wit.binary.sections import Contents, contents
 from wit.client import client_text
 from wit.compat import Change, Report, Verdict, compat
+from wit.embedded import documentation
 from wit.errors import ParseError
 from wit.signatures import export_signatures
 from wit.text.folder import check as problems
-from wit.text.from_world import world_text
+from wit.text.from_packages import annotated
+from wit.text.from_world import world_file, world_text
 from wit.text.joined import joined
 from wit.text.nodes import PackageName
 from wit.text.printer import print_file
@@ -37,9 +40,7 @@ def check(output: Output, path: Path, features: Sequence[str]) -> None:
             found = problems(path, features=enabled(features)) if path.exists() else []
             fail(output, found or [first])
             raise typer.Exit(FAILED) from first
-        summary = (
-            _package_summary(source) if source.component is None else _component_summary(source)
-        )
+        summary = _summary(source)
     output.document(summary, lambda console: _show_summary(console, summary))
 
 
@@ -49,7 +50,7 @@ def print_(
     """Print WIT as one text."""
     with reporting(output):
         source = read(path, features)
-        if source.component is None and world is None:
+        if source.packages is not None and world is None:
             printed = print_file(joined(source.folders, dependencies=dependencies))
         else:
             printed = _world_text(source, world_of(source, world))
@@ -98,7 +99,7 @@ def client(
     output.document(document, lambda console: _write(console, printed))
 
 
-Summary: TypeAlias = dict[str, str | int | list[str]]
+Summary: TypeAlias = dict[str, str | int | Sequence[str | dict[str, str | int]]]
 
 _COLORS: Final = {
     Verdict.COMPATIBLE: "green",
@@ -107,9 +108,20 @@ _COLORS: Final = {
 }
 
 
-def _package_summary(source: Input) -> Summary:
+def _summary(source: Input) -> Summary:
+    if source.component is not None:
+        return _component_summary(source, source.component)
+    if source.embedded is not None:
+        found = source.embedded
+        return {
+            "package": found.package.text,
+            "world": found.name,
+            "string-encoding": found.string_encoding.value,
+            "exports": list(export_signatures(found.world)),
+            "imports": _imports(found.world),
+        }
     packages = source.packages
-    assert packages is not None, "what is no component was resolved"
+    assert packages is not None, "what is no binary was resolved"
     main = packages.packages[packages.main]
     return {
         "package": packages.main,
@@ -119,9 +131,7 @@ def _package_summary(source: Input) -> Summary:
     }
 
 
-def _component_summary(source: Input) -> Summary:
-    data = source.component
-    assert data is not None, "the caller looked"
+def _component_summary(source: Input, data: bytes) -> Summary:
     world = world_of(source, None).world
     component = parse_component(data)
     tools = [f"{each.name} {each.version}".strip() for each in producers(data, component)]
@@ -132,7 +142,23 @@ def _component_summary(source: Input) -> Summary:
         "exports": list(export_signatures(world)),
         "imports": _imports(world),
         "producers": tools,
+        **_parts(contents(data, component)),
     }
+
+
+def _parts(inside: Contents) -> Summary:
+    """Return sizes in bytes of what a component consists of, itself without what it nests."""
+    modules: list[str | dict[str, str | int]] = [
+        {"name": each.name, "size": each.size, "code": each.code_size, "data": each.data_size}
+        for each in inside.modules
+    ]
+    components: list[str | dict[str, str | int]] = [
+        {"size": each.size, "modules": len(each.modules)} for each in inside.components
+    ]
+    sections: list[str | dict[str, str | int]] = [
+        {"name": each.name, "size": each.size} for each in inside.custom
+    ]
+    return {"modules": modules, "components": components, "sections": sections}
 
 
 def _imports(world: World) -> list[str]:
@@ -142,8 +168,11 @@ def _imports(world: World) -> list[str]:
 
 def _world_text(source: Input, named: NamedWorld) -> str:
     # A world in a package of its own can name all others, whatever they are called.
-    name = named.name if source.component is None else "root"
-    return world_text(named.world, name)
+    if source.component is None:
+        return world_text(named.world, named.name)
+    docs = documentation(source.component, parse_component(source.component))
+    notes = {each.package or named.package.text: each.notes for each in docs}
+    return print_file(annotated(world_file(named.world), notes))
 
 
 def _show_summary(console: Console, summary: Summary) -> None:
@@ -151,9 +180,15 @@ def _show_summary(console: Console, summary: Summary) -> None:
         if isinstance(value, list):
             console.print(f"{name}:" + ("" if value else " none"), style="bold")
             for each in value:
-                console.print(f"  {each}", markup=False)
+                console.print(f"  {_shown(each)}", markup=False)
         else:
             console.print(f"[bold]{name}:[/] {escape(str(value))}")
+
+
+def _shown(part: str | dict[str, str | int]) -> str:
+    if isinstance(part, str):
+        return part
+    return ", ".join(str(v) if k == "name" else f"{k} {v}" for k, v in part.items() if v != "")
 
 
 def _write(console: Console, text: str) -> None:

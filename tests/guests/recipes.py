@@ -11,12 +11,21 @@ from typing import Final, TypeAlias
 
 import wasmtime
 
+from tests.guests import node_tools
 from tests.guests.wrap import component
 from wit.client import client_text
 from wit.text.parser import parse
 from wit.text.resolver import resolve
 
-__all__ = ["Recipe", "c_with_text", "python", "python_with_clients", "python_with_packages", "text"]
+__all__ = [
+    "Recipe",
+    "c_with_text",
+    "javascript",
+    "python",
+    "python_with_clients",
+    "python_with_packages",
+    "text",
+]
 
 # From a directory for scratch files to the component.
 Recipe: TypeAlias = Callable[[Path], bytes]
@@ -69,6 +78,22 @@ def python(folder: Path, *, world: str, module: str = "app") -> Recipe:
         componentize = ["componentize", "-p", str(folder), module, "-o", str(out)]
         _run([tool, "-d", folder / "wit", "-w", world, *componentize], {})
         return out.read_bytes()
+
+    return make
+
+
+def javascript(script: Path, source: Path, *, world: str) -> Recipe:
+    """A JavaScript module with its engine, by componentize-js."""
+
+    def make(_scratch: Path) -> bytes:
+        request = {
+            "do": "componentize",
+            "script": script.read_text(),
+            "source": source.read_text(),
+            "world": world,
+        }
+        (made,) = node_tools.ask([request])
+        return bytes(made)
 
     return make
 

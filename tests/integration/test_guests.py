@@ -1,8 +1,6 @@
 """The guests do what their interface says, on wasmtime's own component runtime and its own WASI."""
 
 import contextlib
-import importlib.metadata
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,35 +8,11 @@ from typing import Any
 
 import pytest
 import wasmtime
-from wasmtime.component import Component, Instance, Linker, Record
+from wasmtime.component import Instance, Linker, Record
 
-from tests.guests.build import build
+from tests.support.compiler import Compiler
 
 Call = Callable[..., Any]
-
-
-class Compiler:
-    """Compiles each guest once, on disk too: CPython takes ten seconds and more."""
-
-    def __init__(self) -> None:
-        self.engine = wasmtime.Engine()
-        self.version = importlib.metadata.version("wasmtime")
-        self.components: dict[str, Component] = {}
-
-    def component(self, name: str) -> Component:
-        if name not in self.components:
-            self.components[name] = self._load(build(name))
-        return self.components[name]
-
-    def _load(self, source: Path) -> Component:
-        native = source.with_suffix(f".{self.version}.native")
-        if native.exists():
-            return Component.deserialize_file(self.engine, str(native))
-        component = Component.from_file(self.engine, str(source))
-        whole = native.with_suffix(f".{os.getpid()}")
-        whole.write_bytes(component.serialize())
-        whole.replace(native)
-        return component
 
 
 class Running:

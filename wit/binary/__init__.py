@@ -2,6 +2,8 @@
 
 `parse` reads, `wit.binary.definitions` says what it returns. Owns the format; knows nothing of how
 a component is instantiated, and never looks into core modules.
+
+Source: component-model specification, Binary.md.
 """
 
 from wit.binary.definitions import Component as Component

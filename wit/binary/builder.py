@@ -1,4 +1,7 @@
-"""Writes a component definition by definition and counts the index spaces."""
+"""Writes a component definition by definition and counts the index spaces.
+
+Source: component-model specification, Binary.md.
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,14 +1,15 @@
 """The boundary of a core module: its imported functions and the names that it exports.
 
 Bodies and data are skipped. Reads just what wrapping a module into a component takes.
+
+Source: WebAssembly core specification, "Binary Format", "Modules".
 """
 
 from msgspec import Struct
 
-from wit.binary.cursor import Budget, Cursor
+from wit.binary.cursor import Cursor
 from wit.binary.read_core_types import read_core_value_type
-from wit.binary.reader import Kind, kind_of
-from wit.errors import BinaryError
+from wit.binary.sections import sections_of
 
 __all__ = ["CoreModuleBoundary", "CoreSignature", "ImportedFunction", "read_core_module"]
 
@@ -44,19 +45,10 @@ def read_core_module(data: bytes) -> CoreModuleBoundary:
         BinaryError: it is no core module, imports something that is no function, or uses type
             definitions of the garbage-collection proposal.
     """
-    if kind_of(data) is not Kind.CORE_MODULE:
-        raise BinaryError("expected a core module", offset=0)
-    cursor = Cursor(data, 8, len(data), Budget())
     types: tuple[CoreSignature, ...] = ()
     functions: tuple[ImportedFunction, ...] = ()
     exports: tuple[str, ...] = ()
-    while cursor.position < cursor.end:
-        code = cursor.byte()
-        size = cursor.u32()
-        if size > cursor.end - cursor.position:
-            raise cursor.error(f"section of {size} bytes reaches past the end")
-        section = cursor.inside(cursor.position + size)
-        cursor.position = section.end
+    for code, section in sections_of(data, 0, len(data)):
         match code:
             case 1:
                 types = tuple([_signature(section) for _ in range(section.count())])

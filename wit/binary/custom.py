@@ -1,4 +1,8 @@
-"""Custom sections that tools leave behind: names and producers. None of them changes behaviour."""
+"""Custom sections that tools leave behind: names and producers. None of them changes behaviour.
+
+Source: tool-conventions, ProducersSection.md; component-model specification, Binary.md, "Name
+Section".
+"""
 
 from msgspec import Struct
 
@@ -6,7 +10,7 @@ from wit.binary.cursor import Budget, Cursor
 from wit.binary.definitions import Component, Custom
 from wit.errors import BinaryError
 
-__all__ = ["Producer", "component_name", "custom_sections", "producers"]
+__all__ = ["Producer", "component_name", "custom_sections", "producers", "read_producers"]
 
 
 class Producer(Struct, frozen=True):
@@ -46,11 +50,16 @@ def producers(data: bytes, component: Component) -> tuple[Producer, ...]:
     found: list[Producer] = []
     for section in custom_sections(component):
         if section.name == "producers":
-            try:
-                found += _producers(_content(data, section))
-            except BinaryError:
-                continue
+            found += read_producers(data, section.start, section.end)
     return tuple(found)
+
+
+def read_producers(data: bytes, start: int, end: int) -> list[Producer]:
+    """Return the tools in the bytes of a producers section, none if it is malformed."""
+    try:
+        return _producers(Cursor(data, start, end, Budget()))
+    except BinaryError:
+        return []
 
 
 def _content(data: bytes, section: Custom) -> Cursor:

@@ -5,6 +5,8 @@ else. `extends` tells the index space that grows by a definition; one pass over
 `Component.definitions` that appends to a list per sort rebuilds all index spaces.
 
 Every definition carries `offset`, its place in the file, for errors.
+
+Source: component-model specification, Explainer.md, and Binary.md for the encoding.
 """
 
 from enum import Enum

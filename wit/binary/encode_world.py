@@ -11,6 +11,7 @@ from wit.binary.builder import ComponentBuilder, alias_outer_type, extern_name, 
 from wit.binary.encode_types import TypeEncoder
 from wit.binary.sorts import Sort, SortIndex
 from wit.errors import WitError
+from wit.subtype import same_type
 from wit.type_walk import walk
 from wit.types import (
     Borrow,
@@ -25,12 +26,20 @@ from wit.types import (
 )
 from wit.world import Function, Interface, NamedType
 
-__all__ = ["RootTypes", "declared_types", "exported_resources", "used_resources"]
+__all__ = [
+    "RootTypes",
+    "declared_types",
+    "exported_resources",
+    "needed_interfaces",
+    "signature_types",
+    "used_resources",
+]
 
 _NAMED = (RecordType, VariantType, EnumType, FlagsType)
 
 
-def _signature_types(functions: Iterable[Function]) -> Iterator[Type]:
+def signature_types(functions: Iterable[Function]) -> Iterator[Type]:
+    """Yield all types inside the signatures of functions, inner ones first."""
     for function in functions:
         for parameter in function.type.parameters:
             yield from walk(parameter.type)
@@ -61,25 +70,39 @@ def declared_types(interface: Interface) -> tuple[NamedType, ...]:
     for each in interface.types:
         declare(walk(each.type))
         found.setdefault(each.name, each.type)
-    declare(_signature_types(interface.functions))
+    declare(signature_types(interface.functions))
     return tuple(NamedType(name, type_) for name, type_ in found.items())
 
 
 def used_resources(interface: Interface) -> dict[str, ResourceName]:
-    """Return the resources that an interface uses from others, by name."""
+    """Return the resources that an interface uses from others, by the names they have there."""
+    used = dict(interface.used)
+    known = set(used.values())
     types = [inner for each in interface.types for inner in walk(each.type)]
-    return {
-        type_.resource.name: type_.resource
-        for type_ in (*types, *_signature_types(interface.functions))
-        if isinstance(type_, (Own, Borrow)) and type_.resource.interface != interface.name
-    }
+    for type_ in (*types, *signature_types(interface.functions)):
+        if not isinstance(type_, (Own, Borrow)):
+            continue
+        resource = type_.resource
+        if resource not in known and resource.interface != interface.name:
+            used[resource.name] = resource
+    return used
 
 
-def exported_resources(interface: Interface) -> tuple[ResourceName, ...]:
-    """Return all resources that an interface declares or uses, by their origin."""
+def exported_resources(interface: Interface) -> dict[str, ResourceName]:
+    """Return all resources that an interface declares or uses, by the names they have there."""
     used = used_resources(interface)
     names = dict.fromkeys((*interface.resources, *used))
-    return tuple(used.get(name, ResourceName(name, interface.name)) for name in names)
+    return {name: used.get(name, ResourceName(name, interface.name)) for name in names}
+
+
+def needed_interfaces(interface: Interface) -> tuple[str, ...]:
+    """Return the names of the interfaces whose types and resources an interface speaks of."""
+    needed = dict.fromkeys(each.interface for each in used_resources(interface).values())
+    types = [inner for each in interface.types for inner in walk(each.type)]
+    for type_ in (*types, *signature_types(interface.functions)):
+        if isinstance(type_, _NAMED) and type_.name is not None:
+            needed[type_.name.interface] = None
+    return tuple(name for name in needed if name is not None and name != interface.name)
 
 
 class RootTypes:
@@ -89,6 +112,7 @@ class RootTypes:
         self.encoder = TypeEncoder(builder.type)
         self._builder = builder
         self._instances: dict[str, int] = {}
+        self._world_types: dict[str, tuple[Type, int]] = {}
         self._declared: dict[tuple[str, str], int | None] = {}
 
     def add_instance(self, name: str, index: int, types: Iterable[str]) -> None:
@@ -139,7 +163,7 @@ class RootTypes:
 
     def world_function(self, function: Function, *, is_import: bool) -> int:
         """Return the type of a function at world level, with its types declared there."""
-        types = list(_signature_types([function]))
+        types = list(signature_types([function]))
         self._bind(self.encoder, types, None)
         for type_ in types:
             if isinstance(type_, _NAMED) and not self.encoder.is_bound(type_):
@@ -153,6 +177,24 @@ class RootTypes:
                 else:
                     self.encoder.bind(type_, self._builder.export(name, Sort.TYPE, index))
         return self.encoder.function(function.type)
+
+    def world_type(self, name: str, type_: Type) -> int:
+        """Import a type at world level, and return its index.
+
+        Raises:
+            WitError: another type was imported under that name.
+        """
+        known = self._world_types.get(name)
+        if known is not None:
+            if not same_type(known[0], type_):
+                raise WitError(f"two different types {name} are imported: outside is only one")
+            return known[1]
+        self._bind(self.encoder, walk(type_), None)
+        index = self._builder.import_(name, Sort.TYPE, self.encoder.index(type_))
+        if isinstance(type_, _NAMED):
+            self.encoder.bind(type_, index)
+        self._world_types[name] = (type_, index)
+        return index
 
     def exported(
         self, interface: Interface, resources: Mapping[ResourceName, int]
@@ -169,10 +211,10 @@ class RootTypes:
         declared = declared_types(interface)
         inner = (each for named in declared for each in walk(named.type))
         self._bind(encoder, inner, interface.name)
-        self._bind(encoder, _signature_types(interface.functions), interface.name)
+        self._bind(encoder, signature_types(interface.functions), interface.name)
         exports = [
-            (each.name, SortIndex(Sort.TYPE, encoder.resource(each)))
-            for each in exported_resources(interface)
+            (name, SortIndex(Sort.TYPE, encoder.resource(each)))
+            for name, each in exported_resources(interface).items()
         ]
         exports += [(t.name, SortIndex(Sort.TYPE, encoder.index(t.type))) for t in declared]
         return encoder, exports
@@ -196,8 +238,8 @@ class _InstanceTypeWriter:
         return self._type(b"\x04" + extern_name(name) + extern_type(Sort.TYPE, index))
 
     def written(self, interface: Interface) -> bytes:
-        for resource in exported_resources(interface):
-            self._resource(interface.name, resource)
+        for name, resource in exported_resources(interface).items():
+            self._resource(interface.name, name, resource)
         for each in declared_types(interface):
             self._declare(interface.name, each)
         for function in interface.functions:
@@ -205,16 +247,15 @@ class _InstanceTypeWriter:
             self._items.append(b"\x04" + extern_name(function.name) + item)
         return b"\x42" + encoding.vector(self._items)
 
-    def _resource(self, interface: str, resource: ResourceName) -> None:
-        name = resource.name
-        if resource.interface == interface:
+    def _resource(self, interface: str, name: str, resource: ResourceName) -> None:
+        if resource == ResourceName(name, interface):
             self._encoder.bind_resource(resource, self._export_type(name, None))
             return
         outer = self._root.find(resource)
         if outer is None:
             raise WitError(
-                f"interface {interface} uses resource {name!r} of {resource.interface}, which "
-                "the world has to import before"
+                f"interface {interface} uses resource {resource.name!r} of {resource.interface},"
+                " which the world has to import before"
             )
         alias = self._type(b"\x02" + alias_outer_type(outer))
         self._encoder.bind_resource(resource, self._export_type(name, alias))

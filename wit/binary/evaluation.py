@@ -1,4 +1,7 @@
-"""What evaluating components and evaluating descriptions have in common: bounds, types, aliases."""
+"""What evaluating components and evaluating descriptions have in common: bounds, types, aliases.
+
+Source: component-model specification, Explainer.md, "Index Spaces" and "Alias Definitions".
+"""
 
 from collections.abc import Mapping
 

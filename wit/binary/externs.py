@@ -1,4 +1,7 @@
-"""Descriptions of imports and exports: what the host has to supply, and whether something fits."""
+"""Descriptions of imports and exports: what the host has to supply, and whether something fits.
+
+Source: component-model specification, Subtyping.md.
+"""
 
 from msgspec.structs import replace
 
@@ -48,8 +51,19 @@ class ExternEvaluator:
         interface: str | None,
         offset: int,
         depth: int,
+        exported: bool = False,
     ) -> Entity:
         """Return what the host has to supply under that name.
+
+        Args:
+            extern: The description.
+            name: Its name.
+            scope: Where the indices of the description lead.
+            interface: The instance that it belongs to, or is; None at the outermost level.
+            offset: Where it stands.
+            depth: How many instances already enclose it.
+            exported: Whether it is what some component will export: then its resources are not
+                those of the host.
 
         Raises:
             BinaryError: a host cannot supply such a thing, or the description is malformed.
@@ -58,13 +72,16 @@ class ExternEvaluator:
             case ast.ExternType(Sort.FUNCTION, int(index)):
                 return scope.get_a(FunctionType, Sort.TYPE, index, offset)
             case ast.ExternType(Sort.TYPE, ast.SubResource()):
-                return self._evaluation.resource(ResourceName(name, interface), offset)
+                own = None if exported else ResourceName(name, interface)
+                return self._evaluation.resource(own, offset)
             case ast.ExternType(Sort.TYPE, int(index)):
                 return self._named(scope.get(Sort.TYPE, index, offset), name, interface)
             case ast.ExternType(Sort.INSTANCE, int(index)):
                 assert interface is not None
                 closure = _instance_type(scope, index, offset)
-                return self._instance(closure, None, interface, offset, depth=depth)
+                return self._instance(
+                    closure, None, interface, offset, depth=depth, exported=exported
+                )
             case _:
                 raise BinaryError(
                     f"{name!r} is a {extern.sort.value}, expected a function, an instance or a "
@@ -149,6 +166,7 @@ class ExternEvaluator:
         offset: int,
         *,
         depth: int,
+        exported: bool = False,
     ) -> Instance:
         depth = self._evaluation.descend(depth, offset)
         scope = Scope[Entity](closure.scope)
@@ -167,7 +185,13 @@ class ExternEvaluator:
             if given is None:
                 inner = interface if extern.sort is not Sort.INSTANCE else f"{interface}/{name}"
                 entity = self.abstract(
-                    extern, name, scope, interface=inner, offset=each.offset, depth=depth
+                    extern,
+                    name,
+                    scope,
+                    interface=inner,
+                    offset=each.offset,
+                    depth=depth,
+                    exported=exported,
                 )
             else:
                 found = pick(given.exports, name, extern.sort, offset)

@@ -24,8 +24,8 @@ def naming_component(interface: Interface) -> bytes:
     imported, exported = TypeEncoder(builder.type), TypeEncoder(builder.type)
     resources, types = exported_resources(interface), declared_types(interface)
     resource_indices: list[int] = []
-    for resource in resources:
-        index = builder.import_(f"import-type-{resource.name}", Sort.TYPE, None)
+    for name, resource in resources.items():
+        index = builder.import_(f"import-type-{name}", Sort.TYPE, None)
         imported.bind_resource(resource, index)
         resource_indices.append(index)
     type_indices: list[int] = []
@@ -38,8 +38,8 @@ def naming_component(interface: Interface) -> bytes:
         type_ = imported.function(function.type)
         builder.import_(f"import-func-{position}", Sort.FUNCTION, type_)
 
-    for resource, index in zip(resources, resource_indices, strict=True):
-        exported.bind_resource(resource, builder.export(resource.name, Sort.TYPE, index))
+    for (name, resource), index in zip(resources.items(), resource_indices, strict=True):
+        exported.bind_resource(resource, builder.export(name, Sort.TYPE, index))
     for each, index in zip(types, type_indices, strict=True):
         exported.bind(each.type, builder.export(each.name, Sort.TYPE, index))
     for position, function in enumerate(interface.functions):

@@ -1,4 +1,7 @@
-"""The canonical section: definitions that cross between core and component level."""
+"""The canonical section: definitions that cross between core and component level.
+
+Source: component-model specification, Binary.md, "Canonical Definitions".
+"""
 
 from typing import Final
 

@@ -2,6 +2,8 @@
 
 Types of the garbage-collection proposal are refused by name: no component that this project runs
 needs them at component level.
+
+Source: component-model specification, Binary.md, "Core Type Definitions".
 """
 
 from wit.binary.cursor import Cursor

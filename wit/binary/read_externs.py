@@ -1,4 +1,7 @@
-"""Sorts, names of imports and exports, and what these are described to be."""
+"""Sorts, names of imports and exports, and what these are described to be.
+
+Source: component-model specification, Binary.md, "Import and Export Definitions".
+"""
 
 from wit.binary.cursor import Cursor
 from wit.binary.definitions import ExternAttributes, ExternType, SubResource

@@ -1,4 +1,7 @@
-"""The type section: all type definitions, component and instance types with their declarators."""
+"""The type section: all type definitions, component and instance types with their declarators.
+
+Source: component-model specification, Binary.md, "Type Definitions".
+"""
 
 from wit.binary.cursor import Cursor
 from wit.binary.definitions import (

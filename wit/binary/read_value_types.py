@@ -1,4 +1,7 @@
-"""Value types, function types and resource types, as spelled."""
+"""Value types, function types and resource types, as spelled.
+
+Source: component-model specification, Binary.md, "Type Definitions".
+"""
 
 from collections.abc import Callable
 

@@ -2,6 +2,8 @@
 
 Instantiation is static, so what a component imports and exports follows from its bytes alone.
 Core definitions are counted and nothing else.
+
+Source: component-model specification, Explainer.md, "Component Definitions".
 """
 
 from collections.abc import Mapping

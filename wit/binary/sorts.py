@@ -3,6 +3,8 @@
 Every component, and every component or instance type, has one index space per sort. A space grows
 in file order: each definition that extends it takes the next index, and may refer to earlier
 indices only. `wit.binary.definitions.extends` says which space a definition extends.
+
+Source: component-model specification, Explainer.md, "Index Spaces".
 """
 
 from enum import Enum

@@ -2,6 +2,8 @@
 
 `ValueType` is either a type without structure or the index of a defined value type in the type
 index space. `wit.types` has the resolved counterparts.
+
+Source: component-model specification, Binary.md, "Type Definitions".
 """
 
 from typing import Literal, TypeAlias

@@ -15,6 +15,8 @@ drops a handle, and `[export]demo:counter/api` with `[resource-new]cart`, `[reso
 `[resource-drop]cart` handles the resources that the module exports.
 
 Modules that import WASI preview 1 need an adapter, which is not supplied here.
+
+Source: component-model specification, CanonicalABI.md, and the naming rules of wit-component.
 """
 
 from wit.binary.core_module import CoreModuleBoundary, read_core_module

@@ -1,6 +1,8 @@
 """WIT folders on disk: the files of a package, and under `deps/` the packages that it needs.
 
 The one place of this package that reads files.
+
+Source: component-model specification, WIT.md, "Package Names" and "Package declaration".
 """
 
 from collections.abc import Collection

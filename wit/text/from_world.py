@@ -49,7 +49,7 @@ from wit.text.nodes import (
     WorldNode,
 )
 from wit.text.printer import print_file
-from wit.type_walk import walk
+from wit.type_walk import parts_of, walk
 from wit.types import (
     Borrow,
     EnumType,
@@ -74,7 +74,7 @@ from wit.types import (
 )
 from wit.world import Interface, World
 
-__all__ = ["interface_items", "interface_path", "world_file", "world_text"]
+__all__ = ["interface_items", "interface_path", "united", "world_file", "world_items", "world_text"]
 
 _Declared: TypeAlias = RecordType | VariantType | EnumType | FlagsType
 _Origin: TypeAlias = TypeName | ResourceName
@@ -96,6 +96,18 @@ def world_file(world: World, name: str = "root", package: str = "root:component"
     Raises:
         WitError: a type that WIT cannot write, because it was never declared under a name.
     """
+    namespace, _, short = package.partition(":")
+    blocks: list[Item] = [WorldNode(Name(name), tuple(world_items(world)))]
+    blocks += map(_package_node, _packages([*world.import_interfaces, *world.export_interfaces]))
+    return FileNode(PackageName(namespace, short), tuple(blocks))
+
+
+def world_items(world: World) -> list[WorldItem]:
+    """Return the items of a world: uses and types, then imports and exports.
+
+    Raises:
+        WitError: a type that was never declared under a name.
+    """
     functions = Interface("", (*world.import_functions, *world.export_functions))
     scope = _Scope(None, functions)
     items: list[WorldItem] = [item for item in scope.items() if not isinstance(item, FunctionNode)]
@@ -110,10 +122,7 @@ def world_file(world: World, name: str = "root", package: str = "root:component"
         ExternNode("export", Name(each.name), scope.function(each.type))
         for each in world.export_functions
     ]
-    namespace, _, short = package.partition(":")
-    blocks: list[Item] = [WorldNode(Name(name), tuple(items))]
-    blocks += map(_package_node, _packages([*world.import_interfaces, *world.export_interfaces]))
-    return FileNode(PackageName(namespace, short), tuple(blocks))
+    return items
 
 
 def _interface_extern(direction: Literal["import", "export"], interface: Interface) -> ExternNode:
@@ -133,7 +142,7 @@ def _packages(interfaces: Iterable[Interface]) -> list[dict[str, Interface]]:
         known = packages.setdefault(path.package.text, {})
         before = known.get(interface.name)
         # Toolchains prune what is imported, not what is exported: together they are whole.
-        known[interface.name] = interface if before is None else _united(before, interface)
+        known[interface.name] = interface if before is None else united(before, interface)
     return list(packages.values())
 
 
@@ -160,11 +169,19 @@ def _package_node(interfaces: dict[str, Interface]) -> PackageNode:
     return PackageNode(package, tuple(nodes))
 
 
-def _united(left: Interface, right: Interface) -> Interface:
+def united(left: Interface, right: Interface) -> Interface:
+    """Return an interface with all that two views of it show: toolchains leave out the unused."""
     functions = {each.name: each for each in (*left.functions, *right.functions)}
     types = {each.name: each for each in (*left.types, *right.types)}
     resources = dict.fromkeys((*left.resources, *right.resources))
-    return Interface(left.name, tuple(functions.values()), tuple(types.values()), tuple(resources))
+    used = dict((*left.used, *right.used))
+    return Interface(
+        left.name,
+        tuple(functions.values()),
+        tuple(types.values()),
+        tuple(resources),
+        tuple(used.items()),
+    )
 
 
 def interface_items(
@@ -297,11 +314,15 @@ class _Scope:
             type_ = named.type
             if isinstance(type_, RecordType | VariantType | EnumType | FlagsType):
                 self._add(_declared_name(type_), type_, named.name)
+        used = dict(interface.used)
         for name in interface.resources:
-            if self._is_own_resource(name):
+            origin = used.get(name)
+            if origin is not None and origin.interface != self._owner:
+                self._add(origin, None, name)
+            elif origin is None and self._is_own_resource(name):
                 self._add(ResourceName(name, self._owner), None, name)
         for outer in _types_of(interface):
-            for type_ in walk(outer):
+            for type_ in self._mentioned(outer):
                 match type_:
                     case RecordType() | VariantType() | EnumType() | FlagsType():
                         self._reference(_declared_name(type_), type_, taken)
@@ -310,6 +331,14 @@ class _Scope:
                     case _:
                         pass
 
+    def _mentioned(self, type_: Type) -> Iterator[Type]:
+        """Yield the types that the text speaks of: what others declare is not looked into."""
+        name = getattr(type_, "name", None)
+        declared = isinstance(name, TypeName) and name.interface not in {None, self._owner}
+        for part in () if declared else parts_of(type_):
+            yield from self._mentioned(part)
+        yield type_
+
     def _is_own_resource(self, name: str) -> bool:
         mentioned = {
             type_.resource
@@ -317,7 +346,7 @@ class _Scope:
             for type_ in walk(outer)
             if isinstance(type_, Own | Borrow)
         }
-        # A name that others are known by here is a `use`; nothing says where an idle one is from.
+        # Interfaces that people build may not say what they use of others.
         return ResourceName(name, self._owner) in mentioned or all(
             resource.name != name for resource in mentioned
         )

@@ -1,4 +1,7 @@
-"""Feature gates: which items exist for somebody who enabled certain features."""
+"""Feature gates: which items exist for somebody who enabled certain features.
+
+Source: component-model specification, WIT.md, "Feature Gates".
+"""
 
 from typing import final
 

@@ -17,6 +17,7 @@ from wit.text.nodes import (
 from wit.text.problems import Problems
 from wit.text.scopes import TypeEntry, TypeScope, check_unique
 from wit.text.sources import Declaration, Part, Sources, fail
+from wit.types import ResourceName
 from wit.world import Function, Interface, NamedType
 
 __all__ = ["Interfaces", "ResolvedInterface"]
@@ -154,6 +155,7 @@ class Interfaces:
         types: list[NamedType] = []
         functions: list[Function] = []
         names: list[str] = []
+        used: list[tuple[str, ResourceName]] = []
         for name in scope.names():
             with self.problems.kept() as problem:
                 entry = scope.entry(Name(name))
@@ -161,6 +163,8 @@ class Interfaces:
                     types.append(NamedType(name, entry.type))
                 else:
                     names.append(name)
+                    if entry.resource != ResourceName(name, owner):
+                        used.append((name, entry.resource))
             if problem.error is not None:
                 scope.give_up(name, problem.error)
         for item in items:
@@ -169,7 +173,7 @@ class Interfaces:
                     functions += scope.methods(item, is_visible)
                 elif isinstance(item, FunctionNode) and item.name.text in built.functions:
                     functions.append(Function(item.name.text, scope.function(item.type), owner))
-        return Interface(owner, tuple(functions), tuple(types), tuple(names))
+        return Interface(owner, tuple(functions), tuple(types), tuple(names), tuple(used))
 
 
 def _used_entry(source: ResolvedInterface, name: Name, part: Part) -> TypeEntry:

@@ -1,6 +1,8 @@
 """Words and marks of WIT text, with the documentation comments before them.
 
 Written by hand because block comments nest, and because a comment belongs to the word behind it.
+
+Source: component-model specification, WIT.md, "Lexical structure".
 """
 
 import re

@@ -1,4 +1,7 @@
-"""WIT after all names were looked up: packages with interfaces and worlds, ready for linkers."""
+"""WIT after all names were looked up: packages with interfaces and worlds, ready for linkers.
+
+Source: component-model specification, WIT.md, "Package Names", "WIT Interfaces" and "WIT Worlds".
+"""
 
 from collections.abc import Mapping
 

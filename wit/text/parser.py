@@ -1,4 +1,7 @@
-"""WIT text to the tree of one file, with errors that say what was expected."""
+"""WIT text to the tree of one file, with errors that say what was expected.
+
+Source: component-model specification, WIT.md, "Lexical structure" and "Top-level items".
+"""
 
 from collections.abc import Callable, Iterator
 from functools import cache

@@ -1,6 +1,8 @@
 """The text of WIT trees: parsing it again gives the same tree.
 
 Two spaces of indentation, a trailing comma on each member, documentation as `///`.
+
+Source: component-model specification, WIT.md, "Top-level items".
 """
 
 from collections.abc import Iterable
@@ -186,10 +188,10 @@ def _world_item(item: WorldItem) -> list[str]:
         case ExternNode():
             return _before(item.attributes) + _extern(item)
         case IncludeNode():
-            head = f"include {_path(item.path)}"
-            if item.renames:
-                head += f" with {{ {', '.join(map(_rename, item.renames))} }}"
-            return [*_before(item.attributes), f"{head};"]
+            renames = f" with {{ {', '.join(map(_rename, item.renames))} }}"
+            # The grammar of the specification has no `;` behind the braces; other tools refuse it.
+            end = renames if item.renames else ";"
+            return [*_before(item.attributes), f"include {_path(item.path)}{end}"]
         case _:
             return _definition(item)
 

@@ -1,4 +1,8 @@
-"""From files to packages with worlds and interfaces in which no name is left to look up."""
+"""From files to packages with worlds and interfaces in which no name is left to look up.
+
+Source: component-model specification, WIT.md, "WIT Worlds", "Interfaces, worlds, and use" and
+"Nested namespaces".
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 

@@ -1,6 +1,9 @@
-"""The types of one interface or world: names looked up, cycles and duplicates refused."""
+"""The types of one interface or world: names looked up, cycles and duplicates refused.
 
-from collections.abc import Callable, Iterable
+Source: component-model specification, WIT.md, "Item: `use`" and "Types".
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, TypeAlias, assert_never, final
 
 from msgspec import Struct
@@ -36,6 +39,7 @@ from wit.text.nodes import (
     VariantNode,
 )
 from wit.text.sources import fail
+from wit.type_walk import walk
 from wit.types import (
     Borrow,
     Case,
@@ -193,8 +197,21 @@ class TypeScope:
         """Return the type of a function, with the parameters that are not written before."""
         check_unique(self._file, "parameter", (each.name for each in node.parameters))
         parameters = tuple(Parameter(p.name.text, self.type(p.type)) for p in node.parameters)
-        result = None if node.result is None else self.type(node.result)
+        result = None if node.result is None else self._result(node.result)
         return FunctionType(this + parameters, result, node.is_async)
+
+    def _result(self, node: TypeNode) -> Type:
+        type_ = self.type(node)
+        if any(isinstance(part, Borrow) for part in walk(type_)):
+            for inner in _walk_nodes(node):
+                if isinstance(inner, BorrowNode) and not inner.owned:
+                    fail(self._file, "a result cannot hold a borrow<…>: it ends before", inner.name)
+                if isinstance(inner, NamedNode):
+                    named = self.entry(inner.name).type
+                    if any(isinstance(part, Borrow) for part in walk(named)):
+                        reason = f"a result cannot hold {inner.name.text}: there is a borrow in it"
+                        fail(self._file, reason, inner.name)
+        return type_
 
     def methods(
         self, node: ResourceNode, is_visible: Callable[[MethodNode], bool]
@@ -322,6 +339,26 @@ class TypeScope:
             reason = "the key of a map is a bool, an integer, a char or a string"
             fail(self._file, reason, Name("map", node.offset))
         return MapType(key[0], value[0]), _around([key, value])
+
+
+def _walk_nodes(node: TypeNode) -> Iterator[TypeNode]:
+    yield node
+    match node:
+        case ListNode(inner) | OptionNode(inner):
+            parts: tuple[TypeNode | None, ...] = (inner,)
+        case FutureNode(inner) | StreamNode(inner):
+            parts = (inner,)
+        case MapNode(key, value):
+            parts = (key, value)
+        case TupleNode(elements):
+            parts = elements
+        case ResultNode(ok, err):
+            parts = (ok, err)
+        case _:
+            parts = ()
+    for part in parts:
+        if part is not None:
+            yield from _walk_nodes(part)
 
 
 def _around(parts: Iterable[_Sized]) -> _Extent:

@@ -1,4 +1,7 @@
-"""Worlds with all names looked up: includes merged, and every interface that types come from."""
+"""Worlds with all names looked up: includes merged, and every interface that types come from.
+
+Source: component-model specification, WIT.md, "WIT Worlds" and "Union of Worlds with `include`".
+"""
 
 from typing import TypeAlias, assert_never, final
 

@@ -52,12 +52,11 @@ _INLINE_DEPTH_MAX = 8
 
 
 class Decoder:
-    """Lifting for one string encoding. `at_host` wraps resources of the guest for the host."""
+    """Lifting for one string encoding. Resources of the guest get wrapped for the host."""
 
-    def __init__(self, source: Source, encoding: StringEncoding, *, at_host: bool) -> None:
+    def __init__(self, source: Source, encoding: StringEncoding) -> None:
         self._source = source
         self._encoding = encoding
-        self._at_host = at_host
         self._depth = 0
 
     def all(self, types: list[Type], names: list[str], *, flat: bool) -> list[str]:
@@ -127,7 +126,7 @@ class Decoder:
         else:
             value = f"m.lend({resource}, {index}, f)"
             wrap = "wrap_borrow"
-        if self._at_host and id_.owner is not None:
+        if id_.owner is not None:
             return f"m.{wrap}({resource}, {value}, f)"
         return value
 

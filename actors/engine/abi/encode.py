@@ -41,12 +41,11 @@ _TEXT_WRITERS = {
 
 
 class Encoder:
-    """Lowering for one string encoding. `at_host` unwraps resources of the guest."""
+    """Lowering for one string encoding. Resources of the guest get unwrapped."""
 
-    def __init__(self, source: Source, encoding: StringEncoding, *, at_host: bool) -> None:
+    def __init__(self, source: Source, encoding: StringEncoding) -> None:
         self._source = source
         self._encoding = encoding
-        self._at_host = at_host
 
     def value(self, type_: Type, value: str, *, flat: bool) -> list[str]:
         """Return expressions that together give all leaves; starred ones give several."""
@@ -98,7 +97,7 @@ class Encoder:
         assert isinstance(id_, ResourceId)
         resource = self._source.constant("R", id_)
         own = isinstance(type_, Own)
-        if self._at_host and id_.owner is not None:
+        if id_.owner is not None:
             value = f"m.{'unwrap_own' if own else 'unwrap_borrow'}({resource}, {value})"
         if own:
             return f"m.give_own({resource}, {value})"

@@ -28,18 +28,12 @@ class ExportAdapter(NamedTuple):
     """Whether arguments hold borrowed handles, so that the call needs a frame."""
 
 
-def generate_export(
-    type_: FunctionType, encoding: StringEncoding, *, at_host: bool, title: str
-) -> ExportAdapter:
-    """Generate both halves for one function type.
-
-    `at_host`: the caller is the host, which sees resources of the guest as objects; otherwise it is
-    another component, and they stay representations.
-    """
+def generate_export(type_: FunctionType, encoding: StringEncoding, *, title: str) -> ExportAdapter:
+    """Generate both halves for one function type, as the host calls it."""
     source = Source(dict(NAMESPACE))
     lines = [
-        *_store(type_, source, Encoder(source, encoding, at_host=at_host)),
-        *_load(type_, source, Decoder(source, encoding, at_host=at_host)),
+        *_store(type_, source, Encoder(source, encoding)),
+        *_load(type_, source, Decoder(source, encoding)),
     ]
     store, load = source.build(lines, "store", "load", title=title)
     borrows = any(contains(parameter.type, (Borrow,)) for parameter in type_.parameters)

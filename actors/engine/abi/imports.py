@@ -4,8 +4,7 @@ Callbacks have wasmtime's unchecked signature `(environment, caller, slots, coun
 or a trap. `slots` is an address: the arguments before, the results after.
 
 Names that generated code finds in its namespace, given by the caller of `generate_import`:
-`instances` (environment to store), `target(data, *arguments)` (between components: the store
-instead of its data), `fail(environment, error)`,
+`instances` (environment to store), `target(data, *arguments)`, `fail(environment, error)`,
 `slot_buffer(count)` (address to writable buffer), `cannot_leave()`; and for blocking imports
 `begin(store, awaitable)` (whether it is done, and the result) and `status_at(address)`.
 """
@@ -26,7 +25,8 @@ from actors.engine.abi.signature import (
     size_of,
 )
 from actors.engine.abi.source import Source, unpacking
-from wit.binary.definitions import StringEncoding
+from actors.engine.entering import MAY_NOT_LEAVE
+from actors.engine.plan.model import CanonicalContext
 from wit.types import Borrow, FunctionType, Own, TupleType
 
 __all__ = ["BlockingAdapter", "generate_blocking", "generate_import"]
@@ -49,16 +49,15 @@ class _ImportWriter:
         self,
         index: int,
         type_: FunctionType,
-        encoding: StringEncoding,
+        context: CanonicalContext,
         namespace: dict[str, Any],
-        *,
-        at_host: bool,
     ) -> None:
         self.index = index
+        self.component = context.instance
         self.type = type_
         self.source = Source({**NAMESPACE, **namespace})
-        self.decoder = Decoder(self.source, encoding, at_host=at_host)
-        self.encoder = Encoder(self.source, encoding, at_host=at_host)
+        self.decoder = Decoder(self.source, context.encoding)
+        self.encoder = Encoder(self.source, context.encoding)
         self.parameters = [parameter.type for parameter in type_.parameters]
         self.spilled = is_spilled(type_)
         self.indirect = is_indirect(type_)
@@ -79,6 +78,10 @@ class _ImportWriter:
         else:
             lines.append("        m = None")
         return lines
+
+    def check_may_leave(self) -> list[str]:
+        """Return lines that refuse calls by an allocator or post-return."""
+        return [f"        if i.flags[{self.component}] & {MAY_NOT_LEAVE}: cannot_leave()"]
 
     def arguments(self) -> tuple[list[str], list[str], str | None]:
         """Return lines that read the slots, an expression per argument, and the result pointer."""
@@ -137,19 +140,18 @@ class _ImportWriter:
 def generate_import(
     index: int,
     type_: FunctionType,
-    encoding: StringEncoding,
+    context: CanonicalContext,
     namespace: dict[str, Any],
     *,
-    at_host: bool,
     title: str,
 ) -> Callable[..., Any]:
     """Generate the callback of an import that does not block, number `index` of the plan."""
-    writer = _ImportWriter(index, type_, encoding, namespace, at_host=at_host)
+    writer = _ImportWriter(index, type_, context, namespace)
     reading, arguments, pointer = writer.arguments()
-    lines = [*writer.head("lower"), "        if i.may_not_leave:", "            cannot_leave()"]
+    lines = [*writer.head("lower"), *writer.check_may_leave()]
     lines += ["        f = []"] if writer.borrows else ["        f = None"]
     lines += reading
-    call = f"target({', '.join(['i.data' if at_host else 'i', *arguments])})"
+    call = f"target({', '.join(['i.data', *arguments])})"
     lines.append(f"        r = {call}" if type_.result is not None else f"        {call}")
     if writer.borrows:
         lines.append("        m.give_back(f)")
@@ -162,16 +164,16 @@ def generate_import(
 def generate_blocking(
     index: int,
     type_: FunctionType,
-    encoding: StringEncoding,
+    context: CanonicalContext,
     namespace: dict[str, Any],
     *,
     title: str,
 ) -> BlockingAdapter:
     """Generate both halves of an import that may block, number `index` of the plan."""
-    writer = _ImportWriter(index, type_, encoding, namespace, at_host=True)
+    writer = _ImportWriter(index, type_, context, namespace)
     status = writer.source.constant("S", writer.source.namespace["status_at"])
     reading, arguments, pointer = writer.arguments()
-    lines = [*writer.head("start"), "        if i.may_not_leave:", "            cannot_leave()"]
+    lines = [*writer.head("start"), *writer.check_may_leave()]
     lines += ["        f = []" if writer.borrows else "        f = None", *reading]
     lines += [
         f"        begun = target({', '.join(['i.data', *arguments])})",

@@ -1,11 +1,14 @@
 """Collects canonical definitions: lifted and lowered functions, and resource built-ins."""
 
+from itertools import chain
+
 from actors.engine.abi.signature import core_signature, needs_memory, refusal
 from actors.engine.core.module import FunctionSignature
+from actors.engine.limits import ADAPTER_TYPES_MAX
 from actors.engine.plan.core import CoreSpace
 from actors.engine.plan.model import (
     CanonicalContext,
-    FromInstance,
+    CoreSource,
     FromLowering,
     FromResource,
     HostFunction,
@@ -19,6 +22,7 @@ from actors.engine.plan.scope import Scope
 from wit.binary import definitions as defs
 from wit.binary.sorts import Sort
 from wit.errors import BinaryError
+from wit.type_walk import walk
 from wit.types import FunctionType
 
 __all__ = ["CanonicalPlanner"]
@@ -38,6 +42,7 @@ class CanonicalPlanner:
         self.lifts: list[LiftPlan] = []
         self.lowerings: list[LowerPlan] = []
         self.resource_functions: list[ResourceFunctionPlan] = []
+        self._adapted_types = 0
 
     def host_functions(self) -> tuple[HostFunction, ...]:
         """Return the host functions in use, each once, in order."""
@@ -63,15 +68,13 @@ class CanonicalPlanner:
         type_ = scope.get(Sort.TYPE, definition.type, offset)
         if not isinstance(type_, FunctionType):
             raise BinaryError(f"type {definition.type} is no function type", offset=offset)
-        target = core.function(scope, definition.core_function, "lifted function", offset)
+        target = core.function(scope, definition.core_function, offset)
         signature = core_signature(type_, lowered=False)
         core.check(target, signature, "lifted function", offset)
         context = _context(scope, definition.options, type_, core, offset, lowered=False)
         post_return = None
         if definition.options.post_return is not None:
-            post_return = core.function(
-                scope, definition.options.post_return, "post-return function", offset
-            )
+            post_return = core.function(scope, definition.options.post_return, offset)
             expected = FunctionSignature(signature.results, ())
             core.check(post_return, expected, "post-return function", offset)
         self.lifts.append(LiftPlan(target, type_, context, post_return))
@@ -86,8 +89,23 @@ class CanonicalPlanner:
         if definition.options.post_return is not None:
             raise BinaryError("a lowered function takes no post-return", offset=offset)
         context = _context(scope, definition.options, type_, core, offset, lowered=True)
+        if isinstance(target, LiftedFunction):
+            self._count_types(type_, offset)
         self.lowerings.append(LowerPlan(target, type_, context))
         return FromLowering(len(self.lowerings) - 1)
+
+    def _count_types(self, type_: FunctionType, offset: int) -> None:
+        types = [parameter.type for parameter in type_.parameters]
+        types += [] if type_.result is None else [type_.result]
+        # Types are walked as trees: stop as soon as it is too much.
+        for _ in chain.from_iterable(map(walk, types)):
+            self._adapted_types += 1
+            if self._adapted_types > ADAPTER_TYPES_MAX:
+                raise BinaryError(
+                    f"the types of calls between components have more than {ADAPTER_TYPES_MAX} "
+                    "parts together",
+                    offset=offset,
+                )
 
     def resource_function(
         self,
@@ -130,9 +148,9 @@ def _context(
     if (reason := refusal(type_)) is not None:
         raise BinaryError(reason, offset=offset)
     memory = None if options.memory is None else core.memory(scope, options.memory, offset)
-    realloc: FromInstance | None = None
+    realloc: CoreSource | None = None
     if options.realloc is not None:
-        realloc = core.function(scope, options.realloc, "realloc function", offset)
+        realloc = core.function(scope, options.realloc, offset)
         core.check(realloc, _REALLOC, "realloc function", offset)
     need = needs_memory(type_, lowered=lowered)
     if need.memory and memory is None:

@@ -157,15 +157,10 @@ class CoreSpace:
             )
         return source
 
-    def function(self, scope: Scope, index: int, what: str, offset: int) -> FromInstance:
-        """Return a core function that a module exports, as only those can be called directly."""
+    def function(self, scope: Scope, index: int, offset: int) -> CoreSource:
+        """Return the core function of that index."""
         source = scope.get(Sort.CORE_FUNCTION, index, offset)
-        if not isinstance(source, FromInstance):
-            raise BinaryError(
-                f"the {what} must be an export of a core module; "
-                "built-ins and lowered functions are not supported there",
-                offset=offset,
-            )
+        assert isinstance(source, FromInstance | FromLowering | FromResource)
         return source
 
     def signature(self, source: CoreSource) -> FunctionSignature | None:

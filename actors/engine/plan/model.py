@@ -83,16 +83,16 @@ class CanonicalContext(Struct, frozen=True):
     instance: int
     encoding: StringEncoding
     memory: FromInstance | None = None
-    realloc: FromInstance | None = None
+    realloc: CoreSource | None = None
 
 
 class LiftPlan(Struct, frozen=True):
     """A core function to be called with component values."""
 
-    target: FromInstance
+    target: CoreSource
     type: FunctionType
     context: CanonicalContext
-    post_return: FromInstance | None = None
+    post_return: CoreSource | None = None
 
 
 class LowerPlan(Struct, frozen=True):
@@ -119,7 +119,7 @@ class ResourcePlan(Struct, frozen=True):
 
     id: ResourceId
     name: ResourceName
-    destructor: FromInstance | None = None
+    destructor: CoreSource | None = None
 
 
 class ModulePlan(Struct, frozen=True):

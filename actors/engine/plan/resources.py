@@ -41,7 +41,7 @@ class ResourceTable:
             raise BinaryError("resources must be represented by i32", offset=offset)
         destructor = None
         if definition.destructor is not None:
-            destructor = self._core.function(scope, definition.destructor, "destructor", offset)
+            destructor = self._core.function(scope, definition.destructor, offset)
             self._core.check(destructor, _DESTRUCTOR, "destructor", offset)
         id_ = ResourceId("resource", None, index=len(self.plans), owner=scope.instance)
         self.plans.append(ResourcePlan(id_, ResourceName("resource"), destructor))

@@ -10,6 +10,7 @@ from wit.types import (
     Case,
     EnumType,
     Field,
+    FixedListType,
     FlagsType,
     ListType,
     OptionType,
@@ -113,9 +114,11 @@ class OracleInstance:
 class TypeText:
     """Types in the text format; those that need a name become exports or imports of it."""
 
-    def __init__(self, *, imported=False):
+    def __init__(self, *, imported=False, prefix="t"):
         self.definitions = []
+        self.names = []
         self.imported = imported
+        self.prefix = prefix
 
     def of(self, type_):
         match type_:
@@ -140,24 +143,27 @@ class TypeText:
                 ok = "" if type_.ok is None else self.of(type_.ok)
                 err = "" if type_.err is None else f"(error {self.of(type_.err)})"
                 return self._plain(f"(result {ok} {err})")
+            case FixedListType():
+                return self._plain(f"(list {self.of(type_.element)} {type_.length})")
         raise AssertionError(type_)
 
     def _case(self, case):
         return f'(case "{case.name}"{"" if case.type is None else " " + self.of(case.type)})'
 
     def _plain(self, text):
-        name = f"$t{len(self.definitions)}"
+        name = f"${self.prefix}{len(self.definitions)}"
         self.definitions.append(f"(type {name} {text})")
         return name
 
     def _named(self, text):
-        number = len(self.definitions)
+        number, prefix = len(self.definitions), self.prefix
+        self.names.append(f"t{number}")
         if self.imported:
-            named = f'(import "t{number}" (type $t{number} (eq $u{number})))'
+            named = f'(import "t{number}" (type ${prefix}{number} (eq $u{prefix}{number})))'
         else:
-            named = f'(export $t{number} "t{number}" (type $u{number}))'
-        self.definitions.append(f"(type $u{number} {text}) {named}")
-        return f"$t{number}"
+            named = f'(export ${prefix}{number} "t{number}" (type $u{prefix}{number}))'
+        self.definitions.append(f"(type $u{prefix}{number} {text}) {named}")
+        return f"${prefix}{number}"
 
 
 def _quoted(names):

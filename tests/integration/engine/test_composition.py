@@ -54,15 +54,6 @@ INNER = f"""
     (func (export "waits") (param "n" u32) (result u32)
       (canon lift (core func $main "waits"))))
 """
-# A lifted built-in is not supported, so the constructor goes through a module of its own.
-INNER = INNER.replace(
-    "(core func $new (canon resource.new $r'))",
-    """(core func $new (canon resource.new $r'))
-    (core module $make (import "h" "new" (func $new (param i32) (result i32)))
-      (func (export "make") (param i32) (result i32) (call $new (local.get 0))))
-    (core instance $make (instantiate $make (with "h" (instance (export "new" (func $new))))))""",
-).replace("(canon lift (core func $new))", '(canon lift (core func $make "make"))')
-
 COMPOSED = f"""
   (import "wait" (func $wait (param "n" u32) (result u32)))
   {INNER}
@@ -143,6 +134,89 @@ def test_an_inner_component_called_by_the_host_may_wait(engine):
         guest = await new_guest(engine, COMPOSED, Host(waiting={"wait": wait}))
         assert await guest.call("waits", 1) == 2
         guest.close()
+
+    run(scenario)
+
+
+# The outer component calls an inner one that waits; so does the destructor that a drop runs.
+WAITING = f"""
+  (import "wait" (func $wait (param "n" u32) (result u32)))
+  (component $Inner
+    (import "wait" (func $wait (param "n" u32) (result u32)))
+    (core func $wait (canon lower (func $wait)))
+    (core module $main (import "h" "wait" (func $wait (param i32) (result i32))) {ALLOCATOR}
+      (func (export "dtor") (param i32) (drop (call $wait (local.get 0))))
+      (func (export "say") (param i32 i32) (result i32)
+        (drop (call $wait (local.get 1)))
+        (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1))
+        (i32.const 16)))
+    (core instance $main (instantiate $main
+      (with "h" (instance (export "wait" (func $wait))))))
+    (type $r' (resource (rep i32) (dtor (core func $main "dtor"))))
+    (export $r "r" (type $r'))
+    (core func $new (canon resource.new $r'))
+    (func (export "make") (param "n" u32) (result (own $r)) (canon lift (core func $new)))
+    (func (export "say") (param "s" string) (result string)
+      (canon lift (core func $main "say") {OPTIONS} string-encoding=utf16)))
+  (instance $inner (instantiate $Inner (with "wait" (func $wait))))
+  (component $Outer
+    (import "r" (type $r (sub resource)))
+    (import "make" (func $make (param "n" u32) (result (own $r))))
+    (import "say" (func $say (param "s" string) (result string)))
+    (core module $memory {ALLOCATOR})
+    (core instance $main (instantiate $memory))
+    (core func $make (canon lower (func $make)))
+    (core func $say (canon lower (func $say) {OPTIONS}))
+    (core func $drop (canon resource.drop $r))
+    (core module $code (import "h" "say" (func $say (param i32 i32 i32)))
+      (import "h" "make" (func $make (param i32) (result i32)))
+      (import "h" "drop" (func $drop (param i32)))
+      (func (export "say") (param i32 i32) (result i32)
+        (call $say (local.get 0) (local.get 1) (i32.const 24)) (i32.const 24))
+      (func (export "drop") (param i32) (call $drop (call $make (local.get 0)))))
+    (core instance $code (instantiate $code (with "h" (instance
+      (export "say" (func $say)) (export "make" (func $make)) (export "drop" (func $drop))))))
+    (func (export "say") (param "s" string) (result string)
+      (canon lift (core func $code "say") {OPTIONS}))
+    (func (export "drop") (param "n" u32) (canon lift (core func $code "drop"))))
+  (instance $outer (instantiate $Outer (with "say" (func $inner "say"))
+    (with "r" (type $inner "r")) (with "make" (func $inner "make"))))
+  (export "say" (func $outer "say")) (export "drop" (func $outer "drop"))
+"""
+
+
+def test_an_inner_component_called_by_another_may_wait(engine):
+    seen = []
+
+    async def note(data, number):
+        await asyncio.sleep(0)
+        seen.append(number)
+        return number
+
+    async def scenario():
+        guest = await new_guest(engine, WAITING, Host(waiting={"wait": note}))
+        assert await guest.call("say", "aé😀") == "aé😀"
+        await guest.call("drop", 77)
+        assert seen == [4, 77]
+        assert not any(guest.instance._store.flags)
+        guest.close()
+
+    run(scenario)
+
+
+def test_a_guest_that_waits_two_components_deep_can_be_abandoned(engine):
+    async def never(data, number):
+        await asyncio.Event().wait()
+
+    async def scenario():
+        guest = await new_guest(engine, WAITING, Host(waiting={"wait": never}))
+        task = asyncio.create_task(guest.call("say", "text"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not guest.instance.is_open
 
     run(scenario)
 

@@ -13,4 +13,6 @@ from shem.executor import run_process
 from shem.settings import ExecutorSettings
 
 if __name__ == "__main__":
-    run_process(msgspec.json.decode(sys.argv[1], type=ExecutorSettings), lambda _: ScriptedEngine())
+    run_process(
+        msgspec.json.decode(sys.argv[1], type=ExecutorSettings), lambda *_: ScriptedEngine()
+    )

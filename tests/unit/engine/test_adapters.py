@@ -63,12 +63,10 @@ def there_and_back(type_, value, *, spilled=False):
     padding = (Parameter("pad", TupleType((P.U8,) * 17)),) if spilled else ()
     function = FunctionType((Parameter("x", type_), *padding), None)
     memory, slots = FlatMemory(), bytearray(16 * 17)
-    adapter = generate_export(function, StringEncoding.UTF8, at_host=True, title="test")
+    adapter = generate_export(function, StringEncoding.UTF8, title="test")
     adapter.store(memory, None, slots, value, *([tuple(range(17))] if spilled else []))
     result = TupleType((type_, padding[0].type)) if spilled else type_
-    back = generate_export(
-        FunctionType((), result), StringEncoding.UTF8, at_host=True, title="test"
-    )
+    back = generate_export(FunctionType((), result), StringEncoding.UTF8, title="test")
     loaded = back.load(memory, None, slots)
     return loaded[0] if spilled else loaded
 
@@ -168,9 +166,7 @@ def test_types_that_cannot_be_carried_are_refused(type_, reason):
 )
 def test_bad_core_results_trap(type_, slot):
     slots = bytearray(struct.pack("<Q8x", slot))
-    adapter = generate_export(
-        FunctionType((), type_), StringEncoding.UTF8, at_host=True, title="test"
-    )
+    adapter = generate_export(FunctionType((), type_), StringEncoding.UTF8, title="test")
     with pytest.raises(GuestTrap) as caught:
         adapter.load(None, None, slots)
     assert caught.value.kind == "abi"
@@ -179,7 +175,5 @@ def test_bad_core_results_trap(type_, slot):
 def test_small_integers_ignore_the_upper_bits_of_their_slot():
     for type_, expected in ((P.U8, 0xFF), (P.S8, -1), (P.U16, 0xFEFF), (P.S32, -0x10101)):
         slots = bytearray(struct.pack("<Q8x", 0xABCDFFFEFEFF))
-        adapter = generate_export(
-            FunctionType((), type_), StringEncoding.UTF8, at_host=True, title="test"
-        )
+        adapter = generate_export(FunctionType((), type_), StringEncoding.UTF8, title="test")
         assert adapter.load(None, None, slots) == expected

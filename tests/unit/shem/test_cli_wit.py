@@ -69,7 +69,11 @@ def test_a_component_is_summarised(component):
         "exports": ["demo:math/api@1.0.0.{double}(value: u32) -> u32"],
         "imports": [],
         "producers": [],
+        "modules": [{"name": "m", "size": 46, "code": 6, "data": 0}],
+        "components": [],
+        "sections": [{"name": "component-name", "size": 32}],
     }
+    assert "modules:\n  m, size 46, code 6, data 0\n" in shem("check", component).stdout
 
 
 def test_all_problems_of_a_folder_are_told(tmp_path):

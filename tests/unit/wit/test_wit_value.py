@@ -144,6 +144,10 @@ def test_parents_come_before_their_children():
         (U8, [], "node 0 is not there, the list has 0"),
         (U8, [("prim-u16", 1)], "expected u8, got the node prim-u16"),
         (U8, [("prim-u8", 256)], "expected u8, got 256"),
+        (STRING, [("prim-string", 5)], "expected string, got 5"),
+        (STRING, [("prim-string", "\ud800")], "expected string"),
+        (U8, {1: ("prim-u8", 1)}, "no list of value nodes"),
+        (ListType(U8), [("list-value", 5)], "no list of value nodes"),
         (ListType(U8), [("list-value", [1])], "[0]: node 1 is not there"),
         (ListType(U8), [("list-value", [-1])], "[0]: node -1 is not there"),
         (ListType(ListType(U8)), [("list-value", [0])], "[0][0]: expected u8, got the node list"),
@@ -178,6 +182,11 @@ DOUBLING = [*(("tuple-type", [n, n]) for n in range(1, 30)), ("prim-u8-type", No
         (DOUBLING, "too large"),
         ([("list-type", 7)], "node 7 is not there"),
         ([("mystery", 7)], "unknown type node mystery"),
+        ([("enum-type", ["a", "a"])], "a name stands there twice"),
+        ([("flags-type", [5])], "expected names"),
+        ([("record-type", [("a", 1), ("a", 1)]), ("prim-u8-type", None)], "stands there twice"),
+        ([("list-type",)], "no list of type nodes"),
+        (5, "no list of type nodes"),
     ],
 )
 def test_bad_type_lists_are_refused(nodes, message):

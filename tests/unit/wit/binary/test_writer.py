@@ -224,6 +224,7 @@ def test_types_are_shared_between_imported_and_exported_interfaces():
                 (function("use-it", Own(conn), result=item, interface="a:b/user"),),
                 (NamedType("item", item), NamedType("alias", U32)),
                 ("conn",),
+                (("conn", conn),),
             ),
         ),
         export_interfaces=(
@@ -232,6 +233,7 @@ def test_types_are_shared_between_imported_and_exported_interfaces():
                 (function("take", Borrow(conn), interface="a:b/out"),),
                 (NamedType("item", item),),
                 ("conn",),
+                (("conn", conn),),
             ),
         ),
     )

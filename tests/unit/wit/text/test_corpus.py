@@ -95,7 +95,7 @@ world two {
   record pair { a: key, b: key }
   import middle;
   export middle;
-  export show: func(p: pair) -> borrow<thing>;
+  export show: func(p: pair) -> thing;
 }
 world three {
   include one with { log as trace, extra as more };

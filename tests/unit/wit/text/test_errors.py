@@ -117,6 +117,14 @@ NAMES = [
     (interface("resource r { constructor() -> result<u8>; }"), "returns nothing or result<r, …>"),
     (interface("record r { a: u8 }", "f: func(x: borrow<r>);"), "r is a record, borrow<…> needs"),
     (interface("type r = u8;", "f: func(x: own<r>);"), "r is a type, own<…> needs a resource"),
+    (
+        interface("resource r; f: func() -> option<borrow<r>>;"),
+        "3:40: a result cannot hold a borrow<…>",
+    ),
+    (
+        interface("resource r; record p { r: borrow<r> } f: func() -> list<p>;"),
+        "3:57: a result cannot hold p: there is a borrow in it",
+    ),
     (interface("type m = map<f32, u8>;"), "the key of a map is a bool, an integer, a char or"),
     (interface("type m = map<list<u8>, u8>;"), "3:10: the key of a map"),
     (interface("use j.{t};"), '3:5: unknown interface or world of a:b "j"'),
