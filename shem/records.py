@@ -84,6 +84,10 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     exit_code: int | None = None
     running_key: str | None = None
     running_function: str | None = None
+    pending_update: int | None = None
+    last_update_problem: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class OplogEntry(Struct, frozen=True):

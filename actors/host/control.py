@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Literal, NoReturn, Protocol, TypeAlias
 
+import msgspec
 from msgspec import Raw, Struct
 
 __all__ = ["Control", "Facts", "LogEntry", "PersistenceLevel", "RetryRule", "SpanStart"]
@@ -59,6 +60,10 @@ class LogEntry(Struct, frozen=True):
     index: int
     type: str
     fields: dict[str, object]
+
+    def text(self) -> str:
+        """Return it as JSON."""
+        return msgspec.json.encode(self).decode()
 
 
 class SpanStart(Struct, frozen=True):

@@ -7,7 +7,7 @@ Replay is only as right as this table, so it stands in one place and is printed 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from actors.host.golem import host, rpc_types
+from actors.host.golem import context, durability, host, oplog, rpc_types
 from actors.host.interface import HostInterface, Kind
 from actors.host.wasi import (
     cli_environment,
@@ -77,6 +77,9 @@ TABLE: Final = table_of(
         logging.LOGGING,
         rpc_types.TYPES,
         host.HOST,
+        context.CONTEXT,
+        oplog.OPLOG,
+        durability.DURABILITY,
     )
 )
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shem.cli import application, component, rib, wit, worker
+from shem.cli import application, component, promise, rib, wit, worker
 from shem.cli.repl import repl
 from shem.cli.up import up
 
@@ -28,6 +28,7 @@ app.add_typer(application.app, name="app")
 app.command(epilog="Example: `shem repl --component counter`")(repl)
 app.add_typer(component.app, name="component")
 app.add_typer(worker.app, name="worker")
+app.add_typer(promise.app, name="promise")
 app.add_typer(wit.app, name="wit")
 app.add_typer(rib.app, name="rib")
 

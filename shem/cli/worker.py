@@ -9,6 +9,7 @@ from shem.cli.arguments import WorkerId, WorkerIdArgument, parse_pairs
 from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
 from shem.cli.times import moment
+from shem.cli.worker_change import fork, revert, update
 from shem.cli.worker_invoke import invoke
 from shem.cli.worker_log import logs, oplog
 from shem.client import Client
@@ -160,6 +161,20 @@ def cancel(
     run(output, work, component=worker.component, worker=worker.worker)
 
 
+app.command(
+    epilog="Examples: `shem worker update counter/alice --version 2` · "
+    "`shem worker update counter/alice --version 2 --mode snapshot-based`"
+)(update)
+app.command(
+    epilog="Examples: `shem worker revert counter/alice --invocations 1` · "
+    "`shem worker revert counter/alice --last-oplog-index 17`"
+)(revert)
+app.command(
+    epilog="Examples: `shem worker fork counter/alice bob` · "
+    "`shem worker fork counter/alice bob --at 17`"
+)(fork)
+
+
 @app.command(epilog="Example: `shem worker delete counter/alice`")
 def delete(worker: WorkerIdArgument, *, format_: FormatOption = Format.TEXT) -> None:
     """End a worker and forget its state; the next invocation creates a fresh one."""
@@ -190,6 +205,10 @@ def _show(console: Console, status: WorkerStatus) -> None:
         rows["running"] = f"{status.running_function} ({status.running_key})"
     if status.last_error is not None:
         rows["last error"] = f"{status.last_error.kind}: {status.last_error.message}"
+    if status.pending_update is not None:
+        rows["updating to"] = str(status.pending_update)
+    if status.last_update_problem is not None:
+        rows["update failed"] = status.last_update_problem
     if status.attempt:
         rows["attempt"] = str(status.attempt)
     if status.wake_at_ms is not None:

@@ -1,9 +1,9 @@
 """A connection to Shem."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, final
+from typing import Literal, Self, final
 
 import msgspec
 from msgspec import structs
@@ -17,7 +17,8 @@ from shem.client.feed import Event, Feed, Result, pattern
 from shem.client.invocations import Invocations
 from shem.client.mail import Mail
 from shem.client.requests import Requests
-from shem.client.worker import Worker, decode_event, decode_result
+from shem.client.updates import UpdateOutcome, update_all
+from shem.client.worker import UPDATE_TIMEOUT_S, Worker, decode_event, decode_result
 from shem.connection import CONNECT_TIMEOUT_S, Connection
 from shem.errors import RefusedError, UnavailableError
 from shem.records import WorkerStatus
@@ -138,6 +139,32 @@ class Client:
             for worker in page.workers:
                 yield worker
             after = page.next
+
+    async def update_workers(
+        self,
+        component: str,
+        version: int,
+        *,
+        mode: Literal["automatic", "snapshot-based"] = "automatic",
+        timeout_s: float = UPDATE_TIMEOUT_S,
+        on_outcome: Callable[[UpdateOutcome], None],
+    ) -> None:
+        """Have all workers of a component run a version, and tell what came of each.
+
+        `timeout_s` is for a single one. Asking again goes on where it was left.
+
+        Raises:
+            UnknownComponentError: there is no such component or version.
+        """
+        await self.components.get(component, version)
+        await update_all(
+            self.workers(component),
+            lambda name: self.worker(component, name),
+            version,
+            mode=mode,
+            timeout_s=timeout_s,
+            on_outcome=on_outcome,
+        )
 
     async def executors(self) -> list[dict[str, object]]:
         """Return the living executors and what they say of themselves."""

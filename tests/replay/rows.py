@@ -156,6 +156,53 @@ ROWS = (
         state=(py("[me.worker_id.worker_name, me.status.name]", "$me"),),
     ),
     Row(
+        name="logs, spans and durability by the guest",
+        guest="probe",
+        script=(
+            py("me = host.get_self_metadata().worker_id"),
+            py(
+                "with context.start_span('outer') as a:\n"
+                "    a.set_attribute('k', context.AttributeValue_String('v'))\n"
+                "    here = context.current_context()\n"
+                "    seen = [here.span_id(), here.get_attribute('k', True).value]\n"
+                "    seen.append(here.trace_context_headers()[0][1][:3])\n"
+                "[len(seen[0]), seen[1:], context.current_context().parent()]",
+                [16, ["v", "00-"], None],
+            ),
+            py(
+                "kind = oplog.WrappedFunctionType_WriteRemoteBatched(None)\n"
+                "begun = durability.begin_durable_function(kind)\n"
+                "if durability.current_durable_execution_state().is_live:\n"
+                "    drawn = os.urandom(4)\n"
+                "    durability.persist_durable_function_invocation('me#draw', b'', drawn, kind)\n"
+                "else:\n"
+                "    drawn = durability.read_persisted_durable_function_invocation().response\n"
+                "durability.end_durable_function(kind, begun, False)\n"
+                "list(drawn)",
+                "$drawn",
+            ),
+            py(
+                "lazy = durability.LazyInitializedPollable(); waits = lazy.subscribe()\n"
+                "before = waits.ready(); lazy.set(monotonic_clock.subscribe_duration(1000))\n"
+                "waits.block(); [before, waits.ready()]",
+                [False, True],
+            ),
+            py(
+                "found = []\n"
+                "with oplog.SearchOplog(me, 'type:start-span AND outer') as search:\n"
+                "    while page := search.get_next(): found += page\n"
+                "[type(e).__name__ for _, e in found]",
+                ["OplogEntry_StartSpan"],
+            ),
+            py(
+                "with oplog.GetOplog(me, 1) as log: page = log.get_next()\n"
+                "[type(page[0]).__name__, page[0].value.worker_id == me]",
+                ["OplogEntry_Create", True],
+            ),
+        ),
+        state=(py("[seen[0], list(drawn)]", [..., "$drawn"]),),
+    ),
+    Row(
         name="asyncio",
         guest="probe",
         script=(

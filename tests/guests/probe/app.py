@@ -34,6 +34,8 @@ import shem_loop
 from componentize_py_types import Err, Ok, Some
 from wit_world import exports
 from wit_world.imports import (
+    context,
+    durability,
     environment,
     error,
     host,
@@ -44,6 +46,7 @@ from wit_world.imports import (
     logging,
     monotonic_clock,
     network,
+    oplog,
     outgoing_handler,
     poll,
     preopens,
