@@ -20,12 +20,15 @@ from rib.program import Program
 from rib.report import report
 from rib.scan import Piece, is_complete, open_at_end, scan
 from rib.session import Line, Session, SessionVariable
+from rib.syntax import Block
+from rib.tests import Requirement, Test, TestFile, compile_test, parse_test_at, parse_tests
 
 __all__ = [
     "ANY_GLOBALS",
     "GATEWAY_GLOBALS",
     "NO_WORKERS",
     "PARSE_CODES",
+    "Block",
     "CallError",
     "Catalog",
     "Code",
@@ -41,21 +44,27 @@ __all__ = [
     "Port",
     "Program",
     "ProgramFormatError",
+    "Requirement",
     "Resource",
     "ResourceDrop",
     "RibError",
     "RunError",
     "Session",
     "SessionVariable",
+    "Test",
+    "TestFile",
     "Worker",
     "WorkerCall",
     "broken_by",
     "check",
     "compile",
+    "compile_test",
     "complete",
     "hover",
     "is_complete",
     "open_at_end",
+    "parse_test_at",
+    "parse_tests",
     "report",
     "scan",
 ]

@@ -3,7 +3,7 @@
 import math
 import operator
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from rib.diagnostics import Code
 from rib.fault import Fault
@@ -11,9 +11,19 @@ from rib.terms import FLOATS
 from wit.json_readers import INTEGER_RANGES, round_to_f32
 from wit.types import Primitive
 
-__all__ = ["Operation", "convert", "operation", "read_number"]
+__all__ = ["RELATIONS", "Operation", "convert", "operation", "read_number"]
 
 Operation: TypeAlias = Callable[[int | float, int | float], int | float]
+
+
+RELATIONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def _divide(a: int, b: int) -> int:

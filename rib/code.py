@@ -19,6 +19,9 @@ __all__ = [
     "And",
     "Append",
     "Arithmetic",
+    "AssertCompare",
+    "AssertFailure",
+    "AssertTrue",
     "Bare",
     "Builtin",
     "CallHandle",
@@ -32,6 +35,7 @@ __all__ = [
     "GetField",
     "GetItem",
     "GetSlice",
+    "Guard",
     "Input",
     "Instruction",
     "Iterate",
@@ -63,6 +67,7 @@ __all__ = [
     "TestLength",
     "TestNone",
     "TestSome",
+    "Unguard",
     "Unwrap",
     "Wrap",
     "decode",
@@ -340,6 +345,33 @@ class Builtin(Base, frozen=True, tag="builtin"):
     result: int
 
 
+class AssertTrue(Base, frozen=True, tag="assert"):
+    """Pop a bool, fail if it is false."""
+
+
+class AssertCompare(Base, frozen=True, tag="assert-compare"):
+    """Pop two values of a type, fail showing both unless they stand in the relation."""
+
+    operator: str
+    type: int
+
+
+class Guard(Base, frozen=True, tag="guard"):
+    """From here on a failure pushes its text and continues elsewhere."""
+
+    target: int
+
+
+class Unguard(Base, frozen=True, tag="unguard"):
+    """Fail, because what a guard watched did not."""
+
+
+class AssertFailure(Base, frozen=True, tag="assert-failure"):
+    """Pop the text of a failure, and the text that it must contain if there is one."""
+
+    has_text: bool
+
+
 Instruction: TypeAlias = (
     Push
     | Load
@@ -387,6 +419,11 @@ Instruction: TypeAlias = (
     | CallHandle
     | Drop
     | Builtin
+    | AssertTrue
+    | AssertCompare
+    | Guard
+    | Unguard
+    | AssertFailure
 )
 
 

@@ -5,7 +5,7 @@ uses stands for what is being typed, and inference says what it would have to be
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias, final
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from rib.infer_calls import receiver_fits
 from rib.infer_values import global_path
 from rib.inference import Inference
 from rib.lexer import KEYWORDS, NAME, PRIMITIVES
-from rib.parser import parse
+from rib.parser import parse as parse_program
 from rib.scan import open_at_end
 from rib.signatures import Signature, signatures
 from rib.stubs import arguments_stub, stub
@@ -44,8 +44,9 @@ from rib.typecheck import RULES, infer_types
 from wit.signatures import signature
 from wit.types import Borrow, EnumType, Own, ResourceName, VariantType
 
-__all__ = ["Completion", "CompletionKind", "complete"]
+__all__ = ["Completion", "CompletionKind", "Parse", "complete"]
 
+Parse: TypeAlias = Callable[[str], Block]
 CompletionKind: TypeAlias = Literal[
     "function", "method", "resource", "field", "variable", "case", "keyword", "type", "value"
 ]
@@ -75,7 +76,9 @@ def complete(
     offset: int,
     catalog: Catalog,
     globals_: Globals = ANY_GLOBALS,
+    *,
     environment: Mapping[str, Term] | None = None,
+    parse: Parse | None = None,
 ) -> list[Completion]:
     """Return what may stand at an offset, the best first; never fails for a wrong text.
 
@@ -85,6 +88,7 @@ def complete(
         catalog: What the components in scope offer.
         globals_: What the host offers.
         environment: Variables that exist before the text.
+        parse: What reads the text, if it is no plain program.
     """
     before = text[:offset]
     if open_at_end(before)[-1:] in (['"'], ["/*"]):
@@ -92,7 +96,7 @@ def complete(
     word = _WORD.search(before)
     assert word is not None
     start = word.start()
-    tree = _repaired(before[:start] + _HOLE)
+    tree = _repaired(before[:start] + _HOLE, parse or _parse)
     if tree is None:
         return []
     watcher = _Watcher()
@@ -145,11 +149,15 @@ class _Watcher:
         return Variable()
 
 
-def _repaired(text: str) -> Block | None:
+def _parse(text: str) -> Block:
+    return parse_program(text, tolerant=True)
+
+
+def _repaired(text: str, parse: Parse) -> Block | None:
     """Return the tree of a text whose end is missing, or None if more than that is wrong."""
     for _ in range(_REPAIRS_MAX):
         try:
-            return parse(text, tolerant=True)
+            return parse(text)
         except CompileError as error:
             finding = error.diagnostics[0]
             if "at least two expressions" in finding.cause and text.endswith("}"):

@@ -12,7 +12,7 @@ __all__ = ["PARSE_CODES", "Code", "Diagnostic", "diagnostic", "snippet"]
 
 
 class Code(Enum):
-    """The stable name of a kind of error. `docs/RIB.md` explains each."""
+    """The stable name of a kind of error. `docs/guide/rib.md` explains each."""
 
     SYNTAX = "RIB0101"
     KEYWORD = "RIB0102"
@@ -48,6 +48,7 @@ class Code(Enum):
     CALL_FAILED = "RIB0506"
     LIMIT = "RIB0507"
     INPUT_INVALID = "RIB0508"
+    ASSERTION = "RIB0509"
 
 
 # Findings about the text alone, whatever components there are.

@@ -10,6 +10,9 @@ from rib.code import (
     And,
     Append,
     Arithmetic,
+    AssertCompare,
+    AssertFailure,
+    AssertTrue,
     Bare,
     Builtin,
     CallHandle,
@@ -23,6 +26,7 @@ from rib.code import (
     GetField,
     GetItem,
     GetSlice,
+    Guard,
     Input,
     Instruction,
     Iterate,
@@ -54,12 +58,15 @@ from rib.code import (
     TestLength,
     TestNone,
     TestSome,
+    Unguard,
     Unwrap,
     Wrap,
 )
+from rib.constants import constant, number
 from rib.inference import Inference
 from rib.syntax import (
     Alias,
+    Assert,
     Binary,
     Binding,
     Block,
@@ -101,7 +108,16 @@ from rib.syntax import (
     Unary,
     Wildcard,
 )
-from rib.terms import FLOATS, UNIT, RangeTerm, Term, TupleTerm, resolve, to_wit
+from rib.terms import (
+    UNIT,
+    ListTerm,
+    RangeTerm,
+    Term,
+    TupleTerm,
+    is_storable,
+    resolve,
+    to_wit,
+)
 from rib.uses import (
     BuiltinUse,
     CaseUse,
@@ -114,8 +130,7 @@ from rib.uses import (
     Rewritten,
     WorkerUse,
 )
-from wit.json_readers import round_to_f32
-from wit.types import EnumType, ListType, Primitive, Type
+from wit.types import EnumType, Primitive, Type
 
 __all__ = ["emit"]
 
@@ -164,8 +179,14 @@ class _Emitter:
     def _type(self, node: Node) -> Type:
         return self.present(self._inference.types[node])
 
+    def _is_bytes(self, node: Node) -> bool:
+        term = resolve(self._inference.types[node])
+        return isinstance(term, ListTerm) and resolve(term.element) is Primitive.U8
+
     def _type_index(self, node: Node) -> int:
-        type_ = to_wit(self._inference.types[node])
+        term = self._inference.types[node]
+        # What only exists inside a program has no type to store, and nobody asks for it.
+        type_ = to_wit(term) if is_storable(term) else None
         if type_ not in self.types:
             self.types.append(type_)
         return self.types.index(type_)
@@ -197,6 +218,8 @@ class _Emitter:
                     self.instructions[index] = And(here)
                 case Or():
                     self.instructions[index] = Or(here)
+                case Guard():
+                    self.instructions[index] = Guard(here)
                 case Next(slot):
                     self.instructions[index] = Next(slot, here)
                 case other:
@@ -244,6 +267,8 @@ class _Emitter:
                 self.expression(value)
             case Let() | If() | Match() | For() | Reduce() | Block():
                 self._control(node)
+            case Assert():
+                self._assert(node)
             case _:
                 assert_never(node)
         self._place = outer
@@ -252,7 +277,7 @@ class _Emitter:
         match node:
             case Number(digits):
                 type_ = self._type(node)
-                self._add(Push(_number(digits, type_, negative=negative)))
+                self._add(Push(number(digits, type_, negative=negative)))
             case Boolean(value):
                 self._add(Push(value))
             case Character(value):
@@ -315,7 +340,7 @@ class _Emitter:
         match node:
             case ListLiteral(items):
                 self._all(items)
-                self._add(MakeList(len(items), _is_bytes(self._type(node))))
+                self._add(MakeList(len(items), self._is_bytes(node)))
             case TupleLiteral(items):
                 self._all(items)
                 self._add(MakeTuple(len(items)))
@@ -420,6 +445,24 @@ class _Emitter:
                 self._statements(statements[:-1])
                 self.expression(statements[-1])
 
+    def _assert(self, node: Assert) -> None:
+        match node:
+            case Assert(subject, True, text):
+                if text is not None:
+                    self.expression(text)
+                guard = self._add(Guard(_PLACEHOLDER))
+                self.expression(subject)
+                self._add(Unguard())
+                self._land(guard)
+                self._add(AssertFailure(text is not None))
+            case Assert(Binary("==" | "!=" | "<" | "<=" | ">" | ">=" as operator, left, right)):
+                self._all((left, right))
+                self._add(AssertCompare(operator, self._type_index(left)))
+            case Assert(subject):
+                self.expression(subject)
+                self._add(AssertTrue())
+        self._add(Push(None))
+
     def _statements(self, statements: Sequence[Expression]) -> None:
         for statement in statements:
             if isinstance(statement, Let):
@@ -453,7 +496,7 @@ class _Emitter:
         if isinstance(node, Reduce):
             self._add(Load(slots[0]))
         else:
-            self._add(EndList(_is_bytes(self._type(node))))
+            self._add(EndList(self._is_bytes(node)))
 
     def _match(self, node: Match) -> None:
         subject = self._new_slot()
@@ -483,7 +526,7 @@ class _Emitter:
                     self._add(Load(slot))
                     self._add(Store(self._inference.slots[pattern][0]))
             case LiteralPattern(value):
-                self._test(slot, TestEqual(self._constant(value)), failures)
+                self._test(slot, TestEqual(constant(value, self._type)), failures)
             case Alias(_, inner):
                 self._add(Load(slot))
                 self._add(Store(self._inference.slots[pattern][0]))
@@ -534,30 +577,3 @@ class _Emitter:
         self._add(step)
         self._add(Store(inner))
         self._pattern(pattern, inner, failures)
-
-    def _constant(self, value: Expression) -> bool | int | float | str:
-        match value:
-            case Number(digits):
-                return _number(digits, self._type(value), negative=False)
-            case Unary(_, Number(digits) as number):
-                return _number(digits, self._type(number), negative=True)
-            case Boolean(flag):
-                return flag
-            case Character(text):
-                return text
-            case String(parts):
-                return "".join(str(part) for part in parts)
-            case _:
-                raise AssertionError(f"{value} is no literal")
-
-
-def _number(digits: str, type_: Type, *, negative: bool) -> int | float:
-    sign = -1 if negative else 1
-    if type_ in FLOATS:
-        number = sign * float(digits)
-        return round_to_f32(number) if type_ is Primitive.F32 else number
-    return sign * int(digits)
-
-
-def _is_bytes(type_: Type) -> bool:
-    return isinstance(type_, ListType) and type_.element is Primitive.U8

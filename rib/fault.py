@@ -9,11 +9,16 @@ __all__ = ["Fault", "check_members", "check_text"]
 class Fault(Exception):  # noqa: N818 - never leaves the package: the machine adds the place
     """A run-time error on its way to the machine."""
 
-    def __init__(self, code: Code, cause: str, help_: str = "") -> None:
+    def __init__(
+        self, code: Code, cause: str, help_: str = "", details: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(cause)
         self.code = code
         self.cause = cause
         self.help = help_
+        self.details = details
+        # The instruction that failed, once the machine knows it.
+        self.at = -1
 
 
 def check_text(length: int) -> None:

@@ -27,7 +27,7 @@ class Counters(Struct):
 class Frame:
     """The state beside the stack. `units` is what values may still take."""
 
-    __slots__ = ("_counters", "_steps", "inputs", "slots", "units")
+    __slots__ = ("_counters", "_steps", "guards", "inputs", "slots", "units")
 
     def __init__(
         self,
@@ -43,6 +43,8 @@ class Frame:
         self.units = min(units, VALUE_UNITS_MAX)
         self._steps = min(steps, STEPS_MAX)
         self._counters = counters or Counters()
+        # Where failures that are expected continue, and how high the stack was before them.
+        self.guards: list[tuple[int, int]] = []
 
     def spend(self, steps: int) -> None:
         """Count instructions of a loop; code without loops ends by itself."""

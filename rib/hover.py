@@ -3,10 +3,11 @@
 from msgspec import Struct
 
 from rib.catalog import Catalog
+from rib.completion import Parse
 from rib.errors import CompileError
 from rib.globals import ANY_GLOBALS, Globals
 from rib.inference import Inference
-from rib.parser import parse
+from rib.parser import parse as parse_program
 from rib.syntax import Let, Node, Span, walk
 from rib.terms import Poison, resolve, show
 from rib.typecheck import infer_types
@@ -25,11 +26,19 @@ class Hover(Struct, frozen=True):
 
 
 def hover(
-    text: str, offset: int, catalog: Catalog, globals_: Globals = ANY_GLOBALS
+    text: str,
+    offset: int,
+    catalog: Catalog,
+    globals_: Globals = ANY_GLOBALS,
+    *,
+    parse: Parse | None = None,
 ) -> Hover | None:
-    """Return what stands at an offset, the innermost; None if the text does not parse."""
+    """Return what stands at an offset, the innermost; None if the text does not parse.
+
+    `parse` reads the text, if it is no plain program.
+    """
     try:
-        tree = parse(text, tolerant=True)
+        tree = parse_program(text, tolerant=True) if parse is None else parse(text)
         inference = infer_types(text, tree, catalog, globals_)
     except (CompileError, RecursionError):
         return None

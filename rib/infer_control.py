@@ -4,7 +4,7 @@ from rib.diagnostics import Code
 from rib.infer_patterns import infer_pattern
 from rib.infer_values import annotation, check
 from rib.inference import Inference
-from rib.syntax import Block, Expression, For, If, Let, Match, Reduce
+from rib.syntax import Assert, Block, Expression, For, If, Let, Match, Reduce
 from rib.terms import (
     POISON,
     UNIT,
@@ -19,7 +19,15 @@ from rib.terms import (
 from rib.unify import unify
 from wit.types import Primitive
 
-__all__ = ["infer_block", "infer_for", "infer_if", "infer_let", "infer_match", "infer_reduce"]
+__all__ = [
+    "infer_assert",
+    "infer_block",
+    "infer_for",
+    "infer_if",
+    "infer_let",
+    "infer_match",
+    "infer_reduce",
+]
 
 
 def infer_let(inference: Inference, node: Let) -> Term:
@@ -32,6 +40,17 @@ def infer_let(inference: Inference, node: Let) -> Term:
         term = annotation(inference, node.annotation)
         check(inference, node.value, term)
     inference.slots[node] = (inference.define(node.name, term, node),)
+    return UNIT
+
+
+def infer_assert(inference: Inference, node: Assert) -> Term:
+    """A condition, or something that must fail at run time."""
+    if node.fails:
+        inference.infer(node.subject)
+    else:
+        check(inference, node.subject, Primitive.BOOL)
+    if node.text is not None:
+        check(inference, node.text, Primitive.STRING)
     return UNIT
 
 

@@ -79,6 +79,7 @@ __all__ = [
     "infer_typed",
     "infer_unary",
     "settle_case",
+    "spaced",
 ]
 
 _PRIMITIVES: Final = {primitive.value: primitive for primitive in Primitive}
@@ -220,7 +221,7 @@ def infer_name(inference: Inference, node: Name) -> Term:
         allowed = ", ".join(f"`{root}`" for root in sorted(roots)) or "none"
         known = [*inference.local_names(), *inference.catalog.case_names(), *roots]
         details = (f"the inputs of this program are: {allowed}",)
-        helps = nearest(node.name, known) or _spaced(inference, node.name)
+        helps = nearest(node.name, known) or spaced(inference, node.name)
         cause = f"unknown name `{node.name}`"
         return inference.fault(node, Code.UNKNOWN_NAME, cause, details, helps)
     if inference.globals.is_group(node.name):
@@ -228,7 +229,7 @@ def infer_name(inference: Inference, node: Name) -> Term:
     return _input(inference, node, node.name, None)
 
 
-def _spaced(inference: Inference, name: str) -> tuple[str, ...]:
+def spaced(inference: Inference, name: str) -> tuple[str, ...]:
     """Return a help line for a subtraction that was written as one name."""
     left, dash, right = name.partition("-")
     if dash and inference.local(left) is not None:
@@ -297,6 +298,9 @@ def apply_case(
         cases = dict.fromkeys(type_.cases)
     else:
         cases = {c.name: None if c.type is None else from_wit(c.type) for c in type_.cases}
+    if payload is not None and payload not in inference.types and not cases.get(name):
+        # Nothing is expected of it, but what is wrong inside is worth telling, too.
+        inference.infer(payload)
     if name not in cases:
         cause = f"`{show(Nominal(type_))}` has no case `{name}`"
         inference.report(node, Code.MISMATCH, cause, (), nearest(name, list(cases)))
@@ -437,9 +441,12 @@ def infer_index(inference: Inference, node: Index) -> Term:
         return True
 
     def force() -> bool:
-        if isinstance(resolve(target), Variable):
-            return not unify(ListTerm(Variable()), target)
-        return not unify(Variable(INTEGERS), index)
+        found = resolve(index)
+        if isinstance(found, Variable) and not found.allowed and unify(Variable(INTEGERS), index):
+            return False
+        if isinstance(resolve(target), Variable) and unify(ListTerm(Variable()), target):
+            return False
+        return attempt()
 
     inference.later(attempt, force)
     return result

@@ -15,7 +15,7 @@ from rib.catalog import Catalog
 from rib.diagnostics import Code, Diagnostic, diagnostic
 from rib.globals import Globals
 from rib.limits import DIAGNOSTICS_MAX, SUGGESTIONS_MAX, TYPE_PARTS_MAX
-from rib.syntax import Expression, Node, Span, walk
+from rib.syntax import Binary, Expression, Node, Span, walk
 from rib.terms import POISON, Term, Variable, is_too_large, show
 from rib.unify import Conflict, unify
 from rib.uses import InputUse, Use
@@ -230,18 +230,20 @@ class Inference:
             self.report(node, Code.AMBIGUOUS, cause, details)
             return
         cause = f"type mismatch{at}. expected {expected}, found {found}"
-        self.report(node, Code.MISMATCH, cause, details, self._conversion(conflict))
+        self.report(node, Code.MISMATCH, cause, details, self._conversion(conflict, node))
 
-    def _conversion(self, conflict: Conflict) -> tuple[str, ...]:
+    def _conversion(self, conflict: Conflict, node: Node) -> tuple[str, ...]:
         expected, found = show(conflict.expected), show(conflict.found)
         numbers = ("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "f32", "f64")
         if expected in numbers and found in numbers:
             return (f"convert it by `.to-{expected}()`",)
         if expected == "string" and found in (*numbers, "bool", "char"):
             return ('turn it into text by `"${…}"`',)
-        if expected == "number" and found == "string":
+        is_operand = isinstance(self._parent_node(node), Binary)
+        if expected == "number" and found == "string" and is_operand:
             return ('join texts by interpolation: `"${a}${b}"`',)
-        if expected == f"option<{found}>":
+        loose = expected.startswith("option<") and found in {"number", "integer", "float"}
+        if loose or expected == f"option<{found}>":
             return ("wrap it: `some(…)`",)
         return ()
 
@@ -251,11 +253,14 @@ class Inference:
         line_start = self.text.rfind("\n", 0, start) + 1
         return f"line {self.text.count(chr(10), 0, start) + 1} column {start - line_start + 1}"
 
-    def _parent(self, node: Node) -> Span | None:
+    def _parent_node(self, node: Node) -> Node | None:
         if self._parents is None:
             self._parents = {each: parent for each, parent, _ in walk(self.root)}
-        parent = self._parents.get(node)
+        return self._parents.get(node)
+
+    def _parent(self, node: Node) -> Span | None:
+        parent = self._parent_node(node)
         while parent is not None and parent.span == node.span:
-            parent = self._parents.get(parent)
+            parent = self._parent_node(parent)
         # The whole program says nothing about the place.
         return None if parent is None or parent is self.root else parent.span

@@ -70,6 +70,10 @@ class Cursor:
         self.token = self._read(token.end)
         return token
 
+    def peek(self) -> Token:
+        """Return the token after this one."""
+        return self._read(self.token.end)
+
     def at(self, *texts: str) -> bool:
         """Return whether the token is one of these."""
         return self.token.text in texts and self.token.kind != "number"

@@ -6,10 +6,10 @@ as everywhere; from weak to strong: `||`, `&&`, comparison, range, `+ -`, `* / %
 
 import re
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final
 
 from rib.diagnostics import Code
-from rib.lexer import KEYWORDS, NAME
+from rib.lexer import KEYWORDS, NAME, Cursor
 from rib.limits import NODES_MAX, TREE_DEPTH_MAX
 from rib.pattern_parser import PatternParser
 from rib.syntax import (
@@ -45,7 +45,7 @@ from rib.syntax import (
     walk,
 )
 
-__all__ = ["parse"]
+__all__ = ["Parser", "check_size", "parse"]
 
 COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
 _COMPARISON_LEVEL: Final = 3
@@ -82,8 +82,18 @@ def parse(text: str, *, tolerant: bool = False) -> Block:
     Raises:
         CompileError: with the place and what was expected there.
     """
-    parser = _Parser(text)
+    parser = Parser(text)
     program = parser.program(tolerant=tolerant)
+    check_size(parser, program)
+    return program
+
+
+def check_size(parser: Cursor, program: Block) -> None:
+    """Refuse a program that later steps could not walk through.
+
+    Raises:
+        CompileError: it is too deep or too long, with the place.
+    """
     for count, (node, _, depth) in enumerate(walk(program), 1):
         if depth > TREE_DEPTH_MAX:
             reason = f"nested more than {TREE_DEPTH_MAX} levels deep"
@@ -91,12 +101,10 @@ def parse(text: str, *, tolerant: bool = False) -> Block:
         if count > NODES_MAX:
             reason = f"the program has more than {NODES_MAX} expressions"
             parser.fail(reason, node.span, Code.TOO_LARGE)
-    return program
 
 
-@final
-class _Parser(PatternParser):
-    """Reads expressions."""
+class Parser(PatternParser):
+    """Reads expressions; test files add statements."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -124,7 +132,7 @@ class _Parser(PatternParser):
         """Read everything."""
         if self.token.kind == "end":
             self.unexpected("an expression")
-        statements = [self._statement()]
+        statements = [self.statement()]
         while self.at(";"):
             semicolon = self.take()
             if self.token.kind == "end":
@@ -134,35 +142,39 @@ class _Parser(PatternParser):
                 reason = "unexpected `;` at the end of rib expression"
                 helps = ("remove it: the last expression is the result",)
                 self.fail(reason, span, Code.TRAILING_SEMICOLON, helps)
-            statements.append(self._statement())
+            statements.append(self.statement())
         if self.token.kind != "end":
             self.unexpected("an operator, `;` or the end of the text")
         return Block(tuple(statements), span=Span(statements[0].span.start, self.last_end))
 
     def interpolated(self) -> Expression:
+        """Read what stands between `${` and `}`."""
         start = self.token.start
         statements = self._statements()
         if len(statements) == 1:
             return statements[0]
-        return Block(tuple(statements), span=self._to_here(start))
+        return Block(tuple(statements), span=self.to_here(start))
 
     def _statements(self) -> list[Expression]:
-        statements = [self._statement()]
+        statements = [self.statement()]
         while self.accept(";"):
             if self.at("}"):
                 self.unexpected("an expression: there is no `;` after the last one")
-            statements.append(self._statement())
+            statements.append(self.statement())
         return statements
 
-    def _statement(self) -> Expression:
-        return self._let() if self.at("let") else self._expression()
+    def statement(self) -> Expression:
+        """Read what stands between two `;`."""
+        return self._let() if self.at("let") else self.expression()
 
-    def _to_here(self, start: int) -> Span:
+    def to_here(self, start: int) -> Span:
+        """Return the range from an offset to the end of what was taken last."""
         return Span(start, self.last_end)
 
     # Operators
 
-    def _expression(self) -> Expression:
+    def expression(self) -> Expression:
+        """Read a value."""
         self.enter()
         found = self._binary(1)
         self.leave()
@@ -180,7 +192,7 @@ class _Parser(PatternParser):
                 left = self._range(left, operator.text)
                 continue
             right = self._binary(level + 1)
-            left = Binary(operator.text, left, right, span=self._to_here(left.span.start))
+            left = Binary(operator.text, left, right, span=self.to_here(left.span.start))
             if level == _COMPARISON_LEVEL and self.at(*COMPARISONS):
                 span = Span(self.token.start, self.token.end)
                 reason = "comparisons cannot be chained"
@@ -194,7 +206,7 @@ class _Parser(PatternParser):
         if inclusive and not starts:
             self.unexpected("the last element of the range")
         last = self._binary(_RANGE_LEVEL + 1) if starts else None
-        return Range(first, last, inclusive, span=self._to_here(first.span.start))
+        return Range(first, last, inclusive, span=self.to_here(first.span.start))
 
     def _unary(self) -> Expression:
         if not self.at("!", "-"):
@@ -204,12 +216,12 @@ class _Parser(PatternParser):
         if operator.text == "-" and self.token.kind == "number":
             # The sign belongs to the number: `-128: s8` is one literal.
             number = self.number()
-            span = self._to_here(operator.start)
+            span = self.to_here(operator.start)
             self.leave()
             return self._suffixes(Unary("-", number, span=span))
         operand = self._unary()
         self.leave()
-        return Unary(operator.text, operand, span=self._to_here(operator.start))
+        return Unary(operator.text, operand, span=self.to_here(operator.start))
 
     # Suffixes
 
@@ -223,13 +235,13 @@ class _Parser(PatternParser):
                 found = self._member(found)
             elif self.at("["):
                 self.take()
-                index = self._expression()
+                index = self.expression()
                 self.expect("]", "after the index")
-                found = Index(found, index, span=self._to_here(start))
+                found = Index(found, index, span=self.to_here(start))
             elif self.at(":"):
                 self.take()
                 type_ = self.type()
-                found = Typed(found, type_, span=self._to_here(start))
+                found = Typed(found, type_, span=self.to_here(start))
             else:
                 return found
 
@@ -239,9 +251,9 @@ class _Parser(PatternParser):
         parameter = self._type_parameter(name.end)
         start = target.span.start
         if parameter is None and not self.at("("):
-            return FieldAccess(target, name.text, span=self._to_here(start))
+            return FieldAccess(target, name.text, span=self.to_here(start))
         arguments = self._arguments()
-        return Method(target, name.text, parameter, arguments, span=self._to_here(start))
+        return Method(target, name.text, parameter, arguments, span=self.to_here(start))
 
     def _type_parameter(self, offset: int) -> str | None:
         found = _PARAMETER.match(self.text, offset)
@@ -257,7 +269,7 @@ class _Parser(PatternParser):
     def _items(self, closing: str, what: str) -> tuple[Expression, ...]:
         items: list[Expression] = []
         while not self.at(closing):
-            items.append(self._expression())
+            items.append(self.expression())
             if not self.accept(","):
                 break
         self.expect(closing, f"after {what}")
@@ -283,8 +295,8 @@ class _Parser(PatternParser):
         self.take()
         if self.at("("):
             arguments = self._arguments()
-            return Call(token.text, arguments, span=self._to_here(token.start))
-        return Name(token.text, span=self._to_here(token.start))
+            return Call(token.text, arguments, span=self.to_here(token.start))
+        return Name(token.text, span=self.to_here(token.start))
 
     def _direct_call(self, interface: str, offset: int) -> Expression:
         start = self.token.start
@@ -302,22 +314,22 @@ class _Parser(PatternParser):
                 function += "." + self.label("the name of a method").text
         self.expect("}", "after the name of the function")
         arguments = self._arguments()
-        return DirectCall(interface, function, owner, arguments, span=self._to_here(start))
+        return DirectCall(interface, function, owner, arguments, span=self.to_here(start))
 
     def _parentheses(self) -> Expression:
         start = self.take().start
-        first = self._expression()
+        first = self.expression()
         if self.accept(")"):
             return first
         if not self.at(","):
             self.unexpected("`)` or `,`")
         self.take()
         items = (first, *self._items(")", "the elements of the tuple"))
-        return TupleLiteral(items, span=self._to_here(start))
+        return TupleLiteral(items, span=self.to_here(start))
 
     def _list(self) -> Expression:
         start = self.take().start
-        return ListLiteral(self._items("]", "the elements"), span=self._to_here(start))
+        return ListLiteral(self._items("]", "the elements"), span=self.to_here(start))
 
     def _braces(self) -> Expression:
         start = self.take().start
@@ -340,7 +352,7 @@ class _Parser(PatternParser):
             helps = ("write the expression without braces, or in parentheses",)
             self.fail(reason, Span(start, self.token.end), helps=helps)
         self.expect("}", "at the end of the block")
-        return Block(tuple(statements), span=self._to_here(start))
+        return Block(tuple(statements), span=self.to_here(start))
 
     def _is_typed_statement(self) -> bool:
         """Return whether `{name: type` begins a block; leaves the cursor anywhere."""
@@ -368,9 +380,12 @@ class _Parser(PatternParser):
         while self.accept(","):
             if self.at("}"):
                 break
-            labels.append(self.name("the name of a flag").text)
+            label = self.name("the name of a flag")
+            if label.text in labels:
+                self.fail(f"flag `{label.text}` stands twice", Span(label.start, label.end))
+            labels.append(label.text)
         self.expect("}", "after the flags")
-        return Flags(tuple(labels), span=self._to_here(start))
+        return Flags(tuple(labels), span=self.to_here(start))
 
     def _record(self, start: int) -> Expression:
         entries: list[Entry] = []
@@ -382,16 +397,16 @@ class _Parser(PatternParser):
             if any(entry.name == name.text for entry in entries):
                 self.fail(f"field `{name.text}` stands twice", Span(name.start, name.end))
             self.expect(":", "after the name of the field")
-            value = self._expression()
-            entries.append(Entry(name.text, value, span=self._to_here(name.start)))
+            value = self.expression()
+            entries.append(Entry(name.text, value, span=self.to_here(name.start)))
             if not self.accept(","):
                 break
         self.expect("}", "after the fields")
-        return Record(tuple(entries), span=self._to_here(start))
+        return Record(tuple(entries), span=self.to_here(start))
 
     def _some(self) -> Expression:
         start = self.take().start
-        return Some(self._payload("some"), span=self._to_here(start))
+        return Some(self._payload("some"), span=self.to_here(start))
 
     def _none(self) -> Expression:
         token = self.take()
@@ -400,12 +415,12 @@ class _Parser(PatternParser):
     def _result_side(self) -> Expression:
         token = self.take()
         value = self._payload(token.text) if self.at("(") else None
-        span = self._to_here(token.start)
+        span = self.to_here(token.start)
         return Ok(value, span=span) if token.text == "ok" else Err(value, span=span)
 
     def _payload(self, constructor: str) -> Expression:
         self.expect("(", f"after `{constructor}`")
-        value = self._expression()
+        value = self.expression()
         self.expect(")", f"after the value of `{constructor}`")
         return value
 
@@ -415,7 +430,7 @@ class _Parser(PatternParser):
         if parameter is None:
             self.take()
         arguments = self._arguments() if self.at("(") else None
-        return Instance(parameter, arguments, span=self._to_here(token.start))
+        return Instance(parameter, arguments, span=self.to_here(token.start))
 
     # Control
 
@@ -424,8 +439,8 @@ class _Parser(PatternParser):
         name = self.name("the name of a variable")
         type_ = self.type() if self.accept(":") else None
         self.expect("=", "after the name of the variable")
-        value = self._expression()
-        return Let(name.text, type_, value, span=self._to_here(start))
+        value = self.expression()
+        return Let(name.text, type_, value, span=self.to_here(start))
 
     def _misplaced_let(self) -> Expression:
         span = Span(self.token.start, self.token.end)
@@ -434,35 +449,35 @@ class _Parser(PatternParser):
 
     def _if(self) -> Expression:
         start = self.take().start
-        condition = self._expression()
+        condition = self.expression()
         self.expect("then", "after the condition")
-        yes = self._expression()
+        yes = self.expression()
         self.expect("else", "after the value for `then`: an `if` always has both")
-        no = self._expression()
-        return If(condition, yes, no, span=self._to_here(start))
+        no = self.expression()
+        return If(condition, yes, no, span=self.to_here(start))
 
     def _match(self) -> Expression:
         start = self.take().start
-        subject = self._expression()
+        subject = self.expression()
         self.expect("{", "after the value to match")
         arms: list[Arm] = []
         while not arms or not self.at("}"):
             pattern = self.pattern()
             self.expect("=>", "after the pattern")
-            body = self._expression()
-            arms.append(Arm(pattern, body, span=self._to_here(pattern.span.start)))
+            body = self.expression()
+            arms.append(Arm(pattern, body, span=self.to_here(pattern.span.start)))
             if not self.accept(","):
                 break
         self.expect("}", "or `,` after an arm")
-        return Match(subject, tuple(arms), span=self._to_here(start))
+        return Match(subject, tuple(arms), span=self.to_here(start))
 
     def _for(self) -> Expression:
         start = self.take().start
         name = self.name("the name of the element")
         self.expect("in", "after the name of the element")
-        iterable = self._expression()
+        iterable = self.expression()
         statements, result = self._body("for")
-        span = self._to_here(start)
+        span = self.to_here(start)
         return For(name.text, iterable, tuple(statements), result, span=span)
 
     def _reduce(self) -> Expression:
@@ -471,11 +486,11 @@ class _Parser(PatternParser):
         self.expect(",", "after the name of the accumulator")
         name = self.name("the name of the element")
         self.expect("in", "after the name of the element")
-        iterable = self._expression()
+        iterable = self.expression()
         self.expect("from", "and the initial value after what is reduced")
-        initial = self._expression()
+        initial = self.expression()
         statements, result = self._body("reduce")
-        span = self._to_here(start)
+        span = self.to_here(start)
         return Reduce(
             accumulator.text, name.text, iterable, initial, tuple(statements), result, span=span
         )
@@ -486,10 +501,10 @@ class _Parser(PatternParser):
         while not self.at("yield"):
             if self.at("}"):
                 self.unexpected(f"`yield` and a value: each `{construct}` ends with one")
-            statements.append(self._statement())
+            statements.append(self.statement())
             self.expect(";", "after the statement")
         self.take()
-        result = self._expression()
+        result = self.expression()
         self.accept(";")
         self.expect("}", "after the yielded value")
         return statements, result

@@ -5,6 +5,7 @@ from typing import Final, assert_never
 from rib.lexer import KEYWORDS
 from rib.syntax import (
     Alias,
+    Assert,
     Binary,
     Binding,
     Block,
@@ -97,7 +98,7 @@ def _at(level: int, expression: Expression) -> str:
 
 def _level(expression: Expression) -> int:
     match expression:
-        case If() | Let() | Typed():
+        case If() | Let() | Assert() | Typed():
             # After `result`, a comparison would look like the types inside it.
             return _LOOSE
         case Binary(operator):
@@ -144,7 +145,7 @@ def _text(expression: Expression) -> str:
             return f"{_at(left_level, left)} {operator} {_at(level + 1, right)}"
         case Typed(value, type_):
             return f"{_at(_SUFFIX, value)}: {print_type(type_)}"
-        case Let() | If() | Match() | For() | Reduce() | Block():
+        case Let() | Assert() | If() | Match() | For() | Reduce() | Block():
             return _control_text(expression)
         case _:
             assert_never(expression)
@@ -220,11 +221,14 @@ def _listed(items: tuple[Expression, ...]) -> str:
     return ", ".join(map(_text, items))
 
 
-def _control_text(control: Let | If | Match | For | Reduce | Block) -> str:
+def _control_text(control: Let | Assert | If | Match | For | Reduce | Block) -> str:
     match control:
         case Let(name, type_, value):
             annotation = "" if type_ is None else f": {print_type(type_)}"
             return f"let {name}{annotation} = {_text(value)}"
+        case Assert(subject, fails, text):
+            end = "" if text is None else f" with {_text(text)}"
+            return f"assert {'fails ' if fails else ''}{_text(subject)}{end}"
         case If(condition, yes, no):
             return f"if {_text(condition)} then {_text(yes)} else {_text(no)}"
         case Match(subject, arms):

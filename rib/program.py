@@ -110,17 +110,24 @@ class Program:
     async def execute(self, frame: Frame, port: Port) -> Value:
         """Run in a frame that the caller made and may look into afterwards. Raises as `run`."""
         stack: list[Value] = []
-        index = 0
-        try:
-            while True:
+        index, end = 0, len(self._steps)
+        while index < end:
+            try:
                 index = self._advance(index, stack, frame)
-                if index == len(self._steps):
-                    break
-                await self._effect(index, stack, frame, port)
-                index += 1
+                if index < end:
+                    await self._effect(index, stack, frame, port)
+                    index += 1
+            except Fault as fault:
+                at = index if fault.at < 0 else fault.at
+                # What reached a limit is not what anybody expects to fail.
+                if not frame.guards or fault.code in {Code.LIMIT, Code.ASSERTION}:
+                    raise self._failed(fault, at) from fault.__cause__
+                index, depth = frame.guards.pop()
+                stack[depth:] = [fault.cause]
+        try:
             measure(stack[-1], VALUE_UNITS_MAX)
         except Fault as fault:
-            raise self._failed(fault, index) from fault.__cause__
+            raise self._failed(fault, end) from fault.__cause__
         return stack.pop()
 
     def _advance(self, index: int, stack: list[Value], frame: Frame) -> int:
@@ -137,7 +144,8 @@ class Program:
                 else:
                     return index
         except Fault as fault:
-            raise self._failed(fault, index) from fault.__cause__
+            fault.at = index
+            raise
         return index
 
     def _bound(self, given: Mapping[str, Value]) -> list[Value]:
@@ -215,4 +223,6 @@ class Program:
         start, end = code.places[min(index, len(code.places) - 1)]
         helps = (fault.help,) if fault.help else ()
         span = Span(start, end)
-        return RunError(diagnostic(code.text, span, fault.code, fault.cause, help=helps))
+        return RunError(
+            diagnostic(code.text, span, fault.code, fault.cause, details=fault.details, help=helps)
+        )

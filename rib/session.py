@@ -148,7 +148,7 @@ class Session:
 
     def complete(self, text: str, offset: int) -> list[Completion]:
         """Return what may stand at an offset of a line that is still being written."""
-        return complete(text, offset, self._catalog, self._globals, self.environment())
+        return complete(text, offset, self._catalog, self._globals, environment=self.environment())
 
     def type_of(self, text: str) -> str:
         """Return the type of a program in words, also where no program may return it.

@@ -4,15 +4,18 @@ A step returns where to continue, or None for the next instruction. Steps that c
 `EFFECT`: the machine does what they say, because only it may wait.
 """
 
-import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, TypeAlias, assert_never, cast
+from typing import Final, TypeAlias, assert_never, cast
 
-from rib.arithmetic import convert, operation
+from rib.arithmetic import RELATIONS, convert, operation
+from rib.assertions import asserting
 from rib.code import (
     And,
     Append,
     Arithmetic,
+    AssertCompare,
+    AssertFailure,
+    AssertTrue,
     Bare,
     Builtin,
     CallHandle,
@@ -26,6 +29,7 @@ from rib.code import (
     GetField,
     GetItem,
     GetSlice,
+    Guard,
     Instruction,
     Iterate,
     Join,
@@ -56,6 +60,7 @@ from rib.code import (
     TestLength,
     TestNone,
     TestSome,
+    Unguard,
     Unwrap,
     Wrap,
 )
@@ -72,15 +77,6 @@ __all__ = ["EFFECT", "Step", "link"]
 
 EFFECT: Final = -1
 Step: TypeAlias = Callable[[list[Value], Frame], int | None]
-
-_OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 def link(code: Compiled) -> list[Step]:
@@ -114,6 +110,8 @@ def _step(instruction: Instruction, index: int, code: Compiled) -> Step:
             return lambda _, __: EFFECT
         case Builtin():
             return _builtin(instruction, code)
+        case AssertTrue() | AssertCompare() | Guard() | Unguard() | AssertFailure():
+            return asserting(instruction, code)
         case _:
             assert_never(instruction)
 
@@ -302,7 +300,7 @@ def _computing(instruction: Arithmetic | Negate | Not | Compare) -> Step:
                 stack[-1] = not stack[-1]
 
         case Compare(symbol):
-            relation = _OPERATORS[symbol]
+            relation = RELATIONS[symbol]
 
             def step(stack: list[Value], _: Frame, /) -> None:
                 right = stack.pop()

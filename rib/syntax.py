@@ -12,6 +12,7 @@ from msgspec import Struct
 __all__ = [
     "Alias",
     "Arm",
+    "Assert",
     "Binary",
     "Binding",
     "Block",
@@ -248,6 +249,14 @@ class Let(Base, frozen=True, eq=False, tag="let", kw_only=False):
     value: "Expression"
 
 
+class Assert(Base, frozen=True, eq=False, tag="assert", kw_only=False):
+    """`assert condition`, or `assert fails subject with text`; only in test files."""
+
+    subject: "Expression"
+    fails: bool = False
+    text: "Expression | None" = None
+
+
 class If(Base, frozen=True, eq=False, tag="if", kw_only=False):
     """`if condition then yes else no`."""
 
@@ -321,6 +330,7 @@ Expression: TypeAlias = (
     | Binary
     | Typed
     | Let
+    | Assert
     | If
     | Match
     | For

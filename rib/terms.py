@@ -56,6 +56,7 @@ __all__ = [
     "Unit",
     "Variable",
     "from_wit",
+    "is_storable",
     "is_too_large",
     "range_fields",
     "resolve",
@@ -279,6 +280,14 @@ def from_wit(type_: Type | None) -> Term:
             return Nominal(type_)
         case _:
             assert_never(type_)
+
+
+def is_storable(term: Term) -> bool:
+    """Return whether a term has a WIT type: it contains no instance and no resource by name."""
+    found = resolve(term)
+    if isinstance(found, InstanceTerm | ResourceTerm | Poison | Variable):
+        return False
+    return all(map(is_storable, parts(found)))
 
 
 def to_wit(term: Term) -> Type | None:

@@ -13,6 +13,7 @@ from rib.diagnostics import Code
 from rib.globals import Globals
 from rib.infer_calls import infer_call, infer_direct_call, infer_instance, infer_method
 from rib.infer_control import (
+    infer_assert,
     infer_block,
     infer_for,
     infer_if,
@@ -43,6 +44,7 @@ from rib.infer_values import (
 from rib.inference import Inference, Rule, nearest
 from rib.printer import pattern_text
 from rib.syntax import (
+    Assert,
     Binary,
     Block,
     Boolean,
@@ -98,7 +100,7 @@ from rib.terms import (
     variables,
 )
 from rib.unify import unify
-from rib.uses import InputUse
+from rib.uses import BuiltinUse, InputUse
 from wit.json_readers import INTEGER_RANGES
 from wit.type_walk import walk as walk_type
 from wit.types import Borrow, ErrorContextType, FlagsType, FutureType, Own, Primitive, StreamType
@@ -135,6 +137,7 @@ RULES: Final = cast(
         Binary: infer_binary,
         Typed: infer_typed,
         Let: infer_let,
+        Assert: infer_assert,
         If: infer_if,
         Match: infer_match,
         For: infer_for,
@@ -314,8 +317,27 @@ def _check_node(inference: Inference, node: Node, *, is_negative: bool) -> None:
                     _report_no_value(inference, child)
         case Match():
             _check_arms(inference, node)
+        case Call() | Method():
+            _check_builtin(inference, node)
         case _:
             pass
+
+
+def _check_builtin(inference: Inference, node: Call | Method) -> None:
+    """Refuse texts of what has none, and comparisons of what cannot be compared."""
+    use = inference.uses.get(node)
+    if not isinstance(use, BuiltinUse):
+        return
+    receiver = node.target if isinstance(node, Method) else node.arguments[0]
+    reason = {
+        "T.to-string": "has no text",
+        "T.to-json": "has no text",
+        "list.distinct": "cannot be compared",
+        "list.contains": "cannot be compared",
+    }.get(use.name)
+    if reason is not None and _has_handles(inference.types[receiver]):
+        cause = f"{show(inference.types[receiver])} {reason}"
+        inference.report(node, Code.MISMATCH, cause)
 
 
 def _check_number(inference: Inference, node: Number, *, is_negative: bool) -> None:

@@ -8,7 +8,9 @@ from wit.world import World
 
 __all__ = [
     "Component",
+    "ComponentCode",
     "ComponentDescription",
+    "CoreModule",
     "InitialFile",
     "OplogEntry",
     "TypedComponent",
@@ -40,6 +42,33 @@ class Component(Struct, frozen=True, kw_only=True, rename="kebab"):
     links: dict[str, str] = field(default_factory=dict[str, str])
 
 
+class CoreModule(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A core module of a component: bytes of WebAssembly and of compiled code.
+
+    `users` is how many components of the executor that answered run it, this one included.
+    """
+
+    digest: str
+    size: int
+    code_size: int
+    users: int
+
+
+class ComponentCode(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What a component consists of and costs, in the executor that answered. Sizes in bytes.
+
+    `shared_size` is the part of `code_size` that other components use, too; `memory_size` is what
+    the memories of a new worker take; `instances` and `instances_size` are the workers in memory.
+    """
+
+    modules: tuple[CoreModule, ...] = ()
+    code_size: int = 0
+    shared_size: int = 0
+    memory_size: int = 0
+    instances: int = 0
+    instances_size: int = 0
+
+
 class ComponentDescription(Struct, frozen=True, kw_only=True):
     """A component version: signatures of its exports, the types they use, names of its imports."""
 
@@ -47,6 +76,7 @@ class ComponentDescription(Struct, frozen=True, kw_only=True):
     exports: tuple[str, ...]
     imports: tuple[str, ...]
     types: tuple[str, ...] = ()
+    code: ComponentCode = ComponentCode()
 
 
 class TypedComponent(Struct, frozen=True, kw_only=True):

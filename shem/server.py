@@ -37,9 +37,13 @@ log = structlog.get_logger(__name__)
 
 
 class ServerOptions(Struct, frozen=True, kw_only=True):
-    """What `shem up` was told. `connection` None: run an embedded broker."""
+    """What `shem up` was told. `connection` None: run an embedded broker.
+
+    `cache_dir` is for compiled modules, several systems may share it; None: in `data_dir`.
+    """
 
     data_dir: Path = STATE_DIR / "data"
+    cache_dir: Path | None = None
     connection: Connection | None = None
     nats_port: int = 4222
     nats_server: Path | None = None
@@ -157,7 +161,7 @@ class Server:
         options = self._options
         settings = ExecutorSettings(
             label=f"executor-{number}",
-            cache_dir=str(options.data_dir / "cache"),
+            cache_dir=str(options.cache_dir or options.data_dir / "cache"),
             log_level=options.log_level,
             otlp_endpoint=options.otlp_endpoint,
             # What is to be said about it was said above, once.

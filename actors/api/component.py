@@ -11,6 +11,7 @@ from actors.api.errors import ApiError
 from actors.api.routes import Routes, route
 from actors.components import Check, ComponentRecord, ComponentStore, Upload, UsersOf
 from actors.engine.errors import ComponentError
+from actors.engine.port import Component
 from broker.ports import Request, Signals
 from wit.names import visible_exports
 from wit.signatures import declarations, export_signatures
@@ -107,20 +108,26 @@ class ComponentApi:
         return await self._store.get(body.name, body.version, fresh=True)
 
     async def _describe(self, body: GetComponent, _request: Request) -> object:
-        record, world = await self._loaded(body)
-        return {"component": record, **_world(world)}
+        record, component = await self._loaded(body)
+        code = component.code
+        sizes = {"code-size": code.code_size, "shared-size": code.shared_size}
+        return {
+            "component": record,
+            **_world(component.world),
+            "code": {**msgspec.to_builtins(code), **sizes},
+        }
 
     async def _typed(self, body: GetComponent, _request: Request) -> object:
-        record, world = await self._loaded(body)
-        return {"component": record, "world": world}
+        record, component = await self._loaded(body)
+        return {"component": record, "world": component.world}
 
-    async def _loaded(self, body: GetComponent) -> tuple[ComponentRecord, World]:
+    async def _loaded(self, body: GetComponent) -> tuple[ComponentRecord, Component]:
         record = await self._store.get(body.name, body.version, fresh=True)
         try:
             component = await self._store.load(record)
         except ComponentError as error:
             raise ApiError("bad-component", f"component {record.name!r}: {error}") from error
-        return record, component.world
+        return record, component
 
     async def _delete(self, body: DeleteComponent, _request: Request) -> object:
         deleted = await self._store.delete(

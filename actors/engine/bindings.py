@@ -165,6 +165,8 @@ linker_get = _quick(
     c_void_p,
 )
 
+module_image_range = _quick("wasmtime_module_image_range", None, c_void_p, c_void_p, c_void_p)
+
 memory_data = _quick("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
 memory_size = _quick("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 memory_page_log2 = _quick("wasmtime_memory_page_size_log2", ctypes.c_uint8, c_void_p, c_void_p)

@@ -15,7 +15,7 @@ from actors.engine.errors import ComponentError
 from actors.engine.machine import Machine
 from actors.engine.module_cache import CompiledModule
 from actors.engine.plan.evaluate import make_plan
-from actors.engine.port import HostResolver, Progress, SharedCode
+from actors.engine.port import CodeReport, HostResolver, ModuleReport, Progress, SharedCode
 from actors.engine.preparation import (
     PreparationCache,
     Prepared,
@@ -36,6 +36,7 @@ __all__ = ["LoadedComponent", "WasmtimeEngine", "prepare"]
 
 _COMPILING_THREADS: Final = 2
 _FETCHES_MAX: Final = 4
+_PAGE_BYTES: Final = 1 << 16
 
 Result = TypeVar("Result")
 
@@ -51,11 +52,33 @@ class LoadedComponent:
         self._digest = digest
         self._prepared = prepared
         self._modules = modules
+        for module in modules:
+            module.users.add(self)
 
     @property
     def world(self) -> World:
         """Its imports and exports."""
         return self._prepared.world
+
+    @property
+    def code(self) -> CodeReport:
+        """What it consists of, and costs."""
+        modules = {
+            prepared.key: ModuleReport(
+                digest=prepared.key,
+                size=prepared.end - prepared.start,
+                code_size=compiled.code_size,
+                users=len(compiled.users),
+            )
+            for prepared, compiled in zip(self._prepared.modules, self._modules, strict=True)
+        }
+        living = self._machine.living.get(self._digest, ())
+        return CodeReport(
+            modules=tuple(modules.values()),
+            memory_size=self._prepared.memory_size,
+            instances=len(living),
+            instances_size=sum(instance.memory_bytes for instance in living),
+        )
 
     @property
     def digest(self) -> str:
@@ -215,7 +238,12 @@ def prepare(data: bytes) -> Prepared:
                 core.has_passive_segments,
             )
         )
-    return Prepared(world, plan, tuple(modules))
+    pages = sum(
+        memory.minimum
+        for step in plan.steps
+        for memory in cores[step.module].memories[cores[step.module].imported_memories :]
+    )
+    return Prepared(world, plan, tuple(modules), pages * _PAGE_BYTES)
 
 
 def _code(data: bytes, module: PreparedModule) -> bytes:

@@ -56,6 +56,7 @@ class GuestInstance:
         plan, machine = program.plan, program.machine
         self._maps = machine.admit(program.memory_count)
         self._is_admitted = True
+        machine.living.setdefault(program.digest, set()).add(self)
         self._is_busy = False
         self._store = Store(
             machine.address, data, plan.instance_count, len(plan.lowerings), len(plan.lifts)
@@ -228,6 +229,7 @@ class GuestInstance:
         self._store.close()
         if self._is_admitted:
             self._is_admitted = False
+            self._program.machine.living[self._program.digest].discard(self)
             self._program.machine.release(self._maps)
 
 

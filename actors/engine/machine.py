@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import wasmtime
 
@@ -20,6 +20,15 @@ _MAX_MAP_COUNT: Final = Path("/proc/sys/vm/max_map_count")
 _MAPS_UNLIMITED: Final = 1 << 20
 _MAPS_PER_FIBER: Final = 2
 _MAPS_PER_MEMORY: Final = 2
+
+
+class Living(Protocol):
+    """An open instance."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """The size of all its linear memories."""
+        ...
 
 
 @final
@@ -49,6 +58,8 @@ class Machine:
         self._maps_max = int(_map_limit() * MAPS_SHARE)
         self._maps = 0
         self.live_count = 0
+        # Open instances, by the digest of their component.
+        self.living: dict[str, set[Living]] = {}
         self._stopped = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="engine-ticks", daemon=True)
         self._ticker.start()

@@ -6,14 +6,16 @@ program itself.
 """
 
 import contextlib
+import ctypes
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import final
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import wasmtime
 
+from actors.engine import bindings
 from actors.engine.configuration import CODE_KEY, address_of
 from actors.engine.errors import ComponentError
 from actors.engine.files import write_whole
@@ -29,11 +31,22 @@ class CompiledModule:
 
     # The module itself has a finalizer, which runs before weak references to it are cleared: the
     # cache could hand out a closed one. This holder has none.
-    __slots__ = ("__weakref__", "_module", "address")
+    __slots__ = ("__weakref__", "_module", "address", "users")
 
     def __init__(self, module: wasmtime.Module) -> None:
         self._module = module
         self.address = address_of(module)
+        # Whoever runs it: the components that are loaded.
+        self.users: WeakSet[object] = WeakSet()
+
+    @property
+    def code_size(self) -> int:
+        """The bytes of compiled code and its tables."""
+        limits = (ctypes.c_uint64 * 2)()
+        start = ctypes.addressof(limits)
+        bindings.module_image_range(self.address, start, start + 8)
+        size: int = limits[1] - limits[0]
+        return size
 
 
 @final

@@ -15,6 +15,7 @@ from wit.values import Value
 from wit.world import Function, World
 
 __all__ = [
+    "CodeReport",
     "Component",
     "Engine",
     "HostCall",
@@ -22,6 +23,7 @@ __all__ = [
     "Instance",
     "InstanceImage",
     "Limits",
+    "ModuleReport",
     "Pace",
     "Program",
     "Progress",
@@ -162,8 +164,48 @@ class Program(Protocol):
         ...
 
 
+class ModuleReport(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A core module of a component: sizes in bytes, as WebAssembly and compiled.
+
+    `users` is how many of the components loaded by this engine run it, this one included.
+    """
+
+    digest: str
+    size: int
+    code_size: int
+    users: int
+
+
+class CodeReport(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What a component consists of, and costs, in this engine. Sizes in bytes.
+
+    `memory_size` is what a new instance's linear memories take, before it allocates; `instances`
+    and `instances_size` are those that live now.
+    """
+
+    modules: tuple[ModuleReport, ...] = ()
+    memory_size: int = 0
+    instances: int = 0
+    instances_size: int = 0
+
+    @property
+    def code_size(self) -> int:
+        """Compiled code of all modules, each counted once."""
+        return sum(module.code_size for module in self.modules)
+
+    @property
+    def shared_size(self) -> int:
+        """The part of it that other components use, too."""
+        return sum(module.code_size for module in self.modules if module.users > 1)
+
+
 class Component(Protocol):
     """A validated and compiled component."""
+
+    @property
+    def code(self) -> CodeReport:
+        """What it consists of, and costs."""
+        ...
 
     @property
     def world(self) -> World:

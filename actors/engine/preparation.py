@@ -53,6 +53,8 @@ class Prepared(Struct, frozen=True):
     world: World
     plan: Plan
     modules: tuple[PreparedModule, ...]
+    memory_size: int
+    """Bytes that the linear memories of a new instance take."""
 
 
 @final

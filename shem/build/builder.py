@@ -1,10 +1,11 @@
 """Building an app: which steps each component needs, in which order, how many at once.
 
-    gen-rpc ─▶ componentize ─▶ link
+    gen-wit ─▶ gen-rpc ─▶ componentize ─▶ link
 
-`gen-rpc` assembles the WIT (`wit_sources`), `componentize` runs the commands of the manifest,
-`link` composes what is depended on by type `wasm` into the component. Components are built side by
-side; one waits only for what is composed into it.
+`gen-wit` makes the WIT of components that are Python classes (`codefirst`), `gen-rpc` assembles the
+WIT to build from (`wit_sources`), `componentize` runs the commands of the manifest, `link` composes
+what is depended on by type `wasm` into the component. Components are built side by side; one waits
+only for what is composed into it.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, final
 
+from shem.build.codefirst import make_wit, write_clients
 from shem.build.commands import is_current, run_command
 from shem.build.fingerprints import Fingerprints, matching
 from shem.build.steps import Done, Step
@@ -52,6 +54,10 @@ class Builder:
         """
         finished = {each.name: asyncio.Event() for each in components}
         errors: list[BuildError] = []
+        if Step.GEN_WIT in steps:
+            # Of all first: the clients of others are made from it.
+            for each in self._with_targets(components):
+                await self._describe(each)
 
         async def one(component: AppComponent) -> None:
             try:
@@ -81,6 +87,39 @@ class Builder:
         if Step.LINK in steps:
             self._link(component)
 
+    def _with_targets(self, components: Sequence[AppComponent]) -> list[AppComponent]:
+        names = {each.name: None for each in components}
+        for component in components:
+            names |= {each.target: None for each in component.dependencies if each.target}
+        return [self._app.components[name] for name in names]
+
+    async def _describe(self, component: AppComponent) -> None:
+        properties = component.properties
+        if properties.python is None:
+            return
+        if properties.source_wit is None or properties.generated_python is None:
+            raise BuildError(
+                f'{component.name}: with "python", "sourceWit" and "generatedPython" say where what'
+                " is made from it goes"
+            )
+        started = time.monotonic()
+        source = component.path(properties.python)
+        wit, entry = component.path(properties.source_wit), properties.generated_python
+        step = f"{component.name}/{Step.GEN_WIT}"
+        sources = (
+            []
+            if source.parent == component.folder
+            else matching(source.parent, [str(source.parent)])
+        )
+        digest = self._notes.digest([str(wit), entry], {*sources, source})
+        if wit.is_dir() and self._is_current(step, digest):
+            self._tell(component, Step.GEN_WIT, properties.python, started, ran=False)
+            return
+        self._notes.forget(step)
+        await make_wit(source, component.name, wit=wit, entry=component.path(entry))
+        self._notes.note(step, digest)
+        self._tell(component, Step.GEN_WIT, properties.python, started, ran=True)
+
     def _generate(self, component: AppComponent) -> None:
         properties = component.properties
         if properties.generated_wit is None:
@@ -97,6 +136,8 @@ class Builder:
             return
         self._notes.forget(step)
         write_files(folder, generated_files(component, self._app))
+        if properties.generated_python is not None:
+            write_clients(component.path(properties.generated_python), component, self._app)
         self._notes.note(step, digest)
         self._tell(component, Step.GEN_RPC, "WIT", started, ran=True)
 

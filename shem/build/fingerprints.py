@@ -98,8 +98,8 @@ def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
     found: set[Path] = set()
     for pattern in patterns:
         try:
-            matches = [Path(pattern)] if Path(pattern).is_absolute() else folder.glob(pattern)
-            for match in matches:
+            plain = not any(character in pattern for character in "*?[")
+            for match in [folder / pattern] if plain else folder.glob(pattern):
                 found.update(_files_in(match) if match.is_dir() else [match])
         except (ValueError, NotImplementedError) as error:
             raise BuildError(f'{folder}: pattern "{pattern}": {error}') from error
@@ -107,7 +107,7 @@ def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
             raise BuildError(
                 f'{folder}: pattern "{pattern}" names more than {SOURCE_FILES_MAX} files'
             )
-    return sorted(found)
+    return sorted(each for each in found if each.is_file())
 
 
 def _files_in(folder: Path) -> Iterator[Path]:

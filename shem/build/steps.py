@@ -10,6 +10,7 @@ __all__ = ["Done", "Step"]
 class Step(StrEnum):
     """A step of a build."""
 
+    GEN_WIT = "gen-wit"
     GEN_RPC = "gen-rpc"
     COMPONENTIZE = "componentize"
     LINK = "link"

@@ -35,7 +35,14 @@ from wit.text.parser import parse
 from wit.text.printer import print_file
 from wit.text.resolver import resolve
 
-__all__ = ["Client", "client_of", "clients_of", "generated_files", "write_files"]
+__all__ = [
+    "Client",
+    "client_of",
+    "clients_of",
+    "generated_files",
+    "standard_packages",
+    "write_files",
+]
 
 _VERSION: Final = "0.2.0"
 # What every generated client refers to, and which interface of it.
@@ -116,7 +123,7 @@ def generated_files(component: AppComponent, app: Application) -> dict[str, str]
                 assembly.add_dependency(package)
             assembly.add_dependency([client.file])
         if clients:
-            for file in _standard_packages():
+            for file in standard_packages():
                 assembly.add_dependency([file])
     except WitError as error:
         raise BuildError(f"{component.name}: {folder}: {error}") from error
@@ -204,7 +211,7 @@ def _folder_name(package: str) -> str:
 
 
 @cache
-def _standard_packages() -> tuple[FileNode, ...]:
+def standard_packages() -> tuple[FileNode, ...]:
     """Return what clients refer to, cut down to the interfaces that they need."""
     found: list[FileNode] = []
     for place in sorted(resources.files("wit").joinpath("packages").iterdir(), key=str):

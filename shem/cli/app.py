@@ -7,6 +7,7 @@ import typer
 
 from shem.cli import application, component, promise, rib, wit, worker
 from shem.cli.repl import repl
+from shem.cli.test import run_tests
 from shem.cli.up import up
 
 __all__ = ["app", "main"]
@@ -26,6 +27,9 @@ app.command(epilog="Examples: `shem up` · `shem up --executors 4 --data ./data 
 )
 app.add_typer(application.app, name="app")
 app.command(epilog="Example: `shem repl --component counter`")(repl)
+app.command(
+    "test", epilog="Examples: `shem test` · `shem test examples/counter --junit report.xml`"
+)(run_tests)
 app.add_typer(component.app, name="component")
 app.add_typer(worker.app, name="worker")
 app.add_typer(promise.app, name="promise")

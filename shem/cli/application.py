@@ -69,7 +69,7 @@ def new(
     ] = None,
     *,
     template: Annotated[
-        str, typer.Option("--template", "-t", help="counter, http-handler, rpc or ephemeral.")
+        str, typer.Option("--template", "-t", help="counter, counter-wit or rpc.")
     ] = "counter",
     format_: FormatOption = Format.TEXT,
 ) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +16,7 @@ from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
 from shem.cli.times import moment
 from shem.client import Client
-from shem.records import Component, ComponentDescription
+from shem.records import ComponentCode, ComponentDescription
 
 __all__ = ["app"]
 
@@ -152,8 +151,12 @@ def get(
         described = await client.components.describe(name, version)
         record = described.component
         # One object, as if the exports were a setting: scripts read the others by their names.
-        document = {**msgspec.to_builtins(record), "exports": described.exports}
-        output.document(document, lambda console: _show(console, record, described.exports))
+        document = {
+            **msgspec.to_builtins(record),
+            "exports": described.exports,
+            "code": msgspec.to_builtins(described.code),
+        }
+        output.document(document, lambda console: _show(console, described))
 
     run(output, work, component=name)
 
@@ -275,7 +278,8 @@ def _write(console: Console, text: str) -> None:
     console.print(text, end="", markup=False)
 
 
-def _show(console: Console, record: Component, exports: Sequence[str]) -> None:
+def _show(console: Console, described: ComponentDescription) -> None:
+    record, exports = described.component, described.exports
     shown = table("", "")
     shown.show_header = False
     rows = {
@@ -284,6 +288,7 @@ def _show(console: Console, record: Component, exports: Sequence[str]) -> None:
         "type": record.type,
         "size": _size(record.size),
         "digest": record.digest,
+        **_code_rows(described.code),
         "uploaded": moment(record.created_at_ms),
         **{f"env {name}": value for name, value in record.env.items()},
         **{f"file {each.path}": f"{_size(each.size)}, {each.permissions}" for each in record.files},
@@ -296,6 +301,19 @@ def _show(console: Console, record: Component, exports: Sequence[str]) -> None:
         console.print("exports", style="bold")
     for signature in exports:
         console.print(f"  {signature}", markup=False)
+
+
+def _code_rows(code: ComponentCode) -> dict[str, str]:
+    if not code.modules:
+        return {}
+    share = code.shared_size / code.code_size if code.code_size else 0
+    others = max(module.users for module in code.modules) - 1
+    shared = f", {share:.0%} shared with {others} more" if others else ""
+    living = f", {code.instances} in memory take {_size(code.instances_size)}"
+    return {
+        "code": f"{len(code.modules)} core modules, {_size(code.code_size)} compiled{shared}",
+        "memory": f"{_size(code.memory_size)} for a new worker{living if code.instances else ''}",
+    }
 
 
 def _show_world(console: Console, described: ComponentDescription) -> None:

@@ -4,8 +4,9 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -15,12 +16,15 @@ from rich.markup import escape
 from rich.status import Status
 
 import rib as language
+from shem import logging
+from shem.cli.arguments import parse_pairs
 from shem.cli.completion import component_names
 from shem.cli.output import Format, FormatOption, Output
 from shem.cli.session import FAILED, run
 from shem.client import Client
-from shem.errors import BadRequestError
+from shem.errors import BadRequestError, ShemError
 from shem.scripts import CallTrace, WorkerPort, worlds
+from wit.component import describe
 from wit.errors import WitError
 from wit.json_values import codec_for
 from wit.signatures import signature
@@ -35,6 +39,9 @@ __all__ = ["ComponentsOption", "app"]
 app = typer.Typer(
     no_args_is_help=True, help="Run programs in Rib, the language that calls workers."
 )
+
+# An editor waits for the server at each start.
+LOOK_TIMEOUT_S: Final = 1.0
 
 ComponentsOption = Annotated[
     list[str] | None,
@@ -255,3 +262,53 @@ def _print(output: Output, program: language.Program, value: Value, key: str) ->
     except WitError as error:
         raise BadRequestError(f"the value cannot be shown: {error}", kind="bad-result") from error
     output.document({**document, "key": key}, lambda console: console.print(wave, markup=False))
+
+
+@app.command(
+    epilog="Example, as the command of an editor's language server: `shem rib lsp`. The components "
+    "are those of the running system, if there is one, and the files that are named here."
+)
+def lsp(
+    *,
+    component: ComponentsOption = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="A component's .wasm file; repeatable."),
+    ] = None,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="Programs may read `request`, and nothing else.")
+    ] = False,
+) -> None:
+    """Serve an editor on stdin and stdout: diagnostics, types on hover, completion."""
+    # Imported late: no other command needs the protocol.
+    from shem.scripts.language_server import make_server  # noqa: PLC0415 - see above
+
+    logging.set_up("warning")
+    known = {**_running(component), **_from_files(parse_pairs("--file", file))}
+    globals_ = language.GATEWAY_GLOBALS if gateway else language.ANY_GLOBALS
+    make_server(installed_version("shem"), known, globals_).start_io()
+
+
+def _running(names: list[str] | None) -> dict[str, World]:
+    """Return the components of the running system; none if nothing runs and none is asked for."""
+
+    async def ask() -> dict[str, World]:
+        async with await Client.connect(timeout_s=LOOK_TIMEOUT_S) as client:
+            return await worlds(client, names or ())
+
+    try:
+        return asyncio.run(ask())
+    except ShemError as error:
+        if names:
+            raise typer.BadParameter(f"--component: {error}") from error
+        return {}
+
+
+def _from_files(files: Mapping[str, str]) -> dict[str, World]:
+    found: dict[str, World] = {}
+    for name, file in files.items():
+        try:
+            found[name] = describe(Path(file).read_bytes())
+        except (OSError, WitError) as error:
+            raise typer.BadParameter(f"--file {name}={file}: {error}") from error
+    return found

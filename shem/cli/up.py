@@ -31,6 +31,14 @@ def up(
     data: Annotated[
         Path, typer.Option(metavar="DIR", help="Where everything is kept.", file_okay=False)
     ] = STATE_DIR / "data",
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where compiled modules are kept; several systems may share it.",
+            file_okay=False,
+        ),
+    ] = None,
     nats: Annotated[
         str | None,
         typer.Option(
@@ -92,6 +100,7 @@ def up(
     connection = None if nats is None else replace(Connection.from_environment(), url=nats)
     server_options = ServerOptions(
         data_dir=data,
+        cache_dir=cache,
         connection=connection,
         nats_port=nats_port,
         nats_server=nats_server,

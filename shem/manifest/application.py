@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shem.errors import ManifestError
+from shem.guest import PYTHON_LIBRARIES
 from shem.manifest.discovery import read_all
 from shem.manifest.schema import (
     Component,
@@ -207,7 +208,11 @@ class _Loader:
             else:
                 layers.extend(self._layers(template))
         layers.extend(self._layers(at))
-        variables = {"component_name": name, "componentName": name}
+        variables = {
+            "component_name": name,
+            "componentName": name,
+            "python_libraries": str(PYTHON_LIBRARIES),
+        }
         properties = Properties()
         for layer in layers:
             rendered = self._rendered(layer, variables)
@@ -318,6 +323,8 @@ def _merged(below: Properties, above: Properties) -> Properties:
     """Return `below` with what `above` says: texts and builds replace, the rest is added."""
     return replace(
         below,
+        python=above.python or below.python,
+        generated_python=above.generated_python or below.generated_python,
         source_wit=above.source_wit or below.source_wit,
         generated_wit=above.generated_wit or below.generated_wit,
         component_wasm=above.component_wasm or below.component_wasm,

@@ -66,7 +66,14 @@ class Plugin(_Fields, frozen=True, kw_only=True):
 
 
 class Properties(_Fields, frozen=True, kw_only=True):
-    """How a component is built and run. Paths are relative to the folder of the manifest."""
+    """How a component is built and run. Paths are relative to the folder of the manifest.
+
+    With `python`, the module whose class is the component, `source_wit` is made from it, and
+    `generated_python` is where the modules go that connect both; clients of RPC dependencies too.
+    """
+
+    python: str | None = None
+    generated_python: str | None = None
 
     source_wit: str | None = None
     generated_wit: str | None = None

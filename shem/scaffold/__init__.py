@@ -75,7 +75,10 @@ def make_app(folder: Path, name: str, language: str, template: str) -> list[Path
         "README.md": _README.format(name=name, component=component, call=_CALLS[template]),
     }
     _write(folder, made)
-    return [Path(each) for each in made] + add_component(folder, language, component, template)
+    files = [Path(each) for each in made]
+    for each in (*_BESIDE.get(template, ()), template):
+        files += add_component(folder, language, f"{name}:{each}", each)
+    return files
 
 
 def add_component(app: Path, language: str, component: str, template: str) -> list[Path]:
@@ -107,7 +110,13 @@ def add_component(app: Path, language: str, component: str, template: str) -> li
     return [Path(each) for each in made]
 
 
-_CALLS: Final = {"counter": "add(5)"}
+# A first call of each template, and what its app needs beside it.
+_CALLS: Final = {
+    "counter": "add(5)",
+    "counter-wit": "add(5)",
+    "rpc": 'add-everywhere(["a", "b"], 5)',
+}
+_BESIDE: Final = {"rpc": ("counter",)}
 
 
 def _check(language: str, template: str) -> None:

@@ -16,6 +16,7 @@ from rib import CallError, Resource, ResourceDrop, Worker, WorkerCall
 from shem.client import Client
 from shem.client.invocations import Outcome
 from shem.errors import InternalError, ResultTimeoutError, ShemError
+from shem.scripts.handles import Handles
 from wit.errors import WitError
 from wit.json_values import codec_for, parameters_to_json
 from wit.names import full_name
@@ -27,6 +28,10 @@ from wit.world import Function
 __all__ = ["CallTrace", "WorkerPort"]
 
 CALL_TIMEOUT_S: Final = 30.0
+# How often a resource may be dropped and made again under the same parameters.
+GENERATIONS_MAX: Final = 100
+# How executors say that a handle names nothing any more.
+_GONE: Final = "there is none of that number any more"
 # Enough to keep the names of two runs apart, short enough to be read.
 _DIGITS: Final = 16
 
@@ -91,67 +96,78 @@ class WorkerPort:
         self._run_key = run_key
         self._timeout_s = timeout_s
         self._watch = watch
-        self._made: dict[tuple[str, str, str], tuple[Worker, Value]] = {}
-        self._owners: dict[str, str] = {}
+        self._handles = Handles()
+        self._generations: dict[str, int] = {}
+        self._used: dict[tuple[str, str], None] = {}
+
+    @property
+    def used(self) -> tuple[tuple[str, str], ...]:
+        """The workers that were called, as component and name, in order of the first call."""
+        return tuple(self._used)
 
     async def call(self, call: WorkerCall, /) -> Value:
         """Invoke durably and return the result. Raises `CallError` when it failed for good."""
         function, arguments, position = call.function, call.arguments, str(call.position)
         if call.resource is not None:
-            handle = await self._handle(call.resource, position)
-            worker, arguments = self._name(call.resource.worker), (handle, *arguments)
-        elif call.worker is None:
-            worker, arguments = self._owner(call.handle), (call.handle, *arguments)
+            return await self._on_resource(call.resource, function, arguments, position)
+        if call.worker is None:
+            worker = self._handles.owner(call.handle).worker
+            arguments = (call.handle, *arguments)
         else:
             worker = self._name(call.worker)
         return await self._invoke(call.component, worker, function, arguments, position)
 
     async def drop(self, drop: ResourceDrop, /) -> None:
-        """End a resource; one that no method was called on does not exist yet."""
+        """End a resource. Errors as for `call`."""
         position = str(drop.position)
         if drop.resource is None:
-            component, _, worker = self._owner(drop.handle).partition("/")
-            raise CallError(f"a handle of {component}/{worker} cannot be dropped from outside")
-        made = self._made.pop(_place(drop.resource), None)
-        if made is None:
+            owner = self._handles.owner(drop.handle)
+            function = _drop(owner.resource)
+            await self._invoke(owner.component, owner.worker, function, (drop.handle,), position)
             return
         resource = drop.resource
-        name = ResourceName(
-            resource.constructor.name.removeprefix("[constructor]"),
-            resource.constructor.interface,
-        )
-        type_ = FunctionType((Parameter("self", Own(name)),), None)
-        function = Function(f"{name.name}.drop", type_, name.interface)
-        worker = self._name(resource.worker)
-        await self._invoke(resource.component, worker, function, (made[1],), position)
-
-    # Names
+        name = resource.constructor.name.removeprefix("[constructor]")
+        function = _drop(ResourceName(name, resource.constructor.interface))
+        await self._on_resource(resource, function, (), position)
+        place = _place(resource)
+        self._generations[place] = self._generations.get(place, 0) + 1
 
     def _name(self, worker: Worker) -> str:
         if worker.name is not None:
             return worker.name
         return f"rib-{_digest(self._run_key)}-{worker.ordinal}"
 
-    def _owner(self, handle: Value) -> str:
-        owner = self._owners.get(str(handle))
-        if owner is None:
-            raise CallError(f"no worker of this run returned the handle {handle}")
-        return owner
+    # Resources
 
-    async def _handle(self, resource: Resource, position: str) -> Value:
-        """Return the live resource with these constructor parameters, made once in a run."""
-        place = _place(resource)
-        if place not in self._made:
-            worker = self._name(resource.worker)
+    async def _on_resource(
+        self, resource: Resource, function: Function, arguments: Sequence[Value], position: str
+    ) -> Value:
+        """Invoke a method of the live resource with these constructor parameters.
+
+        The key of the constructor follows from its parameters alone, so that every run finds the
+        same resource. One that was dropped is followed by a next generation.
+        """
+        worker, place = self._name(resource.worker), _place(resource)
+        while (generation := self._generations.get(place, 0)) < GENERATIONS_MAX:
+            suffix = f".{generation}" if generation else ""
             handle = await self._invoke(
                 resource.component,
                 worker,
                 resource.constructor,
                 resource.arguments,
-                f"{position}.new",
+                key=f"rib-resource:{_digest(place)}{suffix}",
             )
-            self._made[place] = resource.worker, handle
-        return self._made[place][1]
+            try:
+                return await self._invoke(
+                    resource.component,
+                    worker,
+                    function,
+                    (handle, *arguments),
+                    f"{position}{suffix}",
+                )
+            except _GoneError:
+                self._generations[place] = generation + 1
+        raise CallError(f"{place}: dropped {GENERATIONS_MAX} times, and not made again")
 
     # Calls
 
@@ -161,9 +177,11 @@ class WorkerPort:
         worker: str,
         function: Function,
         arguments: Sequence[Value],
-        position: str,
+        position: str = "",
+        *,
+        key: str = "",
     ) -> Value:
-        key = f"{self._run_key}:{position}"
+        key = key or f"{self._run_key}:{position}"
         trace = CallTrace(
             state="started",
             component=component,
@@ -172,6 +190,7 @@ class WorkerPort:
             arguments=_shown(function, arguments),
             key=key,
         )
+        self._used[component, worker] = None
         started = time.monotonic()
         self._tell(trace)
         try:
@@ -192,23 +211,22 @@ class WorkerPort:
             payload = msgspec.json.encode({"function": trace.function, "params": params})
             outcome = await handle.call(payload, key=trace.key, timeout_s=self._timeout_s)
             outcome.check()
-            return self._value(trace.worker, function, outcome)
+            return self._value(trace, function, outcome)
         except ResultTimeoutError as error:
             raise CallError(str(error)) from error
         except ShemError as error:
             place = f"{trace.component}/{trace.worker}"
-            raise CallError(f"{place}: {error} ({error.kind})") from error
+            kind = _GoneError if _GONE in str(error) else CallError
+            raise kind(f"{place}: {error} ({error.kind})") from error
         except WitError as error:
             raise CallError(f"{trace.component}/{trace.worker}: {error}") from error
 
-    def _value(self, worker: str, function: Function, outcome: Outcome) -> Value:
+    def _value(self, trace: CallTrace, function: Function, outcome: Outcome) -> Value:
         result = function.type.result
         if result is None or not isinstance(outcome.result, Raw):
             return None
-        value = codec_for(result, _HANDLES).decode(bytes(outcome.result))
-        if isinstance(value, str):
-            self._owners[value] = worker
-        return value
+        handles = self._handles.of(trace.component, trace.worker, result)
+        return codec_for(result, handles).decode(bytes(outcome.result))
 
     def _tell(self, trace: CallTrace) -> None:
         if self._watch is not None:
@@ -225,11 +243,21 @@ class WorkerPort:
         self._tell(msgspec.structs.replace(trace, state=state, took_s=took_s, outcome=outcome))
 
 
-def _place(resource: Resource) -> tuple[str, str, str]:
+class _GoneError(CallError):
+    """The resource behind a handle was dropped. Worth making it again, once."""
+
+
+def _place(resource: Resource) -> str:
+    """Return what tells a resource from all others, in words."""
     worker = resource.worker
     name = f"#{worker.ordinal}" if worker.name is None else f"/{worker.name}"
     shown = _shown(resource.constructor, resource.arguments)
-    return resource.component, name, full_name(resource.constructor) + shown
+    return f"{resource.component}{name} {full_name(resource.constructor)}{shown}"
+
+
+def _drop(resource: ResourceName) -> Function:
+    type_ = FunctionType((Parameter("self", Own(resource)),), None)
+    return Function(f"{resource.name}.drop", type_, resource.interface)
 
 
 def _shown(function: Function, arguments: Sequence[Value]) -> str:

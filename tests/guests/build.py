@@ -80,6 +80,18 @@ GUESTS: Final[Mapping[str, Guest]] = {
             _HERE / "remote", _HERE / "remote" / "remote.wit", world="remote"
         ),
     ),
+    # Python: a typed class, whose WIT is made from it.
+    "typed": Guest(
+        sources=(
+            _HERE / "typed" / "cart.py",
+            *(_LIBRARIES / each for each in ("shem_component.py", "shem_bridge.py")),
+            *sorted((_ROOT / "shem" / "codefirst").glob("*.py")),
+        ),
+        tools=("componentize-py",),
+        make=recipes.python_class(
+            _HERE / "typed" / "cart.py", package="demo:cart", libraries=_LIBRARIES
+        ),
+    ),
     # Text: calls workers of `remote` through their generated client.
     "relay": Guest(
         sources=(_HERE / "relay" / "relay.wat",),
@@ -91,6 +103,12 @@ GUESTS: Final[Mapping[str, Guest]] = {
         sources=(_HERE / "load" / "load.c", _HERE / "load" / "load.wat"),
         tools=("ziglang", "wasmtime"),
         make=recipes.c_with_text(_HERE / "load" / "load.c", _HERE / "load" / "load.wat"),
+    ),
+    # Text: `demo:shelf/api` with a resource.
+    "shelf": Guest(
+        sources=(_HERE / "shelf" / "shelf.wat",),
+        tools=("wasmtime",),
+        make=recipes.text(_HERE / "shelf" / "shelf.wat"),
     ),
     # Text: `demo:tiny/api` with add, get, roll, fail and spin (an endless loop).
     "tiny": Guest(

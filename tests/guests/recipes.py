@@ -22,6 +22,7 @@ __all__ = [
     "c_with_text",
     "javascript",
     "python",
+    "python_class",
     "python_with_clients",
     "python_with_packages",
     "text",
@@ -31,7 +32,8 @@ __all__ = [
 Recipe: TypeAlias = Callable[[Path], bytes]
 
 _BUILD_TIME_S_MAX: Final = 300
-_PACKAGES: Final = Path(__file__).parents[2] / "wit" / "packages"
+_ROOT: Final = Path(__file__).parents[2]
+_PACKAGES: Final = _ROOT / "wit" / "packages"
 _C_FLAGS: Final = (
     "--target=wasm32-freestanding",
     "-std=c11",
@@ -132,8 +134,13 @@ def python_with_clients(folder: Path, served: Path, *, world: str) -> Recipe:
 
     def make(scratch: Path) -> bytes:
         deps = scratch / "wit" / "deps"
-        rpc = _PACKAGES.parent / "golem" / "rpc.wit"
-        for source in (_PACKAGES / "io.wit", _PACKAGES / "clocks.wit", rpc, served):
+        rpc = _PACKAGES / "golem" / "rpc.wit"
+        for source in (
+            _PACKAGES / "wasi" / "io.wit",
+            _PACKAGES / "wasi" / "clocks.wit",
+            rpc,
+            served,
+        ):
             _write(deps / source.stem, source.read_text().replace("@0.2.9", "@0.2.0"))
         parsed = parse(served.read_text())
         resolved = resolve([[parsed]]).world(world)
@@ -144,6 +151,21 @@ def python_with_clients(folder: Path, served: Path, *, world: str) -> Recipe:
         tool = Path(sys.executable).with_name("componentize-py")
         componentize = ["componentize", "-p", str(folder), "app", "-o", str(out)]
         _run([tool, "-d", scratch / "wit", "-w", "guest", *componentize], {})
+        return out.read_bytes()
+
+    return make
+
+
+def python_class(source: Path, *, package: str, libraries: Path) -> Recipe:
+    """A typed Python class, from which its WIT is made."""
+
+    def make(scratch: Path) -> bytes:
+        wit, entry, out = scratch / "wit", scratch / "entry", scratch / "out.wasm"
+        generate = [sys.executable, "-m", "shem.codefirst", source, "--package", package]
+        _run([*generate, "--wit", wit, "--entry", entry], {"PYTHONPATH": str(_ROOT)})
+        tool = Path(sys.executable).with_name("componentize-py")
+        paths = ["-p", entry, "-p", source.parent, "-p", libraries]
+        _run([tool, "-d", wit, "componentize", *paths, "app", "-o", out], {})
         return out.read_bytes()
 
     return make

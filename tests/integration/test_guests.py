@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import wasmtime
-from wasmtime.component import Instance, Linker, Record
+from wasmtime.component import Instance, Linker, Record, Variant
 
 from tests.support.compiler import Compiler
 
@@ -145,3 +145,34 @@ def test_the_tiny_guest_counts(compiler: Compiler, tmp_path: Path) -> None:
     tiny = Running(compiler, "tiny", tmp_path / "output")
     assert tiny.call("demo:tiny/api", "add", 5) == 5
     assert tiny.call("demo:tiny/api", "get") == 5
+
+
+@pytest.mark.timeout(300)  # it may be the one that builds the guest
+def test_a_typed_python_class_takes_and_gives_values_of_its_own_classes(
+    compiler: Compiler, tmp_path: Path
+) -> None:
+    cart = Running(compiler, "typed", tmp_path / "output")
+
+    def call(function: str, *arguments: Any) -> Any:
+        return cart.call("demo:cart/api", function, *arguments)
+
+    def item(name: str, quantity: int, color: str | None = None) -> Record:
+        made = Record()
+        made.name, made.quantity, made.color = name, quantity, color
+        return made
+
+    added = call("add", item("nut", 3, "dark-blue"))
+    assert [(each.name, each.quantity, each.color) for each in added] == [("nut", 3, "dark-blue")]
+    assert call("add", item("bolt", 0)) == "nothing of it"
+    assert call("counts") == [("nut", 3)]
+    assert call("flip", (7, "a"), b"bc") == ("abc", 7)
+    assert call("paint", "red") == "dark-blue"
+    assert call("reshape", Variant("nothing"), set()) is None
+    shape = call("reshape", Variant("item", item("nut", 1)), {"write"})
+    assert (shape.tag, shape.payload.name) == ("item", "nut")
+    basket = call("[constructor]basket", "eve")
+    assert call("[method]basket.put", basket, item("nut", 1)) == 1
+    assert call("owner", basket) == "eve"
+    same = call("same", basket)
+    assert call("[method]basket.put", same, item("nut", 1)) == 2
+    assert call("owner", call("[static]basket.gift")) == "gift"

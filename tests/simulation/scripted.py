@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.engine.errors import ComponentError, GuestTrap, MissingImportsError
-from actors.engine.port import HostCall, HostResolver, Limits, Progress
+from actors.engine.port import CodeReport, HostCall, HostResolver, Limits, Progress
 from actors.identity import component_uuid
 from wit.types import (
     Borrow,
@@ -300,6 +300,7 @@ class Component:
     def __init__(self, data: bytes) -> None:
         self.world = WORLD
         self.digest = hashlib.sha256(data).hexdigest()
+        self.code = CodeReport()
 
     def link(self, resolver: HostResolver) -> Program:
         calls = {}

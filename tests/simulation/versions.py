@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from actors.engine.errors import ComponentError, GuestTrap
-from actors.engine.port import HostResolver, Limits, Progress
+from actors.engine.port import CodeReport, HostResolver, Limits, Progress
 from tests.simulation.scripted import API, IMPORTS
 from wit.text.parser import parse
 from wit.text.resolver import ALL_FEATURES, resolve
@@ -240,6 +240,7 @@ class Component:
     def __init__(self, guest: type[Guest], data: bytes) -> None:
         self.world = world_of(guest)
         self.digest = hashlib.sha256(data).hexdigest()
+        self.code = CodeReport()
         self._guest = guest
 
     def link(self, resolver: HostResolver) -> Program:

@@ -7,10 +7,10 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["README", "Block", "Command", "blocks", "commands"]
+__all__ = ["README", "Block", "Command", "blocks", "blocks_of", "commands"]
 
 README: Final = Path(__file__).resolve().parents[2] / "README.md"
-_BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK: Final = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Block(Struct, frozen=True):
@@ -34,8 +34,12 @@ class Command(Struct, frozen=True):
 
 def blocks(*languages: str) -> list[Block]:
     """Return the blocks of the README in these languages, in their order."""
-    found = [Block(language, text) for language, text in _BLOCK.findall(README.read_text())]
-    return [block for block in found if block.language in languages]
+    return [block for block in blocks_of(README) if block.language in languages]
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Return all blocks of a page, in their order."""
+    return [Block(language, text) for language, text in _BLOCK.findall(page.read_text())]
 
 
 def commands(block: Block) -> list[Command]:

@@ -155,7 +155,7 @@ expressions = st.recursive(
         literals,
         node(Name, names),
         st.just(Nothing(**AT)),
-        node(Flags, tuples(names, 1)),
+        node(Flags, st.lists(names, min_size=1, max_size=3, unique=True).map(tuple)),
     ),
     compound,
     max_leaves=8,

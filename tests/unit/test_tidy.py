@@ -195,9 +195,11 @@ def front_faults(path: Path) -> Iterator[str]:
         yield f"{place(path)}: __all__ is not sorted (constants, classes, functions)"
 
 
-def front_order(name: str) -> tuple[int, str]:
+def front_order(name: str) -> tuple[int, list[tuple[str, int]]]:
     kind = 0 if name.isupper() else 1 if name[:1].isupper() else 2
-    return kind, name
+    # As the linter sorts: u8 stands before u16.
+    parts = re.findall(r"(\D*)(\d*)", name)
+    return kind, [(text, int(digits or 0)) for text, digits in parts]
 
 
 def front(module: ast.Module) -> list[str] | None:

@@ -5,8 +5,9 @@ import gc
 from pathlib import Path
 
 import pytest
+from test_composition import WAITING as COMPOSED_WAITING
 from test_fibers import WAITING, host
-from wat_guests import Guest, component
+from wat_guests import Guest, Host, component
 
 from actors.engine import store
 from actors.engine.port import Limits
@@ -43,6 +44,63 @@ async def closed_in_wait(guest):
     await asyncio.gather(call, return_exceptions=True)
 
 
+WAYS = [abandoned_in_wait, stopped_by_the_host, finished, closed_in_wait]
+
+
+async def wait(data, text):
+    if text == "never":
+        await asyncio.Event().wait()
+    if text == "stop":
+        await asyncio.sleep(0)
+        raise Stop
+    return text * 2
+
+
+# The same with a component inside, which gets the length of what was said.
+
+
+async def said(guest):
+    assert await guest.call("say", "now") == "now"
+
+
+async def dropped(guest):
+    await guest.call("drop", 3)
+
+
+async def abandoned_inside(guest):
+    call = asyncio.create_task(guest.call("say", "never"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+
+
+async def abandoned_in_a_destructor(guest):
+    call = asyncio.create_task(guest.call("drop", len("never")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    guest.close()
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+
+
+async def stopped_inside(guest):
+    with pytest.raises(Stop):
+        await guest.call("say", "stop")
+
+
+COMPOSED_WAYS = [said, dropped, abandoned_inside, abandoned_in_a_destructor, stopped_inside]
+
+
+async def wait_number(data, number):
+    if number == len("never"):
+        await asyncio.Event().wait()
+    await asyncio.sleep(0)
+    if number == len("stop"):
+        raise Stop
+    return number
+
+
 def mappings():
     return len(Path("/proc/self/maps").read_text().splitlines())
 
@@ -52,19 +110,15 @@ def resident_bytes():
     return int(fields[1]) * 4096
 
 
-def test_instances_leave_neither_memory_nor_mappings_behind(engine):
-    async def wait(data, text):
-        if text == "never":
-            await asyncio.Event().wait()
-        if text == "stop":
-            await asyncio.sleep(0)
-            raise Stop
-        return text * 2
-
+@pytest.mark.parametrize("kind", ["single", "composed"])
+def test_instances_leave_neither_memory_nor_mappings_behind(engine, kind):
     async def scenario():
-        loaded = await engine.load(component(WAITING))
-        program = loaded.link(host(wait))
-        ways = [abandoned_in_wait, stopped_by_the_host, finished, closed_in_wait]
+        if kind == "single":
+            loaded, ways = await engine.load(component(WAITING)), WAYS
+            program = loaded.link(host(wait))
+        else:
+            loaded, ways = await engine.load(component(COMPOSED_WAITING)), COMPOSED_WAYS
+            program = loaded.link(Host(waiting={"wait": wait_number}))
 
         async def cycle(count):
             for number in range(count):

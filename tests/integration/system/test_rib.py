@@ -90,6 +90,40 @@ def test_check_tells_what_a_program_needs(both: Whole) -> None:
     }
 
 
+def test_resources_are_the_same_for_the_same_parameters_in_every_run(both: Whole) -> None:
+    both.add("shelf", "shelf")
+    text = """let w = instance("rib-shelf");
+        let eve = w.basket(10); let bob = w.basket(20);
+        let sums = (eve.add(1), bob.add(1), w.basket(10).add(1), eve.total());
+        {sums: sums, made: w.made()}"""
+    first = both.json("rib", "eval", text, "-c", "shelf", "--key", "s-1")["result"]
+
+    assert first == {"sums": [11, 21, 12, 12], "made": 2}
+    assert both.json("rib", "eval", text, "-c", "shelf", "--key", "s-1")["result"] == first
+    again = both.json("rib", "eval", text, "-c", "shelf")["result"]
+    assert again == {"sums": [13, 22, 14, 14], "made": 2}
+
+
+def test_a_resource_that_was_dropped_is_made_anew(both: Whole) -> None:
+    both.add("shelf", "shelf")
+    text = """let w = instance("rib-drop"); let b = w.basket(5);
+        let before = b.add(1); b.drop(); let after = b.add(2); (before, after, w.made())"""
+
+    assert both.json("rib", "eval", text, "-c", "shelf")["result"] == [6, 7, 2]
+    assert both.json("rib", "eval", text, "-c", "shelf")["result"] == [8, 7, 3]
+
+
+def test_handles_that_workers_return_are_called_and_dropped(both: Whole) -> None:
+    both.add("shelf", "shelf")
+    text = """let w = instance("rib-handle"); let h = w.open(7);
+        let sum = h.add(1); h.drop(); (sum, w.made())"""
+
+    assert both.json("rib", "eval", text, "-c", "shelf")["result"] == [8, 1]
+    done = both.run("rib", "eval", text.replace("(sum, w", "(h.total(), w"), "-c", "shelf")
+    assert done.returncode == 1
+    assert "there is none of that number any more" in done.stderr
+
+
 def test_a_program_survives_the_death_of_the_executor_in_the_middle_of_a_call(
     both: Whole, runner: asyncio.Runner
 ) -> None:

@@ -19,7 +19,7 @@ from actors.api import (
 from actors.api.component import PROGRESS_TO
 from actors.components import ComponentStore, blob_name
 from actors.engine.errors import ComponentError
-from actors.engine.port import Progress
+from actors.engine.port import CodeReport, Progress
 from broker import subjects
 from broker.errors import TooLargeError
 from broker.memory import MemoryCluster
@@ -40,6 +40,7 @@ class FakeComponent:
             import_interfaces=(Interface("wasi:clocks/wall-clock@0.2.0"),), export_interfaces=(api,)
         )
         self.digest = hashlib.sha256(data).hexdigest()
+        self.code = CodeReport()
 
 
 class FakeEngine:

@@ -19,7 +19,7 @@ from actors.components import (
     file_blob_name,
 )
 from actors.engine.errors import ComponentError, MissingImportsError
-from actors.engine.port import Component, HostResolver, Program, Progress
+from actors.engine.port import CodeReport, Component, HostResolver, Program, Progress
 from broker.memory import MemoryBroker, MemoryCluster
 from wit.world import Interface, World
 
@@ -28,6 +28,7 @@ class CountingComponent:
     def __init__(self, data: bytes) -> None:
         self.world = World(import_interfaces=(Interface("demo:a/api"),))
         self.digest = hashlib.sha256(data).hexdigest()
+        self.code = CodeReport()
 
     def link(self, resolver: HostResolver) -> Program:
         raise NotImplementedError

@@ -111,7 +111,7 @@ CASES = {
     "an unknown variable": (
         "components:\n  demo:a: {componentWasm: '{{ componentnam }}.wasm'}\n",
         """\
-        shem.yaml:2:27: template: 'componentnam' is undefined; there are: componentName, component_name
+        shem.yaml:2:27: template: 'componentnam' is undefined; there are: componentName, component_name, python_libraries
           2 |   demo:a: {componentWasm: '{{ componentnam }}.wasm'}
             |                           ^^^^^^^^^^^^^^^^^^^^^^^^^""",  # noqa: E501 - as it is printed
     ),

@@ -291,6 +291,6 @@ def test_types_that_double_with_every_line_are_an_error(seed) -> None:
 
 
 def test_every_code_is_explained() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "RIB.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "guide" / "rib.md").read_text()
 
     assert [code.value for code in rib.Code if f"| {code.value} |" not in page] == []
