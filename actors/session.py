@@ -26,6 +26,7 @@ from actors.errors import (
     RestartGuest,
     SuspendGuest,
 )
+from actors.failures import is_final
 from actors.guest import Guest
 from actors.host.context import ExitRequest
 from actors.ledger import Ledger
@@ -147,7 +148,7 @@ class Session:
             return self._failed(Failure(kind="divergence", message=str(error)))
         except IncompleteWriteError as error:
             # Trying again finds the same log: an operator has to decide.
-            return self._failed(Failure(kind="incomplete-write", message=str(error)), final=True)
+            return self._failed(Failure(kind="incomplete-write", message=str(error)))
         except RejectedError as error:
             # A recorded function or its parameters no longer fit the component.
             return self._failed(error.failure)
@@ -271,7 +272,7 @@ class Session:
         self._give_up(failure)
         return Ended.AGAIN
 
-    def _failed(self, failure: Failure, *, final: bool = False) -> Ended:
+    def _failed(self, failure: Failure) -> Ended:
         if self._ledger.trying is not None:
             # The old version goes on as if nothing had been tried.
             self._log().warning("update failed", version=self._ledger.trying, kind=failure.kind)
@@ -280,7 +281,7 @@ class Session:
         progressed = self._ledger.progressed
         attempt = 1 if progressed else self._attempts_before + 1
         delay_ms = None
-        if not final:
+        if not is_final(failure.kind):
             rule = self._ledger.retry
             policy = self._options.retry if rule is None else policy_of(rule)
             delay_ms = policy.delay_ms(attempt, random=random.random())  # noqa: S311

@@ -123,10 +123,12 @@ def _imported(fields: _Fields) -> tuple[str, Value]:
 def _invoked(fields: _Fields) -> tuple[str, Value]:
     parts = str(fields.get("traceparent", "")).split("-")
     state = fields.get("tracestate")
-    params = fields["params"]
+    # Parameters that lie in the blob store show as a reference, which is no list.
+    given: object = fields["params"]
+    params = cast("list[object]", given) if isinstance(given, list) else []
     return "exported-function-invoked", {
         "function-name": fields["function"],
-        "request": [wit_value_of(each) for each in params] if isinstance(params, list) else [],
+        "request": [wit_value_of(each) for each in params],
         "idempotency-key": fields["idempotency-key"],
         "trace-id": parts[1] if len(parts) == 4 else "",
         "trace-states": [state] if state else [],
