@@ -111,6 +111,52 @@ class Host:
         return None
 
 
+HOP_COUNT = 20_000
+HOPS = f"""(component
+  (component $Inner
+    {ALLOCATOR}
+    (core module $main (import "mem" "m" (memory 1))
+      (func (export "nop")) (func (export "u64") (param i64) (result i64) (local.get 0))
+      (func (export "text") (param i32 i32) (result i32)
+        (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1))
+        (i32.const 16)))
+    (core instance $main (instantiate $main (with "mem" (instance $mem))))
+    (func (export "nop") (canon lift (core func $main "nop")))
+    (func (export "u64") (param "x" u64) (result u64) (canon lift (core func $main "u64")))
+    (func (export "text") (param "x" string) (result string)
+      (canon lift (core func $main "text") {OPTIONS})))
+  (component $Outer
+    (import "nop" (func $nop))
+    (import "u64" (func $u64 (param "x" u64) (result u64)))
+    (import "text" (func $text (param "x" string) (result string)))
+    {ALLOCATOR}
+    (core func $nop (canon lower (func $nop))) (core func $u64 (canon lower (func $u64)))
+    (core func $text (canon lower (func $text) {OPTIONS}))
+    (core module $main (import "mem" "m" (memory 1)) (import "h" "nop" (func $nop))
+      (import "h" "u64" (func $u64 (param i64) (result i64)))
+      (import "h" "text" (func $text (param i32 i32 i32)))
+      (data (i32.const 32) "twenty characters...")
+      (func (export "nop") (local $n i32) (local.set $n (i32.const {HOP_COUNT}))
+        (loop $l (call $nop)
+          (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+      (func (export "u64") (local $n i32) (local.set $n (i32.const {HOP_COUNT}))
+        (loop $l (drop (call $u64 (i64.const 7)))
+          (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+      (func (export "text") (local $n i32) (local.set $n (i32.const {HOP_COUNT}))
+        (loop $l (call $text (i32.const 32) (i32.const 20) (i32.const 16))
+          (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))
+    (core instance $main (instantiate $main (with "mem" (instance $mem)) (with "h" (instance
+      (export "nop" (func $nop)) (export "u64" (func $u64)) (export "text" (func $text))))))
+    (func (export "nop") (canon lift (core func $main "nop")))
+    (func (export "u64") (canon lift (core func $main "u64")))
+    (func (export "text") (canon lift (core func $main "text"))))
+  (instance $inner (instantiate $Inner))
+  (instance $outer (instantiate $Outer (with "nop" (func $inner "nop"))
+    (with "u64" (func $inner "u64")) (with "text" (func $inner "text"))))
+  (export "nop" (func $outer "nop")) (export "u64" (func $outer "u64"))
+  (export "text" (func $outer "text")))"""
+
+
 class Item(stock.Record):
     def __init__(self, a, b, c):
         self.a, self.b, self.c = a, b, c
@@ -171,8 +217,8 @@ class Stock:
 
 
 def row(name, mine, theirs=None):
-    ratio = "" if theirs is None else f"{theirs:12.2f}{theirs / mine:10.1f}x"
-    print(f"{name:34}{mine:12.2f}{ratio}", flush=True)
+    ratio = "" if theirs is None else f"{theirs:12.3f}{theirs / mine:10.1f}x"
+    print(f"{name:34}{mine:12.3f}{ratio}", flush=True)
 
 
 async def calls(engine):
@@ -216,6 +262,17 @@ async def imports(engine):
     mine.instance.close()
 
 
+async def hops(engine):
+    mine, theirs = await ours(engine, HOPS, Host()), Stock(HOPS)
+    for name, label in (("nop", "nop"), ("u64", "u64"), ("text", "string(20)")):
+        row(
+            f"call between components, {label}",
+            await mine.measure(name, (), 5) / HOP_COUNT,
+            theirs.measure(name, (), 5) / HOP_COUNT,
+        )
+    mine.instance.close()
+
+
 async def instantiation(engine):
     for label, text in (("instantiate, no imports", CALLS), ("instantiate, 4 imports", IMPORTS)):
         component = await engine.load(bytes(wasmtime.wat2wasm(text)))
@@ -244,6 +301,7 @@ async def main():
     print(f"{'':34}{'µs':>12}{'stock':>12}{'ratio':>11}")
     await calls(engine)
     await imports(engine)
+    await hops(engine)
     await instantiation(engine)
     engine.close()
 

@@ -13,6 +13,7 @@ SCRIPTS: Final = (
     "rib_speed",
     "oplog_codec",
     "engine_calls",
+    "engine_loading",
     "broker_floor",
     "service",
 )

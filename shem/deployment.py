@@ -1,16 +1,15 @@
 """Deploying an app: what would change, told as a plan, and doing it."""
 
 import hashlib
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from shem.build.builder import artifact_of
+from shem.build.linking import read_source
 from shem.build.wit_sources import clients_of
 from shem.client import Client
 from shem.errors import BuildError, UnknownComponentError
@@ -19,9 +18,6 @@ from shem.manifest.schema import InitialFile
 from shem.records import Component
 
 __all__ = ["Action", "Planned", "apply", "plan"]
-
-FILE_BYTES_MAX: Final = 64 << 20
-_DOWNLOAD_TIMEOUT_S: Final = 60
 
 Permissions = Literal["ro", "rw"]
 Uploaded = Callable[["Planned", Component], None]
@@ -109,7 +105,7 @@ async def _planned(client: Client, app: Application, component: AppComponent) ->
 
 
 def _described(app: Application, component: AppComponent) -> Planned:
-    artifact = artifact_of(component)
+    artifact = artifact_of(app, component)
     try:
         data = artifact.read_bytes()
     except OSError as error:
@@ -147,15 +143,4 @@ def _differences(planned: Planned, newest: Component) -> tuple[str, ...]:
 
 def _read_file(component: AppComponent, file: InitialFile) -> tuple[str, bytes, Permissions]:
     permissions: Permissions = "ro" if file.permissions == "read-only" else "rw"
-    source = file.source_path
-    try:
-        if source.startswith(("http://", "https://")):
-            with urllib.request.urlopen(source, timeout=_DOWNLOAD_TIMEOUT_S) as response:  # noqa: S310 - the scheme is one of two
-                content: bytes = response.read(FILE_BYTES_MAX + 1)
-        else:
-            content = component.path(source).read_bytes()
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise BuildError(f"{component.name}: file {source}: {error}") from error
-    if len(content) > FILE_BYTES_MAX:
-        raise BuildError(f"{component.name}: file {source}: larger than {FILE_BYTES_MAX} bytes")
-    return file.target_path, content, permissions
+    return file.target_path, read_source(component, file.source_path), permissions

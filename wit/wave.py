@@ -41,16 +41,20 @@ from wit.types import (
 from wit.values import Value
 from wit.wave_binding import bind
 from wit.wave_fast import LONG_TEXT_CHARACTERS, NotPlainError, quick_value
-from wit.wave_nodes import KEYWORDS, Call, Node
-from wit.wave_syntax import parse_call_text, parse_value_text
+from wit.wave_nodes import KEYWORDS, Call, Node, Outcome
+from wit.wave_syntax import parse_call_text, parse_outcome_text, parse_value_text
 
 __all__ = [
     "Call",
+    "Outcome",
     "bind_arguments",
     "bind_nodes",
+    "bind_result",
     "format_call",
+    "format_outcome",
     "format_value",
     "parse_call",
+    "parse_outcome",
     "parse_value",
 ]
 
@@ -62,6 +66,37 @@ def parse_call(text: str) -> Call:
         ParseError: with line, column and what was expected there.
     """
     return parse_call_text(text)
+
+
+def parse_outcome(text: str) -> Outcome:
+    """Return a call with its result as the text says them, `f(1) -> ok(2)`, not yet bound.
+
+    Without `->`, and for `-> ()`, there is no result; `-> (0: x)` and `-> (name: x)` are `-> x`.
+
+    Raises:
+        ParseError: with line, column and what was expected there.
+    """
+    return parse_outcome_text(text)
+
+
+def bind_result(
+    outcome: Outcome, function: FunctionType, handles: HandleNames | None = None
+) -> Value:
+    """Return the result of a call in the function's result type, None if it has none.
+
+    Raises:
+        ValueMismatchError: another type, a result too many or too few; the path is `result`.
+    """
+    node, type_ = outcome.result, function.result
+    if node is None or type_ is None:
+        if node is not None or type_ is not None:
+            expected, got = type_text(type_) if type_ else "no result", "one" if node else "none"
+            raise ValueMismatchError(f"expected {expected}, got {got}", path="result")
+        return None
+    try:
+        return bind(node, type_, handles)
+    except Misfit as misfit:
+        raise misfit.mismatch("result", text=outcome.call.text) from None
 
 
 def bind_arguments(
@@ -149,6 +184,20 @@ def format_value(value: Value, type_: Type, handles: HandleNames | None = None) 
     except (TypeError, ValueError, KeyError, AttributeError):
         check(value, type_)
         raise
+
+
+def format_outcome(
+    function: str,
+    values: Sequence[Value],
+    result: Value,
+    type_: FunctionType,
+    handles: HandleNames | None = None,
+) -> str:
+    """Return the text of a call with its result. Errors as for `format_value`."""
+    call = format_call(function, values, type_.parameters, handles)
+    if type_.result is None:
+        return f"{call} -> ()"
+    return f"{call} -> {format_value(result, type_.result, handles)}"
 
 
 def format_call(

@@ -14,6 +14,7 @@ __all__ = [
     "ListNode",
     "Node",
     "NumberNode",
+    "Outcome",
     "RecordNode",
     "StringNode",
     "TupleNode",
@@ -118,3 +119,10 @@ class Call(Struct, frozen=True):
     arguments: tuple[Node, ...]
     constructor: tuple[Node, ...] | None = None
     text: str = ""
+
+
+class Outcome(Struct, frozen=True):
+    """A call with what it returned; `result` is None where nothing was returned."""
+
+    call: Call
+    result: Node | None = None

@@ -19,12 +19,13 @@ from wit.wave_nodes import (
     ListNode,
     Node,
     NumberNode,
+    Outcome,
     RecordNode,
     StringNode,
     TupleNode,
 )
 
-__all__ = ["parse_call_text", "parse_value_text"]
+__all__ = ["parse_call_text", "parse_outcome_text", "parse_value_text"]
 
 
 def parse_value_text(text: str) -> Node:
@@ -55,6 +56,19 @@ def parse_call_text(text: str) -> Call:
     return call
 
 
+def parse_outcome_text(text: str) -> Outcome:
+    """Return the tree of one call with what it returned, `f(1) -> ok(2)`.
+
+    Raises:
+        ParseError: with the place and what was expected there.
+    """
+    parser = _Parser(text)
+    call = parser.call()
+    result = parser.result()
+    parser.end("end of text: only one call")
+    return Outcome(call, result)
+
+
 def _plain_call(found: re.Match[str]) -> Call:
     """Return a call with one number or string, or none: most calls, and soonest read."""
     name, number, string = found.groups()
@@ -78,6 +92,7 @@ _TOKEN: Final = re.compile(
     | (?P<multiline>\"\"\")
     | (?P<string>"(?:[^"\\\n]|\\.)*")
     | (?P<char>'(?:[^'\\\n]|\\(?:u\{{[^}}'\n]*\}}|.))')
+    | (?P<arrow>->)
     | (?P<mark>[()\[\]{{}},:.])
     )""",
     re.VERBOSE,
@@ -87,6 +102,7 @@ _PLAIN_CALL: Final = re.compile(
     r"([A-Za-z\[][A-Za-z0-9\[\]:/@.+#_-]*+)"
     r"\((?:(-?+(?:0|[1-9][0-9]{0,300}+))|\"([^\"\\\n]{0,1000}+)\")?+\)"
 )
+_RESULT_ENTRY: Final = re.compile(rf"\({_SKIP}(?:%?{_LABEL}|0){_SKIP}:")
 _SPACE: Final = re.compile(_SKIP)
 _PATH: Final = re.compile(_SKIP + r"([A-Za-z%\[][A-Za-z0-9%\[\]:/@.+#_-]*)")
 _LINE_BREAK: Final = re.compile(r"\r?\n")
@@ -148,6 +164,27 @@ class _Parser:
             function += f".{self._method()}"
             arguments = self._arguments("`(` and the arguments after the name of the method")
         return Call(function, arguments, constructor, self._text)
+
+    def result(self) -> Node | None:
+        """Read `->` and a result behind a call, None if there is no result."""
+        if self._kind != "arrow":
+            return None
+        self.advance()
+        if not self._at("("):
+            return self.value("a result")
+        found = _RESULT_ENTRY.match(self._text, self._offset)
+        if found is None:
+            value = self.value("a result")
+            # `()` is no result; a tuple without elements is no type that WIT could write.
+            return None if value == TupleNode(value.offset, ()) else value
+        opened = self._open()
+        self._position = found.end()
+        self.advance()
+        value = self.value("a result")
+        if self._at(","):
+            self.advance()
+        self._close(")", "`)`, as a function has one result at most", opened)
+        return value
 
     def value(self, expected: str) -> Node:
         """Read one value, which begins with the current token."""

@@ -18,6 +18,7 @@ from typing import Final, final
 from shem.build.codefirst import make_wit, write_clients
 from shem.build.commands import is_current, run_command
 from shem.build.fingerprints import Fingerprints, matching
+from shem.build.linking import fetch, linked
 from shem.build.steps import Done, Step
 from shem.build.wit_sources import generated_files, write_files
 from shem.errors import BuildError
@@ -152,10 +153,8 @@ class Builder:
         return [*sources, *(str(each) for each in self._app.wit_deps)]
 
     async def _componentize(self, component: AppComponent) -> None:
-        properties = component.properties
-        if properties.component_wasm is None:
-            raise BuildError('"componentWasm" is missing: which file its build makes')
-        for at, command in enumerate(properties.build or ()):
+        built = _built(component)
+        for at, command in enumerate(component.properties.build or ()):
             started = time.monotonic()
             step = f"{component.name}/{Step.COMPONENTIZE}/{at}"
             current, digest = is_current(step, command, component.folder, self._notes)
@@ -171,16 +170,45 @@ class Builder:
                 raise BuildError(f"`{command.command}` has not made {', '.join(missing)}")
             self._notes.note(step, digest)
             self._tell(component, Step.COMPONENTIZE, command.command, started, ran=True)
-        built = component.path(properties.component_wasm)
         if not built.is_file():
             raise BuildError(f'{built} ("componentWasm") is not there after the build')
 
     def _link(self, component: AppComponent) -> None:
-        composed = [each for each in component.dependencies if each.type != "wasm-rpc"]
-        if composed:
+        started = time.monotonic()
+        built = _built(component)
+        artifact = artifact_of(self._app, component)
+        parts = {
+            each.target: artifact_of(self._app, self._app.components[each.target])
+            for each in component.dependencies
+            if each.type == "wasm" and each.target is not None
+        }
+        files = [each for each in component.dependencies if each.path or each.url]
+        if any(each.type == "static-wasm-rpc" for each in component.dependencies):
             raise BuildError(
-                f"composing is not supported yet: dependency of type {composed[0].type}"
+                "clients are linked when a component is deployed: depend by type wasm-rpc, not by"
+                " static-wasm-rpc"
             )
+        step = f"{component.name}/{Step.LINK}"
+        count = len(parts) + len(files)
+        what = f"composition of {count + 1}" if count else "metadata"
+        local = [component.path(each.path) for each in files if each.path]
+        wit = component.properties.generated_wit or component.properties.source_wit
+        described = [] if wit is None else matching(component.folder, [wit])
+        sources = [built, *parts.values(), *local, *described]
+        digest = self._notes.digest([component.name, component.dependencies], sources)
+        if artifact.is_file() and self._is_current(step, digest):
+            self._tell(component, Step.LINK, what, started, ran=False)
+            return
+        self._notes.forget(step)
+        composed = {name: path.read_bytes() for name, path in parts.items()}
+        composed |= dict(fetch(component, each) for each in files)
+        finished = linked(component, built, composed)
+        artifact.parent.mkdir(parents=True, exist_ok=True)
+        whole = artifact.with_suffix(".new")
+        whole.write_bytes(finished)
+        whole.replace(artifact)
+        self._notes.note(step, digest)
+        self._tell(component, Step.LINK, what, started, ran=True)
 
     def _is_current(self, step: str, digest: str) -> bool:
         return not self._force and self._notes.is_current(step, digest)
@@ -194,18 +222,18 @@ class Builder:
         )
 
 
-def artifact_of(component: AppComponent) -> Path:
-    """Return the file that a build of the component ends with.
+def artifact_of(app: Application, component: AppComponent) -> Path:
+    """Return the file that a build of the component ends with."""
+    name = component.properties.linked_wasm
+    if name is not None:
+        return component.path(name)
+    return app.temp_dir / "components" / f"{component.name.replace(':', '_')}.wasm"
 
-    Raises:
-        BuildError: the manifest does not say.
-    """
-    properties = component.properties
-    name = properties.linked_wasm or properties.component_wasm
+
+def _built(component: AppComponent) -> Path:
+    name = component.properties.component_wasm
     if name is None:
-        raise BuildError(
-            f'{component.name}: "componentWasm" is missing: which file its build makes'
-        )
+        raise BuildError('"componentWasm" is missing: which file its build makes')
     return component.path(name)
 
 

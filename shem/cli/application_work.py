@@ -69,7 +69,12 @@ def clean(work: Opened, names: Sequence[str]) -> None:
     with reporting(work.output):
         for component in selected(work, names):
             properties = component.properties
-            made = [properties.generated_wit, properties.component_wasm, properties.linked_wasm]
+            made = [
+                properties.generated_wit,
+                properties.generated_python,
+                properties.component_wasm,
+                properties.linked_wasm,
+            ]
             removed += [component.path(each) for each in (*made, *properties.clean) if each]
         if not names:
             removed += [work.app.temp_dir, *work.app.clean]

@@ -39,6 +39,8 @@ class Notation(StrEnum):
     WAVE = "wave"
     JSON = "json"
     NODES = "nodes"
+    TYPED = "typed"
+    PACKED = "packed"
 
 
 @app.command(epilog="Examples: `shem wit check wit/` · `shem wit check counter.wasm -o json`")
@@ -157,7 +159,8 @@ def convert(
     to: Annotated[
         Notation | None,
         typer.Option(
-            help="By default JSON for WAVE, WAVE for JSON; nodes is the form of golem:rpc.",
+            help="By default JSON for WAVE, WAVE for JSON; nodes is the form of golem:rpc, typed "
+            "is JSON with the type, packed the compact form in hexadecimal.",
             show_default=False,
         ),
     ] = None,

@@ -18,8 +18,10 @@ from wit.json_values import (
     to_json,
 )
 from wit.names import full_name, resolve
+from wit.packed import pack
 from wit.text.type_expression import names_of, parse_type
 from wit.type_text import type_text
+from wit.typed_json import to_typed_json
 from wit.types import FunctionType, Type
 from wit.values import Value
 from wit.wave import bind_arguments, format_call, format_value, parse_call, parse_value
@@ -68,8 +70,17 @@ def _value(
         "wave": format_value(value, type_),
         "json": to_json(value, type_),
     }
-    if to is Notation.NODES:
-        document["nodes"] = _nodes(value, type_)
+    match to:
+        case Notation.NODES:
+            document["nodes"] = _nodes(value, type_)
+        case Notation.TYPED:
+            document["typed"] = to_typed_json(value, type_)
+        case Notation.PACKED:
+            document["packed"] = pack(value, type_).hex()
+        case Notation.WAVE | Notation.JSON | None:
+            pass
+        case _:
+            assert_never(to)
     return document, shown
 
 
@@ -81,8 +92,8 @@ def _read_value(text: str, type_: Type) -> tuple[Value, Notation]:
 
 
 def _call(text: str, named: NamedWorld, to: Notation | None) -> tuple[dict[str, object], str]:
-    if to is Notation.NODES:
-        raise WitError("a call has no node list: name a type by --type to convert one value")
+    if to not in {Notation.WAVE, Notation.JSON, None}:
+        raise WitError(f"a call has no form {to}: name a type by --type to convert one value")
     function, type_, values, notation = _read_call(text, named.world)
     wave = format_call(function, values, type_.parameters)
     params = parameters_to_json(values, type_)
@@ -132,6 +143,10 @@ def _written(value: Value, type_: Type, to: Notation) -> str:
             return _json_text(to_json(value, type_))
         case Notation.NODES:
             return _json_text(_nodes(value, type_))
+        case Notation.TYPED:
+            return _json_text(to_typed_json(value, type_))
+        case Notation.PACKED:
+            return pack(value, type_).hex()
         case _:
             assert_never(to)
 

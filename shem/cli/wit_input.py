@@ -200,7 +200,10 @@ def _component(path: Path, data: bytes) -> Input:
     if not is_wit_package(parse_component(data)):
         return Input(path, component=data)
     packages = decode_packages(data)
-    return Input(path, folders=[[packages_file(packages)]], packages=packages)
+    order = sorted(packages.packages, key=lambda name: name == packages.main)
+    views = (Packages(packages.packages, name) for name in order)
+    folders = [[packages_file(each, dependencies=False)] for each in views]
+    return Input(path, folders=folders, packages=packages)
 
 
 def _of_component(source: Input, name: str | None) -> NamedWorld:

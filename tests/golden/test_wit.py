@@ -1,7 +1,8 @@
-"""What the WIT toolkit says and writes, word for word: error messages and client packages.
+"""What the WIT toolkit says and writes, word for word and byte for byte.
 
 `wit/errors.txt` has every bad input with its whole message; `wit/clients/` has the client packages
-of `CLIENTS`. Messages may become better: remove the file, run
+of `CLIENTS`, `wit/composed/` composed components in hexadecimal. Messages may become better, and
+components too: remove the file, run
 
     python tests/golden/test_wit.py
 
@@ -14,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.wit.test_compose import CLERK, CUSTOMER, adder, caller
+from tests.unit.wit.test_compose import SHOP as SHOP_COMPONENT
 from tests.unit.wit.text.test_errors import NAMES, SYNTAX
 from wit.client import client_text
+from wit.compose import plug
 from wit.errors import ParseError
 from wit.text.nodes import PackageName
 from wit.text.parser import parse
@@ -66,6 +70,11 @@ CLIENTS = {
     "shop-ephemeral": (SHOP, True),
     "loose": (LOOSE, False),
 }
+COMPOSED = {
+    "plugged": lambda: plug(caller(), [adder()]),
+    "shared-resource": lambda: plug(CUSTOMER, [CLERK, SHOP_COMPONENT]),
+    "outer-import": lambda: plug(CUSTOMER, [CLERK]),
+}
 
 
 def errors_text() -> str:
@@ -90,9 +99,15 @@ def client(name: str) -> str:
     return client_text(world, next(iter(main.worlds)), package, ephemeral=ephemeral)
 
 
+def composed(name: str) -> str:
+    data = COMPOSED[name]()
+    return "".join(f"{data[at : at + 32].hex()}\n" for at in range(0, len(data), 32))
+
+
 def expected_files() -> dict[Path, str]:
+    parts = {ROOT / "composed" / f"{name}.txt": composed(name) for name in COMPOSED}
     clients = {ROOT / "clients" / f"{name}.txt": client(name) for name in CLIENTS}
-    return {ERRORS: errors_text(), **clients}
+    return {ERRORS: errors_text(), **clients, **parts}
 
 
 def test_every_bad_input_has_its_message_with_place_caret_and_expectation():
@@ -103,6 +118,11 @@ def test_every_bad_input_has_its_message_with_place_caret_and_expectation():
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_client_package_is_the_one_that_components_were_built_against(name):
     assert (ROOT / "clients" / f"{name}.txt").read_text(encoding="utf-8") == client(name)
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_a_composed_component_is_the_same_bytes(name):
+    assert (ROOT / "composed" / f"{name}.txt").read_text(encoding="utf-8") == composed(name)
 
 
 def test_there_is_no_file_without_a_case():

@@ -10,12 +10,15 @@ from tests.guests.build import build
 from tests.guests.node_tools import ask, missing
 from tests.support.compiler import Compiler
 from tests.unit.wit.binary.test_component import oracle_side, our_outline
+from tests.unit.wit.test_compose import adder, caller
 from tests.unit.wit.text.test_corpus import EVERYTHING, WASI, WORLDS
 from wit.binary import parse as parse_component
-from wit.binary.custom import component_name, producers
+from wit.binary.custom import Producer, component_name, producers
+from wit.binary.metadata import Metadata, with_metadata
 from wit.binary.sections import contents
 from wit.binary.writer import componentize
 from wit.component import describe
+from wit.compose import plug
 from wit.embedded import embedded_world, without_world
 from wit.names import is_hidden_interface, visible_exports
 from wit.signatures import export_signatures
@@ -37,7 +40,7 @@ SOURCES = {
     "counter": ROOT / "examples" / "counter" / "wit" / "counter.wit",
     "js": ROOT / "tests" / "guests" / "js" / "counter.wit",
 }
-PACKAGES = sorted((ROOT / "wit" / "packages").rglob("*.wit"))
+PACKAGES = sorted((ROOT / "wit" / "packages" / "wasi").rglob("*.wit"))
 ALL = (
     f"{EVERYTHING}\nworld all {{ export types; export shapes; }}\n"
     f"package wasi:io@0.2.0 {{ {WASI.split(';', 1)[1]} }}"
@@ -65,8 +68,8 @@ def guest(request: pytest.FixtureRequest) -> str:
 def ordered(world: World) -> object:
     """Return a world in an order of its own: tools sort imports and exports as they like."""
 
-    def interface(name, functions, types, resources):
-        return (name, *(sorted(map(repr, part)) for part in (functions, types, resources)))
+    def interface(name, *parts):
+        return (name, *(sorted(map(repr, part)) for part in parts))
 
     sides = (world.import_interfaces, world.export_interfaces)
     return [
@@ -229,3 +232,28 @@ def test_what_we_make_of_a_core_module_is_what_jco_makes_of_it() -> None:
     assert ordered(describe(ours)) == ordered(describe(theirs))
     (text,) = ask([{"do": "wit", "component": ours}])
     assert "export demo:made/api@1.0.0;" in text
+
+
+@pytest.mark.toolchain
+def test_what_is_composed_and_named_is_read_by_jco() -> None:
+    needs_node()
+    composed = plug(caller(), [adder()])
+    added = Metadata(
+        name="demo:sum", version="1.2.3", producers=(Producer("processed-by", "shem", "0.1.0"),)
+    )
+    named = with_metadata(composed, added)
+    text, metadata = ask([{"do": "wit", "component": named}, {"do": "metadata", "binary": named}])
+    assert text == "package root:component;\n\nworld root {\n  export demo:app/api;\n}\n"
+    whole = metadata[0]
+    assert whole["name"] == "demo:sum"
+    assert whole["producers"] == [["processed-by", [["shem", "0.1.0"]]]]
+
+
+@pytest.mark.xdist_group("python")
+def test_a_python_component_is_composed_like_any_other() -> None:
+    data = build("counter").read_bytes()
+    composed = plug(data, [])
+    found, world = describe(composed), describe(data)
+    assert export_signatures(found) == export_signatures(world)
+    assert ordered(found)[0] == ordered(world)[0]
+    assert len(composed) < len(data) * 1.01

@@ -4,7 +4,7 @@ Types keep their declared names: a type that one interface uses from another one
 that interface's type, if the world imports or exports it before.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from wit.binary import encoding
 from wit.binary.builder import ComponentBuilder, alias_outer_type, extern_name, extern_type
@@ -12,7 +12,7 @@ from wit.binary.encode_types import TypeEncoder
 from wit.binary.sorts import Sort, SortIndex
 from wit.errors import WitError
 from wit.subtype import same_type
-from wit.type_walk import walk
+from wit.type_walk import parts_of, walk
 from wit.types import (
     Borrow,
     EnumType,
@@ -47,30 +47,41 @@ def signature_types(functions: Iterable[Function]) -> Iterator[Type]:
             yield from walk(function.type.result)
 
 
-def declared_types(interface: Interface) -> tuple[NamedType, ...]:
+def declared_types(
+    interface: Interface, is_known: Callable[[TypeName], bool] = lambda _: False
+) -> tuple[NamedType, ...]:
     """Return the types that an interface must export, in its order but inner ones first.
 
-    Those that it lists, and those that it mentions without listing them.
+    Those that it lists, and those that it mentions without listing them. What stands inside a type
+    of another interface is left out if that type `is_known`: it is an alias then.
     """
     # Of several names for one type the first is the declaration, the others are aliases.
     names = {each.type: each.name for each in reversed(interface.types)}
     found: dict[str, Type] = {}
 
-    def declare(types: Iterable[Type]) -> None:
-        for type_ in types:
-            if isinstance(type_, _NAMED):
-                name = names.get(type_) or (type_.name.name if type_.name else None)
-                if name is None:
-                    raise WitError(
-                        f"interface {interface.name} uses a {type(type_).__name__} without a "
-                        "name; records, variants, enums and flags must be declared"
-                    )
-                found.setdefault(name, type_)
+    def declare(type_: Type) -> None:
+        name = type_.name if isinstance(type_, _NAMED) else None
+        foreign = name is not None and name.interface != interface.name
+        if not (foreign and name is not None and is_known(name)):
+            for part in parts_of(type_):
+                declare(part)
+        if isinstance(type_, _NAMED):
+            short = names.get(type_) or (name.name if name else None)
+            if short is None:
+                raise WitError(
+                    f"interface {interface.name} uses a {type(type_).__name__} without a "
+                    "name; records, variants, enums and flags must be declared"
+                )
+            found.setdefault(short, type_)
 
     for each in interface.types:
-        declare(walk(each.type))
+        declare(each.type)
         found.setdefault(each.name, each.type)
-    declare(signature_types(interface.functions))
+    for function in interface.functions:
+        for parameter in function.type.parameters:
+            declare(parameter.type)
+        if function.type.result is not None:
+            declare(function.type.result)
     return tuple(NamedType(name, type_) for name, type_ in found.items())
 
 
@@ -125,6 +136,10 @@ class RootTypes:
         """Return the index of an instance that was added."""
         return self._instances[name]
 
+    def declares(self, name: TypeName) -> bool:
+        """Tell whether an instance declares a type."""
+        return name.interface is not None and (name.interface, name.name) in self._declared
+
     def find(self, name: TypeName | ResourceName | None) -> int | None:
         """Return the index of a type or resource that an instance declares, or None."""
         if name is None or name.interface is None:
@@ -158,7 +173,7 @@ class RootTypes:
         """Import an instance of the interface."""
         body = _InstanceTypeWriter(self).written(interface)
         index = self._builder.import_(interface.name, Sort.INSTANCE, self._builder.type(body))
-        names = [each.name for each in declared_types(interface)]
+        names = [each.name for each in declared_types(interface, self.declares)]
         self.add_instance(interface.name, index, (*names, *interface.resources))
 
     def world_function(self, function: Function, *, is_import: bool) -> int:
@@ -240,7 +255,7 @@ class _InstanceTypeWriter:
     def written(self, interface: Interface) -> bytes:
         for name, resource in exported_resources(interface).items():
             self._resource(interface.name, name, resource)
-        for each in declared_types(interface):
+        for each in declared_types(interface, self._root.declares):
             self._declare(interface.name, each)
         for function in interface.functions:
             item = extern_type(Sort.FUNCTION, self._encoder.function(function.type))

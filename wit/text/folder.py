@@ -8,8 +8,12 @@ Source: component-model specification, WIT.md, "Package Names" and "Package decl
 from collections.abc import Collection
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from wit.embedded import decode_packages
 from wit.errors import ParseError, WitError
 from wit.limits import WIT_FILES_MAX
+from wit.text.from_packages import packages_file
 from wit.text.model import Packages
 from wit.text.nodes import FileNode
 from wit.text.parser import parse
@@ -23,7 +27,8 @@ def load(path: Path, *, features: Collection[str] = (), unify: bool = True) -> P
     """Return the packages of a WIT file, or of a folder with everything in its `deps/`.
 
     Each folder in `deps/` is one package, each file there too; folders may have a `deps/` of their
-    own. A package that occurs several times with the same version is read once, the outermost one.
+    own. A `.wasm` file there is a package that was published as a component. A package that occurs
+    several times with the same version is read once, the outermost one.
 
     Raises:
         ParseError: with the file relative to `path`; see `wit.text.resolver.resolve`.
@@ -67,6 +72,7 @@ def _read_packages(path: Path, problems: Problems) -> list[list[FileNode]]:
     if not main:
         raise WitError(f"{path}: expected .wit files in the folder")
     reader.add_dependencies(path / "deps")
+    reader.add_remaining()
     return [*reader.packages, main]
 
 
@@ -79,6 +85,7 @@ class _Reader:
         self._files = 0
         self._known: set[str] = set()
         self.packages: list[list[FileNode]] = []
+        self._parts: dict[str, FileNode] = {}
 
     def package(self, folder: Path) -> list[FileNode]:
         found = [self.file(file) for file in sorted(folder.glob("*.wit")) if file.is_file()]
@@ -96,6 +103,9 @@ class _Reader:
             elif entry.suffix == ".wit":
                 files = [self.file(entry)]
                 nested = None
+            elif entry.suffix == ".wasm":
+                files = self._published(entry)
+                nested = None
             else:
                 continue
             names = {file.package.text for file in files if file.package is not None}
@@ -105,11 +115,31 @@ class _Reader:
             if nested is not None:
                 self.add_dependencies(nested)
 
-    def file(self, file: Path) -> FileNode:
-        """Return the tree of one file, an empty one if it does not parse and that is noted."""
+    def add_remaining(self) -> None:
+        """Add what published packages show of others, where nothing else has them."""
+        self.packages += [[part] for name, part in self._parts.items() if name not in self._known]
+
+    def _published(self, file: Path) -> list[FileNode]:
+        self._count()
+        name = file.relative_to(self._root).as_posix()
+        try:
+            packages = decode_packages(file.read_bytes())
+        except WitError as error:
+            raise WitError(f"{name}: {error}") from error
+        for full in packages.packages:
+            if full != packages.main:
+                one = Packages(packages.packages, full)
+                self._parts.setdefault(full, packages_file(one, dependencies=False))
+        return [replace(packages_file(packages, dependencies=False), file=name)]
+
+    def _count(self) -> None:
         self._files += 1
         if self._files > WIT_FILES_MAX:
             raise WitError(f"{self._root}: more than {WIT_FILES_MAX} WIT files")
+
+    def file(self, file: Path) -> FileNode:
+        """Return the tree of one file, an empty one if it does not parse and that is noted."""
+        self._count()
         name = file.relative_to(self._root).as_posix()
         try:
             text = file.read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ __all__ = ["SLOT_BYTES", "Layout", "Leaf", "has_raw_payload"]
 
 SLOT_BYTES: Final = 16
 
-# In a slot a small integer is a whole i32: writing must fill it, reading may look at the low bytes.
+# In a slot a small integer is a whole i32: writing must fill it, reading looks at the low bytes.
 _WIDENED: Final = {"B": "I", "H": "I", "b": "i", "h": "i"}
 
 
@@ -76,6 +76,8 @@ class Layout:
         """Add a value behind those added before."""
         code = scalar_code(type_)
         if code is not None:
+            if type_ is Primitive.BOOL or isinstance(type_, EnumType):
+                code = self._whole(code)
             self.leaf(code, CODE_BYTES[code], CODE_BYTES[code])
             return
         if not self._flat:
@@ -102,6 +104,10 @@ class Layout:
                 raise AssertionError(type_)
         self.bytes = start + self._size(type_)
 
+    def _whole(self, code: str) -> str:
+        """Return the code of a value that counts as a whole: 256 is no discriminant 0."""
+        return "I" if self._flat else code
+
     def leaf(self, code: str, size: int, alignment: int) -> None:
         """Add one scalar, or raw bytes."""
         if self._flat:
@@ -114,7 +120,7 @@ class Layout:
 
     def _add_cases(self, type_: VariantType | OptionType | ResultType) -> None:
         cases = alternatives(type_)
-        code = discriminant_code(len(cases))
+        code = self._whole(discriminant_code(len(cases)))
         self.leaf(code, CODE_BYTES[code], CODE_BYTES[code])
         payloads = [case.type for case in cases if case.type is not None]
         if has_raw_payload(type_):

@@ -1,6 +1,7 @@
 """The command line as scripts see it: what goes where, and which exit status."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -119,6 +120,11 @@ def test_components_are_uploaded_listed_shown_downloaded_and_deleted(system):
     assert [each["version"] for each in system.json("component", "list", "spare")] == [0, 1]
     assert {"counter", "spare"} <= {each["name"] for each in system.json("component", "list")}
     assert system.json("component", "get", "spare", "--version", "0")["digest"] == added["digest"]
+    shown = system.run("component", "get", "spare").stdout
+    for heading in ("name", "version", "size", "uploaded", "exports"):
+        assert re.search(rf"^ *{heading}\b", shown, re.MULTILINE), heading
+    assert "  demo:counter/api.{add}(value: u64) -> u64\n" in shown
+    assert "exports.{init}" not in shown, "machinery of the toolchain is hidden"
     described = system.json("component", "wit", "spare")
     assert "demo:counter/api.{get}() -> u64" in described["exports"]
     target = system.directory / "copy.wasm"

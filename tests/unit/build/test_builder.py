@@ -16,13 +16,19 @@ from shem.manifest.application import Application, load
 COPY = f"{sys.executable} -c 'import shutil, sys; shutil.copy(*sys.argv[1:])'"
 
 
+def source(text: str) -> bytes:
+    """Return a component that holds nothing but a text."""
+    section = bytes([len(text)]) + text.encode()
+    return b"\0asm\x0d\0\x01\0" + bytes([0, len(section)]) + section
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "wit").mkdir()
     (tmp_path / "wit" / "world.wit").write_text(
         "package demo:one;\ninterface api { get: func() -> u64; }\nworld one { export api; }\n"
     )
-    (tmp_path / "one.txt").write_text("first")
+    (tmp_path / "one.txt").write_bytes(source("first"))
     return tmp_path
 
 
@@ -48,8 +54,8 @@ def ran(done: list[Done]) -> list[Step]:
 
 
 def test_a_first_build_runs_every_step(folder: Path) -> None:
-    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE]
-    assert (folder / "one.wasm").read_text() == "first"
+    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE, Step.LINK]
+    assert (folder / "one.wasm").read_bytes() == source("first")
 
 
 def test_a_second_build_runs_nothing(folder: Path) -> None:
@@ -61,15 +67,15 @@ def test_a_second_build_runs_nothing(folder: Path) -> None:
 def test_force_runs_everything_again(folder: Path) -> None:
     run(manifest(folder))
 
-    assert ran(run(manifest(folder), force=True)) == [Step.GEN_RPC, Step.COMPONENTIZE]
+    assert ran(run(manifest(folder), force=True)) == [Step.GEN_RPC, Step.COMPONENTIZE, Step.LINK]
 
 
 def test_a_changed_source_runs_what_depends_on_it(folder: Path) -> None:
     run(manifest(folder))
-    (folder / "one.txt").write_text("second")
+    (folder / "one.txt").write_bytes(source("second"))
 
-    assert ran(run(manifest(folder))) == [Step.COMPONENTIZE]
-    assert (folder / "one.wasm").read_text() == "second"
+    assert ran(run(manifest(folder))) == [Step.COMPONENTIZE, Step.LINK]
+    assert (folder / "one.wasm").read_bytes() == source("second")
 
 
 def test_changed_wit_runs_all_of_it(folder: Path) -> None:
@@ -77,12 +83,12 @@ def test_changed_wit_runs_all_of_it(folder: Path) -> None:
     wit = folder / "wit" / "world.wit"
     wit.write_text(wit.read_text().replace("get", "count"))
 
-    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE]
+    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE, Step.LINK]
 
 
 def test_a_touched_but_equal_source_runs_nothing(folder: Path) -> None:
     run(manifest(folder))
-    (folder / "one.txt").write_text("first")
+    (folder / "one.txt").write_bytes(source("first"))
 
     assert ran(run(manifest(folder))) == []
 
@@ -104,7 +110,7 @@ def test_damaged_notes_only_cost_a_build(folder: Path) -> None:
     run(manifest(folder))
     (folder / "shem-temp" / "state.json").write_bytes(b"{")
 
-    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE]
+    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE, Step.LINK]
 
 
 def test_a_failing_tool_is_shown_with_what_it_printed(folder: Path) -> None:

@@ -1,12 +1,14 @@
 """`shem wit`: what it prints, as text and as documents, and how it ends."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 from wasmtime import wat2wasm
 
 from shem.cli.app import app
+from tests.unit.wit.test_embedded import PUBLISHED, TEXT
 from wit.text.resolver import resolve_text
 
 SHOP = """package demo:shop@1.0.0;
@@ -224,6 +226,8 @@ def test_clients_of_text_and_of_components(shop, component):
         ("red", "string", None, None),
         ("ok(1)", "result<u8>", "nodes", '{"nodes":[{"result-value":{"ok":1}},{"prim-u8":1}]}'),
         ("none", "option<u8>", "nodes", '{"nodes":[{"option-value":null}]}'),
+        ('"hi"', "string", "typed", '{"typ":{"type":"Str"},"value":"hi"}'),
+        ("[1, 300]", "list<u16>", "packed", "0201ac02"),
     ],
 )
 def test_values_are_converted(shop, value, type_, to, text):
@@ -274,3 +278,28 @@ def test_bad_calls_are_explained(shop, value, kind, message):
     error = document("convert", value, "--in", shop, status=1)["error"]
     assert error["kind"] == kind
     assert message in error["message"]
+
+
+def test_a_core_module_with_a_world_is_checked_and_printed():
+    path = Path(__file__).parents[2] / "fuzz" / "seeds" / "embedded.wasm"
+    summary = document("check", path)
+    assert (summary["package"], summary["world"]) == ("demo:shop@1.2.0", "shop")
+    assert summary["string-encoding"] == "utf8"
+    assert "demo:shop/api@1.2.0.{cart.new}(owner: string) -> cart" in summary["exports"]
+    printed = document("print", path)["wit"]
+    assert "world shop {" in printed
+    assert "export demo:shop/api@1.2.0;" in printed
+    assert document("client", path)["package"] == "demo:shop-client"
+
+
+def test_published_wit_is_checked_and_printed_as_a_package(tmp_path):
+    path = tmp_path / "io.wasm"
+    path.write_bytes(PUBLISHED)
+    assert document("check", path) == {
+        "package": "demo:io@0.2.0",
+        "interfaces": ["streams", "log"],
+        "worlds": ["program"],
+        "dependencies": ["demo:base@1.0.0"],
+    }
+    assert document("print", path)["wit"] == TEXT.partition("\npackage demo:base")[0]
+    assert document("print", path, "--deps")["wit"] == TEXT

@@ -8,7 +8,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "guide" / "wit.md").read_text(encod
 
 def test_the_examples_of_the_guide_run():
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     names = {}
     for number, block in enumerate(blocks):
         exec(compile(block, f"example {number}", "exec"), names)

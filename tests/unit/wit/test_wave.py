@@ -35,9 +35,12 @@ from wit.types import (
 from wit.wave import (
     bind_arguments,
     bind_nodes,
+    bind_result,
     format_call,
+    format_outcome,
     format_value,
     parse_call,
+    parse_outcome,
     parse_value,
 )
 
@@ -436,3 +439,60 @@ def test_limits_are_errors_and_not_crashes():
         parse_value("{a: " * (WAVE_DEPTH_MAX + 1), ListType(U8))
     with pytest.raises(ParseError, match="at most"):
         parse_value(" " * (WAVE_CHARACTERS_MAX + 1), U8)
+
+
+RESULTS = FunctionType((Parameter("a", Primitive.U8),), ResultType(Primitive.U8, Primitive.STRING))
+NOTHING = FunctionType((Parameter("a", Primitive.U8),))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("f(1) -> ok(2)", ("ok", 2)),
+        ("f(1) -> 2", ("ok", 2)),
+        ('f(1)->err("no")', ("err", "no")),
+        ("f(1) -> (0: ok(2))", ("ok", 2)),
+        ("f(1) -> (result-a: ok(2),)", ("ok", 2)),
+    ],
+)
+def test_a_call_with_its_result(text, value):
+    outcome = parse_outcome(text)
+    assert bind_arguments(outcome.call, RESULTS) == [1]
+    assert bind_result(outcome, RESULTS) == value
+    printed = format_outcome("f", [1], value, RESULTS)
+    assert bind_result(parse_outcome(printed), RESULTS) == value
+
+
+@pytest.mark.parametrize("text", ["f(1)", "f(1) -> ()", "f(1) -> ( )"])
+def test_a_call_without_a_result(text):
+    assert bind_result(parse_outcome(text), NOTHING) is None
+    assert format_outcome("f", [1], None, NOTHING) == "f(1) -> ()"
+
+
+def test_a_result_that_is_a_tuple_is_no_list_of_entries():
+    pair = FunctionType((), TupleType((Primitive.U8, Primitive.U8)))
+    assert bind_result(parse_outcome("f() -> (1, 2)"), pair) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("f(1) ->", "1:8: expected a result, got end of text"),
+        ("f(1) -> (a: 1, b: 2)", "1:16: expected `)`, as a function has one result at most"),
+        ("f(1) -> 1 2", "1:11: expected end of text"),
+        ("f(1) > 1", "1:6: unexpected character `>`"),
+    ],
+)
+def test_a_bad_result_is_explained(text, message):
+    with pytest.raises(ParseError) as caught:
+        parse_outcome(text)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_result_of_another_type_is_refused():
+    for text, function in (("f(1) -> 300", RESULTS), ("f(1)", RESULTS), ("f(1) -> 1", NOTHING)):
+        with pytest.raises(ValueMismatchError) as caught:
+            bind_result(parse_outcome(text), function)
+        assert caught.value.path == "result"
+    with pytest.raises(ParseError, match="expected end of text: only one call, got `->`"):
+        parse_call("f(1) -> 2")
