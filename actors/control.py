@@ -185,9 +185,13 @@ class WorkerControl:
         result = self._ledger.promises.get(index)
         return None if result is None else _decode_bytes(result)
 
-    def complete_promise(self, index: int, data: bytes) -> bool:
+    def complete_promise(self, name: str, index: int, data: bytes) -> bool:
         """Complete an own promise."""
-        return bool(self._ledger.complete_promise(index, Raw(_encode(data))))
+        encoded = Raw(_encode(data))
+        recorded = self._journal.answer(name, encoded)
+        if recorded is not None:
+            return bytes(recorded) == b"true"
+        return self._journal.complete(name, index, encoded)
 
     def forget_promise(self, name: str, index: int) -> None:
         """Say that nobody waits for it any more."""

@@ -158,6 +158,19 @@ class WorkerJournal:
         is_progress = self._redoing is None
         self._ledger.called(function, kind, UNSET, response, settles=index, is_progress=is_progress)
 
+    def complete(self, function: str, index: int, data: Raw) -> bool:
+        """Complete an own promise, if nobody has; recorded with the completion, or not at all."""
+        is_first = index not in self._ledger.promises
+        self._ledger.called(
+            function,
+            Kind.WRITE_LOCAL.value,
+            data,
+            Raw(b"true" if is_first else b"false"),
+            completes=index if is_first else None,
+            is_progress=self._redoing is None,
+        )
+        return is_first
+
     def mark(self, ours: M) -> tuple[int, M]:
         """Do what belongs to the course of things; return its entry and where it stands.
 

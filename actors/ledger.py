@@ -262,9 +262,13 @@ class Ledger:
         asks: Asks | None = None,
         settles: int | None = None,
         begin: int | None = None,
+        completes: int | None = None,
         is_progress: bool = True,
     ) -> int:
-        """Record a host call, what it asks of the world and whose answer it observes."""
+        """Record a host call, what it asks of the world and whose answer it observes.
+
+        `completes`: a promise is completed by it, with its request.
+        """
         self.progressed = self.progressed or is_progress
         self.recorded_ms = at_ms = self.clock.stamp_ms()
         index = self.writer.add(
@@ -277,12 +281,16 @@ class Ledger:
                 asks=asks,
                 settles=settles,
                 begin_index=begin,
+                completes=completes,
             )
         )
         if asks is not None and not (isinstance(asks, RemoteCall) and not asks.awaits):
             self.waits.asked(index, asks)
         if settles is not None:
             self.waits.settled(settles)
+        if completes is not None and isinstance(request, Raw):
+            self.promises[completes] = request
+            self.waits.settled(completes)
         return index
 
     def command_done(

@@ -133,7 +133,7 @@ class Past:
     def _follow(self, index: int, entry: Entry, sequence: int) -> None:
         # The frequent ones first: each case is a comparison of its own.
         match entry:
-            case ImportedFunctionInvoked(asks=None, settles=None):
+            case ImportedFunctionInvoked(asks=None, settles=None, completes=None):
                 pass
             case ImportedFunctionInvoked():
                 if not (self._skips and index in self.plan.skipped):
@@ -170,6 +170,9 @@ class Past:
             self.outstanding[index] = Open(asks, sequence)
         if entry.settles is not None:
             self.outstanding.pop(entry.settles, None)
+        if entry.completes is not None and isinstance(entry.request, Raw):
+            self.outstanding.pop(entry.completes, None)
+            self.promises.setdefault(entry.completes, entry.request)
 
     def _collect_references(self, entry: Entry) -> None:
         for name in payloads.RAW_FIELDS[type(entry)]:

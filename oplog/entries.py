@@ -212,7 +212,8 @@ class ImportedFunctionInvoked(
 
     With `asks` the true answer comes later, as a message that names this entry's index; `settles`
     is the index of the entry that asked, once its answer has been observed or is not wanted.
-    `begin_index` names the remote write or transaction that it is a part of.
+    `begin_index` names the remote write or transaction that it is a part of. `completes` is the
+    index of a promise that the guest has completed hereby, with `request`, base64 text.
     """
 
     function: str
@@ -222,6 +223,7 @@ class ImportedFunctionInvoked(
     begin_index: int | None = None
     asks: Asks | None = None
     settles: int | None = None
+    completes: int | None = None
 
 
 class NoOp(BaseEntry, tag="no-op", frozen=True, kw_only=True):

@@ -177,8 +177,8 @@ class Control(Protocol):
         """Return what it is completed with."""
         ...
 
-    def complete_promise(self, index: int, data: bytes) -> bool:
-        """Complete an own promise; False if it was completed before."""
+    def complete_promise(self, name: str, index: int, data: bytes) -> bool:
+        """Complete an own promise; False if it was before; recorded as host call `name`."""
         ...
 
     def forget_promise(self, name: str, index: int) -> None:

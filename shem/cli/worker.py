@@ -5,7 +5,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from shem.cli.arguments import WorkerId, WorkerIdArgument, parse_pairs
+from shem.cli.arguments import (
+    MomentOption,
+    WorkerId,
+    WorkerIdArgument,
+    parse_pairs,
+    unix_ms,
+)
 from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
 from shem.cli.times import moment
@@ -54,7 +60,11 @@ app.command(
 )(invoke)
 
 
-@app.command("list", epilog="Examples: `shem worker list counter` · `shem worker list counter/a`")
+@app.command(
+    "list",
+    epilog="Examples: `shem worker list counter` · `shem worker list counter/a` · "
+    "`shem worker list counter --status failed --status retrying`",
+)
 def list_(
     component: Annotated[
         str,
@@ -65,14 +75,41 @@ def list_(
         ),
     ],
     *,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="Only workers that are idle, failed, …; repeatable.", metavar="STATUS"),
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(min=0, help="Only workers of this version.", show_default=False)
+    ] = None,
+    contains: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only workers whose names contain it.")
+    ] = "",
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="K=V", help="Only workers with this in their environment."),
+    ] = None,
+    created_after: MomentOption = None,
+    created_before: MomentOption = None,
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """List the workers of a component."""
     output = Output(format_)
     name, _, prefix = component.partition("/")
+    environment = parse_pairs("--env", env)
 
     async def work(client: Client) -> None:
-        found = [each async for each in client.workers(name, prefix=prefix)]
+        listing = client.workers(
+            name,
+            prefix=prefix,
+            status=status or (),
+            version=version,
+            name_contains=contains,
+            env=environment,
+            created_after_ms=unix_ms(created_after),
+            created_before_ms=unix_ms(created_before),
+        )
+        found = [each async for each in listing]
 
         def text(console: Console) -> None:
             shown = table("WORKER", "STATUS", "VERSION", "INVOCATIONS", "CREATED")

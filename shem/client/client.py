@@ -1,8 +1,8 @@
 """A connection to Shem."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Literal, Self, final
 
 import msgspec
@@ -125,15 +125,38 @@ class Client:
             requests=self._requests,
         )
 
-    async def workers(self, component: str, *, prefix: str = "") -> AsyncIterator[WorkerStatus]:
+    async def workers(
+        self,
+        component: str,
+        *,
+        prefix: str = "",
+        status: Sequence[str] = (),
+        version: int | None = None,
+        name_contains: str = "",
+        env: Mapping[str, str] = MappingProxyType({}),
+        created_after_ms: int | None = None,
+        created_before_ms: int | None = None,
+    ) -> AsyncIterator[WorkerStatus]:
         """Yield the workers of a component whose names begin with `prefix`, by name.
+
+        What else is given has to hold of each.
 
         Raises:
             UnknownComponentError: there is no such component.
         """
+        wanted: dict[str, object] = {
+            "component": component,
+            "prefix": prefix,
+            "status": list(status),
+            "version": version,
+            "name_contains": name_contains,
+            "env": dict(env),
+            "created_after_ms": created_after_ms,
+            "created_before_ms": created_before_ms,
+        }
         after: str | None = ""
         while after is not None:
-            body = {"component": component, "prefix": prefix, "after": after}
+            body = {**wanted, "after": after}
             answer = await self._requests.ask("worker.list", body, timeout_s=60.0)
             page = msgspec.convert(answer, _Page)
             for worker in page.workers:

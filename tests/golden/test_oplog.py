@@ -340,6 +340,19 @@ CASES: dict[str, list[list[Entry]]] = {
             CommandDone(command="Fork", caller=CALLER, error=TRAP),
         ],
     ],
+    "own-promise": [
+        [
+            ImportedFunctionInvoked(
+                at_ms=T,
+                function="golem:api/host#complete-promise",
+                kind="write-local",
+                request=Raw(b'"AAEC"'),
+                response=Raw(b"true"),
+                completes=3,
+            )
+        ],
+        [CommandDone(at_ms=T, command="ForkWorker")],
+    ],
     "second-thoughts": [
         [CREATE, INVOKED, BeginAtomicRegion(at_ms=T + 2)],
         [NOW, Jump(at_ms=T + 3, start=4, end=4), NOW, EndAtomicRegion(begin_index=3)],

@@ -86,13 +86,7 @@ async def complete_promise(context: HostContext, promise_id: Value, data: bytes)
     control, name = context.control, f"{_NAME}complete-promise"
     if control.is_own(component, worker):
         index = _promise(context, "complete-promise", promise_id)
-        done: bool = context.record(
-            name,
-            Kind.WRITE_LOCAL,
-            Primitive.BOOL,
-            lambda: control.complete_promise(index, data),
-        )
-        return done
+        return control.complete_promise(name, index, data)
     command = {"command": "complete-promise", "index": promise_id["oplog-idx"], "data": data}
     answer = await control.order(name, component, worker, command)
     return answer == {"completed": True}

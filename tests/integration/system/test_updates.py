@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from shem.client.updates import UpdateOutcome
 from tests.chaos.operations import COMPONENT
 from tests.integration.system.whole import Whole, running
 
-WORKERS = 1_000
+# A thousand are as well, but take minutes on a busy machine: SHEM_TEST_WORKERS=1000.
+WORKERS = int(os.environ.get("SHEM_TEST_WORKERS", "200"))
 AT_ONCE = 64
+TIMEOUT_S = 150
 
 
-@pytest.mark.timeout(240)
-def test_a_thousand_workers_are_updated_under_load_while_an_executor_dies(
+@pytest.mark.timeout(600)
+def test_many_workers_are_updated_under_load_while_an_executor_dies(
     tmp_path: Path, runner: Any
 ) -> None:
     with running(tmp_path, executors=2) as whole:
@@ -33,7 +36,7 @@ async def _update_all(whole: Whole) -> None:
         async def add(number: int, key: str) -> None:
             async with slots:
                 worker = client.worker(COMPONENT, f"w{number}")
-                await worker.invoke("add", 1, key=key, timeout_s=60)
+                await worker.invoke("add", 1, key=key, timeout_s=TIMEOUT_S)
 
         await asyncio.gather(*(add(number, "first") for number in range(WORKERS)))
         await asyncio.to_thread(whole.add)
@@ -46,17 +49,17 @@ async def _update_all(whole: Whole) -> None:
                 kill = asyncio.to_thread(whole.executors[0].kill)
                 killing.append(asyncio.ensure_future(kill))
 
-        update = client.update_workers(COMPONENT, 1, timeout_s=60, on_outcome=on_outcome)
+        update = client.update_workers(COMPONENT, 1, timeout_s=TIMEOUT_S, on_outcome=on_outcome)
         load = (add(number, "second") for number in range(WORKERS))
         await asyncio.gather(update, *load)
         await asyncio.gather(*killing)
         assert killing, "no executor was killed"
         assert {each.outcome for each in outcomes} == {"updated"}, outcomes
         assert len({each.worker for each in outcomes}) == WORKERS
-        for number in range(0, WORKERS, 50):
+        for number in range(0, WORKERS, 20):
             worker = client.worker(COMPONENT, f"w{number}")
             assert (await worker.status()).component_version == 1
-            assert await worker.invoke("get", timeout_s=60) == 2
+            assert await worker.invoke("get", timeout_s=TIMEOUT_S) == 2
 
 
 def test_the_command_line_updates_reverts_and_copies(whole: Whole) -> None:
@@ -70,6 +73,10 @@ def test_the_command_line_updates_reverts_and_copies(whole: Whole) -> None:
     copied = whole.json("worker", "fork", worker, "y", "--at", "5")
     assert copied == {"component": COMPONENT, "worker": "x", "fork": "y"}
     assert whole.json("worker", "invoke", f"{COMPONENT}/y", "get()") == {"result": 3}
+    assert [one["worker"] for one in whole.json("worker", "list", COMPONENT, "--version", "1")] == [
+        "x"
+    ]
+    assert whole.json("worker", "list", f"{COMPONENT}/x", "--status", "failed") == []
     undone = whole.json("worker", "revert", worker, "--invocations", "2")
     assert undone["reverted"] > 4
     assert whole.json("worker", "invoke", worker, "get()") == {"result": 1}
