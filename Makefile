@@ -20,7 +20,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench chaos fuzz fuzzcomponents soak lock clean distclean
+.PHONY: help setup demo test check format bench chaos http-load fuzz fuzzcomponents soak lock clean distclean
 
 help: ## list the targets
 	@echo "Shem: WebAssembly components as durable workers on NATS JetStream."
@@ -74,6 +74,9 @@ chaos: setup ## random load under random faults: make chaos SEED=7 SECONDS=120 N
 
 fuzz: setup ## random changes to everything that is parsed: make fuzz SEED=7 SECONDS=300 TARGETS="wit wave"
 	@$(BIN)/python -m tests.fuzz.run --seed $(SEED) --seconds $(SECONDS) $(TARGETS)
+
+http-load: setup ## 10,000 requests of 100 guests, 5% of the connections cut: make http-load SEED=7
+	@$(BIN)/python -m tests.replay.http_load --seed $(SEED)
 
 fuzzcomponents: setup ## mutated components, against wasmtime's verdicts: SEED=7 SECONDS=300
 	@$(BIN)/python -m tests.fuzz.engine --seed $(SEED) --seconds $(SECONDS) --oracle

@@ -8,6 +8,7 @@ from msgspec import UNSET, Raw, UnsetType
 from actors.errors import RejectedError
 from actors.limits import PARAMETERS_BYTES_MAX
 from actors.message import JsonCall, WitCall
+from actors.virtual import run_of, with_virtual_exports
 from oplog.entries import Failure
 from oplog.replay import TOO_LARGE
 from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
@@ -58,6 +59,7 @@ class BoundFunction:
 
     def __init__(self, function: Function) -> None:
         self.function = function
+        self.run = run_of(function)
         self.name = full_name(function)
         self.type: FunctionType = function.type
         self.drops = function.name.startswith("[drop]")
@@ -144,7 +146,7 @@ class CallTable:
     """All exports of one component, found by whatever name callers use."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self._world = with_virtual_exports(world)
         self._found: dict[str, BoundFunction] = {}
 
     def find(self, name: str) -> BoundFunction:

@@ -1,9 +1,9 @@
 """Commands of operators, as they come in the mailbox; what they do stands in `actors.life`."""
 
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from broker.ports import Message
 from oplog.entries import Failure
@@ -19,6 +19,9 @@ __all__ = [
     "Delete",
     "ForkWorker",
     "Interrupt",
+    "ListFiles",
+    "Question",
+    "ReadFile",
     "Resume",
     "RevertWorker",
     "UpdateWorker",
@@ -83,12 +86,29 @@ class Delete(Struct, frozen=True, tag="delete", tag_field="command"):
     """End the worker and forget its state."""
 
 
+class ListFiles(Struct, frozen=True, tag="list-files", tag_field="command"):
+    """Show what lies in a directory of the worker, from behind the name `after`."""
+
+    path: str = "/"
+    after: str = ""
+
+
+class ReadFile(Struct, frozen=True, tag="read-file", tag_field="command"):
+    """Show a piece of a file of the worker."""
+
+    path: str
+    offset: Annotated[int, Meta(ge=0)] = 0
+    length: Annotated[int, Meta(ge=0)] = 1 << 62
+
+
 class BadCommand(Struct, frozen=True):
     """A message that is no command."""
 
     failure: Failure
 
 
+# What is answered by the guest's files, between two invocations.
+Question: TypeAlias = ListFiles | ReadFile
 _Known: TypeAlias = (
     CreateWorker
     | Interrupt
@@ -99,6 +119,7 @@ _Known: TypeAlias = (
     | ForkWorker
     | UpdateWorker
     | Delete
+    | Question
 )
 Command: TypeAlias = _Known | BadCommand
 # What needs the log as it is, and nothing that runs: obeyed at the beginning of a life alone.

@@ -22,11 +22,17 @@ from actors.command import (
     Delete,
     ForkWorker,
     Interrupt,
+    ListFiles,
+    Question,
+    ReadFile,
     Resume,
     RevertWorker,
     UpdateWorker,
     understand_command,
 )
+from actors.host.files.errors import FileError
+from actors.host.files.filesystem import FileSystem
+from actors.host.files.look import list_files, read_file
 from actors.ledger import Ledger
 from actors.mailbox import Mailbox
 from actors.message import caller_of, is_inbox, understand
@@ -38,6 +44,14 @@ from oplog.entries import Failure
 __all__ = ["Commands"]
 
 log = structlog.get_logger(__name__)
+
+
+def _look(filesystem: FileSystem, question: Question) -> object:
+    match question:
+        case ListFiles(path=path, after=after):
+            return list_files(filesystem, path, after=after)
+        case ReadFile(path=path, offset=offset, length=length):
+            return read_file(filesystem, path, offset=offset, length=length)
 
 
 @final
@@ -61,6 +75,8 @@ class Commands:
         self._on_completed = on_completed
         self.order: tuple[Message, CreateWorker | ForkWorker | UpdateWorker] | None = None
         """What takes more than entries; see `actors.orders`. `answer` once that is done."""
+        self.questions: list[tuple[Message, Question]] = []
+        """What is asked of the guest's files."""
         self.burial: Message | None = None
         """The worker is to be deleted; `answer` once that is done."""
 
@@ -126,6 +142,9 @@ class Commands:
             case ForkWorker() | UpdateWorker():
                 self.order = message, command
                 return True
+            case ListFiles() | ReadFile():
+                self._ledger.writer.mark(control=message.sequence)
+                self.questions.append((message, command))
             case Delete():
                 self.burial = message
                 return True
@@ -173,6 +192,25 @@ class Commands:
             self._on_completed(command.index)
         else:
             self._done(message, ok={"completed": False})
+
+    def answer_questions(self, filesystem: FileSystem) -> None:
+        """Answer what was asked of the files; they are what the last invocation left."""
+        while self.questions:
+            message, question = self.questions.pop(0)
+            try:
+                self.answer(message, ok=_look(filesystem, question))
+            except FileError as error:
+                text = f"{question.path}: {error.code}"
+                self.answer(message, error=Failure(kind="bad-path", message=text))
+
+    def refuse_questions(self) -> None:
+        """Say that there is no guest between two invocations that could be asked."""
+        while self.questions:
+            text = (
+                f"worker {self._ledger.id} is stopped or in the middle of an invocation: its files "
+                "can be looked at while it is idle"
+            )
+            self.answer(self.questions.pop(0)[0], error=Failure(kind="worker-busy", message=text))
 
     def _cancel(self, message: Message, key: str) -> None:
         for waiting in self._mailbox.waiting():

@@ -12,13 +12,22 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from actors.clock import WorkerClock
 from actors.durability import begin_batch, end_batch, step, waiting_step
 from actors.errors import SuspendGuest
-from actors.host.context import Answered, CallRequest, LogLevel, OutputStream, Refused
+from actors.host.context import (
+    Answered,
+    CallRequest,
+    LogLevel,
+    OutgoingSpan,
+    OutputStream,
+    Refused,
+    SharedStores,
+)
 from actors.host.control import Control
 from actors.host.interface import Kind
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
 from actors.limits import LOG_MESSAGE_BYTES_MAX
 from actors.remote import Remote
+from actors.tracing import Tracing, cause_of
 from actors.waiting import Waiting
 from actors.waits import Answer
 from oplog.entries import Asks, Failure
@@ -56,9 +65,11 @@ class WorkerContext:
         arguments: Sequence[str],
         environment: Sequence[tuple[str, str]],
         suspend_after_s: float,
+        stores: SharedStores,
         waiting: Waiting,
         remote: Remote,
         control: Control,
+        tracing: Tracing,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.component = worker_id.component
@@ -67,9 +78,12 @@ class WorkerContext:
         self.clock = clock
         self.arguments = arguments
         self.environment = environment
+        self.stores = stores
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
         self.control = control
+        self._worker_id = worker_id
+        self._tracing = tracing
         self._remote = remote
         self._waiting = waiting
         self._closing: list[Callable[[], None]] = []
@@ -107,6 +121,18 @@ class WorkerContext:
     def recorded_wall_ns(self) -> int:
         """Unix time of the newest entry that replay consumes, in nanoseconds."""
         return self.journal.recorded_ms * 1_000_000
+
+    def derived_key(self, index: int) -> str:
+        """Return an idempotency key for what entry `index` causes."""
+        return self.journal.key_of(index)
+
+    def outgoing_span(self, method: str, target: str, index: int) -> OutgoingSpan:
+        """Begin the span of a request that entry `index` causes."""
+        running = self.journal.running
+        cause = None if running is None else cause_of(running)
+        return self._tracing.request(
+            self._worker_id, cause, method=method, target=target, key=self.derived_key(index)
+        )
 
     def begin_batch(self, name: str) -> int:
         """Begin something outside that takes several steps; return the index that names it."""

@@ -14,6 +14,8 @@ from actors.engine.port import Instance, Limits
 from actors.errors import RejectedError
 from actors.fork import Forks
 from actors.guest_resources import GuestResources
+from actors.host.context import SharedStores
+from actors.host.files.filesystem import FileSystem
 from actors.host.files.initial import new_filesystem
 from actors.host.wasi.filesystem_types import FILES
 from actors.identity import WorkerId
@@ -22,6 +24,7 @@ from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
 from actors.remote import Remote
+from actors.tracing import Tracing
 from actors.waiting import Waiting
 from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked, Failure
@@ -61,12 +64,14 @@ class Guest:
         replay: Cursor,
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
+        stores: SharedStores,
         attempts: Attempts,
         base: Update | None,
         waiting: Waiting,
         remote: Remote,
         directory: Directory,
         forks: Forks,
+        tracing: Tracing,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
 
@@ -83,6 +88,7 @@ class Guest:
             arguments=created.args,
             environment=created.env,
             suspend_after_s=options.suspend_after_s,
+            stores=stores,
             waiting=waiting,
             remote=remote,
             control=WorkerControl(
@@ -93,6 +99,7 @@ class Guest:
                 forks=forks,
                 options=options,
             ),
+            tracing=tracing,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
@@ -133,6 +140,12 @@ class Guest:
             raise RejectedError(Failure(kind="snapshot-refused", message=text))
 
     @property
+    def files(self) -> FileSystem:
+        """Its files."""
+        filesystem: FileSystem = self._context.state[FILES]
+        return filesystem
+
+    @property
     def memory_bytes(self) -> int:
         """The size of its linear memories."""
         return self._instance.memory_bytes
@@ -148,7 +161,7 @@ class Guest:
         if bound.drops:
             await self._instance.drop(arguments[0])
             return UNSET
-        value = await self._instance.call(bound.function, arguments)
+        value = await bound.run(self._instance, self._context, bound.function, arguments)
         return bound.encode_result(value, self.resources)
 
     def recall(self, invoked: ExportedFunctionInvoked) -> tuple[BoundFunction, list[Value]]:

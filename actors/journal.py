@@ -20,6 +20,7 @@ from oplog.entries import (
     CommittedRemoteTransaction,
     EndAtomicRegion,
     EndRemoteWrite,
+    ExportedFunctionInvoked,
     ImportedFunctionInvoked,
     Jump,
     Log,
@@ -244,6 +245,15 @@ class WorkerJournal:
             self._writer.add(ChangePersistenceLevel(at_ms=self._clock.stamp_ms(), level=level))
         self.level = level
         self.unrecorded = UNRECORDED[level]
+
+    def key_of(self, index: int) -> str:
+        """Return the idempotency key of what entry `index` causes."""
+        return self._ledger.key_of(index)
+
+    @property
+    def running(self) -> ExportedFunctionInvoked | None:
+        """The invocation that runs."""
+        return self._ledger.running
 
     async def committed(self) -> None:
         """Return when everything recorded so far is committed."""

@@ -331,8 +331,12 @@ class Ledger:
 
     def next_key(self) -> str:
         """Return the key of what the entry recorded next causes."""
+        return self.key_of(self.writer.last_index + 1)
+
+    def key_of(self, index: int) -> str:
+        """Return the key of what entry `index` causes."""
         base = self.outbox.incarnation if self.running is None else self.running.idempotency_key
-        return derived_key(base, self.outbox.incarnation, self.writer.last_index + 1)
+        return derived_key(base, self.outbox.incarnation, index)
 
     def exit(self, code: int) -> None:
         """Record that the guest ended its process."""

@@ -223,6 +223,7 @@ class Life:
             for index, entry in self._past.unsent:
                 self.ledger.outbox.emit(index, await self._loaded.internalise(entry))
         ended = await self._act()
+        self._commands.refuse_questions()
         if self._commands.burial is not None:
             await self._bury(self._commands.burial)
             return Next.AGAIN
@@ -278,6 +279,7 @@ class Life:
                     self._past.open is not None
                     or len(self.mailbox)
                     or self._past.plan.pending is not None
+                    or bool(self._commands.questions)
                 )
                 return _Plan.RUN if work and not self._leaving else _Plan.REST
 
@@ -319,6 +321,7 @@ class Life:
                     replay=cursor,
                     references=self._references,
                     options=self._services.options,
+                    stores=self._services.broker,
                     attempts=self._past.attempts,
                     base=plan.base,
                     waiting=self.waiting,
@@ -329,6 +332,7 @@ class Life:
                         self._services.programs.components,
                         timeout_s=self._services.options.call_timeout_s,
                     ),
+                    tracing=self._services.tracing,
                 )
             self._services.residency.entered(self._resident)
             return self._guest

@@ -170,6 +170,7 @@ class Session:
         while True:
             if self._ledger.wanted is not None:
                 return await self._save(guest, self._ledger.wanted)
+            self._commands.answer_questions(guest.files)
             await self._next_work()
             if self._commands.obey():
                 return Ended.AGAIN

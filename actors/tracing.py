@@ -7,10 +7,12 @@ in the oplog, so that a worker that goes on after a crash goes on in the same tr
                       ├─ replay     bringing the guest back, if this invocation needed it
                       └─ execute    running the guest; another one for each life that it goes on in
                            └─ commit   from the outcome until the broker has acknowledged it
+                      └─ GET, POST …  a request that the guest sends, from there until it is over
 
 All but `commit`, which has them by its parent, name the worker and the idempotency key.
 """
 
+import hashlib
 import time
 from typing import Final, NamedTuple, final
 
@@ -22,7 +24,7 @@ from actors.identity import WorkerId
 from actors.message import Envelope
 from oplog.entries import ExportedFunctionInvoked, Failure
 
-__all__ = ["Cause", "InvocationTrace", "Tracing", "cause_of", "trace_id_of"]
+__all__ = ["Cause", "InvocationTrace", "RequestTrace", "Tracing", "cause_of", "trace_id_of"]
 
 _MESSAGE_CHARACTERS_MAX: Final = 200
 
@@ -73,6 +75,43 @@ class InvocationTrace:
 
 
 @final
+class RequestTrace:
+    """The span of a request that a guest sends, if anybody exports it, and its trace headers.
+
+    Without spans the other side is given the trace of the invocation all the same, with a span id
+    that is the same at each attempt.
+    """
+
+    def __init__(self, span: Span | None, cause: Cause | None, key: str) -> None:
+        self._span = span
+        self.headers: list[tuple[str, bytes]] = []
+        if span is not None:
+            carrier: dict[str, str] = {}
+            propagate.inject(carrier, trace.set_span_in_context(span, Context()))
+            self.headers = [(name.lower(), text.encode()) for name, text in carrier.items()]
+        elif cause is not None and cause.traceparent and trace_id_of(cause.traceparent):
+            version, trace_id, _, flags = cause.traceparent.split("-")
+            span_id = hashlib.sha256(key.encode()).hexdigest()[:16]
+            parent = f"{version}-{trace_id}-{span_id}-{flags}"
+            self.headers.append(("traceparent", parent.encode()))
+            if cause.tracestate:
+                self.headers.append(("tracestate", cause.tracestate.encode()))
+
+    def answered(self, status: int) -> None:
+        """Note the status of the response."""
+        if self._span is not None:
+            self._span.set_attribute("http.response.status_code", status)
+
+    def end(self, error: str | None) -> None:
+        """It is over."""
+        if self._span is not None:
+            if error is not None:
+                self._span.set_status(StatusCode.ERROR, error)
+                self._span.set_attribute("error.type", error)
+            self._span.end()
+
+
+@final
 class Tracing:
     """Starts spans, if anybody exports them. `enabled` is fixed when the executor starts."""
 
@@ -101,6 +140,21 @@ class Tracing:
             start_time=since_ns,
             attributes={**_attributes(worker, cause), "shem.replayed_invocations": invocations},
         ).end()
+
+    def request(
+        self, worker: WorkerId, cause: Cause | None, *, method: str, target: str, key: str
+    ) -> RequestTrace:
+        """Start the span of a request that a guest sends; `key` is its idempotency key."""
+        span = None
+        if self.enabled:
+            attributes = {"http.request.method": method, "server.address": target}
+            span = self._tracer.start_span(
+                method,
+                _context(cause),
+                kind=SpanKind.CLIENT,
+                attributes={**_attributes(worker, cause), **attributes},
+            )
+        return RequestTrace(span, cause, key)
 
     def execute(self, worker: WorkerId, invoked: ExportedFunctionInvoked) -> InvocationTrace:
         """Start the span of a running invocation."""

@@ -7,6 +7,7 @@ BrokerError
 ├── TerminalError             the same call fails again
 │   ├── FencedError           another writer has appended: stop writing, drop the state
 │   ├── TooLargeError         above the broker's or our own limit
+│   ├── TooManyError          above a limit of how many there may be
 │   ├── NotFoundError         no such bucket key, object or message
 │   ├── ExistsError           a create or compare-and-set lost
 │   ├── PermissionDeniedError  the identity may not do this
@@ -26,6 +27,7 @@ __all__ = [
     "SetupError",
     "TerminalError",
     "TooLargeError",
+    "TooManyError",
     "UnavailableError",
 ]
 
@@ -64,6 +66,10 @@ class FencedError(TerminalError):
 
 class TooLargeError(TerminalError):
     """The message is above a limit."""
+
+
+class TooManyError(TerminalError):
+    """There are as many as there may be."""
 
 
 class NotFoundError(TerminalError):

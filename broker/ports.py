@@ -13,11 +13,14 @@ from msgspec import Struct
 
 __all__ = [
     "Ack",
+    "BlobInfo",
     "Blobs",
     "Broker",
     "Bucket",
     "BucketEntry",
     "Consumer",
+    "Container",
+    "Containers",
     "Delivery",
     "Journal",
     "Message",
@@ -250,8 +253,13 @@ class Bucket(Protocol):
         """
         ...
 
-    async def update(self, key: str, data: bytes, *, revision: int) -> int:
-        """Write a key whose newest revision must be `revision`.
+    async def update(
+        self, key: str, data: bytes, *, revision: int, write_id: str | None = None
+    ) -> int:
+        """Write a key whose newest revision must be `revision`; 0: there must be none.
+
+        A write that may be a repetition has a `write_id`: if it is among the last writes of the key
+        that the bucket remembers, it is not done again and its revision is returned.
 
         Raises:
             ExistsError: somebody else wrote it.
@@ -297,6 +305,50 @@ class Blobs(Protocol):
         ...
 
 
+class BlobInfo(Struct, frozen=True):
+    """What is known of an object."""
+
+    name: str
+    size: int
+    modified_ms: int
+
+
+class Container(Blobs, Protocol):
+    """A set of large objects of its own. Every call raises NotFoundError once it is deleted."""
+
+    async def info(self, name: str) -> BlobInfo | None:
+        """Return what is known of an object, None if there is none of that name."""
+        ...
+
+    async def clear(self) -> None:
+        """Remove all objects."""
+        ...
+
+
+class Containers(Protocol):
+    """Sets of large objects that users make, by name."""
+
+    async def create(self, name: str) -> None:
+        """Make an empty one; one that exists stays as it is.
+
+        Raises:
+            TooManyError: there are too many.
+        """
+        ...
+
+    async def created_ms(self, name: str) -> int | None:
+        """Return the Unix time of its creation, None if there is none."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Remove it with everything in it, whether it exists or not."""
+        ...
+
+    def open(self, name: str) -> Container:
+        """Return it. Nothing is asked of the broker."""
+        ...
+
+
 class Broker(Protocol):
     """One connection to the broker with everything that lies behind it."""
 
@@ -338,6 +390,15 @@ class Broker(Protocol):
     @property
     def blobs(self) -> Blobs:
         """Component binaries and large payloads."""
+        ...
+
+    def keyvalue(self, name: str) -> Bucket:
+        """Return a bucket of the users' own. There is one of every name; an unused one is empty."""
+        ...
+
+    @property
+    def containers(self) -> Containers:
+        """Large objects of the users' own."""
         ...
 
     @property

@@ -14,11 +14,14 @@ __all__ = [
     "BLOBS_BUCKET",
     "CODE_BUCKET",
     "COMPONENTS_BUCKET",
+    "CONTAINER_PREFIX",
+    "KEYVALUE_BUCKET",
     "MEMBERS_BUCKET",
     "PARTITIONS_DEFAULT",
     "STREAM",
     "WORKERS_BUCKET",
     "call",
+    "container_bucket",
     "control",
     "decode_token",
     "encode_token",
@@ -41,6 +44,10 @@ MEMBERS_BUCKET: Final = "SHEM_MEMBERS"
 COMPONENTS_BUCKET: Final = "SHEM_COMPONENTS"
 WORKERS_BUCKET: Final = "SHEM_WORKERS"
 BLOBS_BUCKET: Final = "SHEM_BLOBS"
+# What guests store: one bucket whose keys begin with the name of the guests' own bucket, and one
+# object store for each of their containers.
+KEYVALUE_BUCKET: Final = "SHEM_KEYVALUE"
+CONTAINER_PREFIX: Final = "SHEM_BLOBSTORE_"
 CODE_BUCKET: Final = "SHEM_CODE"
 API: Final = "shem.api"
 
@@ -54,6 +61,17 @@ def encode_token(name: str) -> str:
     if _is_plain(name):
         return name
     return "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode())
+
+
+def container_bucket(name: str) -> str:
+    """Return the object store of a container: bytes that no store's name may have become `_XX`."""
+    plain = (
+        chr(byte)
+        if chr(byte).isascii() and (chr(byte).isalnum() or byte == 0x2D)
+        else f"_{byte:02X}"
+        for byte in name.encode()
+    )
+    return CONTAINER_PREFIX + "".join(plain)
 
 
 def decode_token(token: str) -> str:

@@ -7,31 +7,35 @@ The public API; everything else may change.
         total = await client.worker("counter", "alice").invoke("add", 5)
 """
 
-from shem.client import Client, Components, Event, Failure, Feed, Outcome, Result, Worker
-from shem.errors import (
-    BadRequestError,
-    GuestError,
-    InternalError,
-    InvocationError,
-    LaggedError,
-    RefusedError,
-    ResultTimeoutError,
-    RetryableError,
-    ShemError,
-    TerminalError,
-    UnavailableError,
-    UnknownComponentError,
-    UnknownWorkerError,
-    WorkerStoppedError,
-)
-from shem.records import (
-    Component,
-    ComponentDescription,
-    InitialFile,
-    OplogEntry,
-    WorkerError,
-    WorkerStatus,
-)
+import importlib as _importlib
+import typing as _typing
+
+if _typing.TYPE_CHECKING:
+    from shem.client import Client, Components, Event, Failure, Feed, Outcome, Result, Worker
+    from shem.errors import (
+        BadRequestError,
+        GuestError,
+        InternalError,
+        InvocationError,
+        LaggedError,
+        RefusedError,
+        ResultTimeoutError,
+        RetryableError,
+        ShemError,
+        TerminalError,
+        UnavailableError,
+        UnknownComponentError,
+        UnknownWorkerError,
+        WorkerStoppedError,
+    )
+    from shem.records import (
+        Component,
+        ComponentDescription,
+        InitialFile,
+        OplogEntry,
+        WorkerError,
+        WorkerStatus,
+    )
 
 __all__ = [
     "BadRequestError",
@@ -63,3 +67,49 @@ __all__ = [
     "WorkerStatus",
     "WorkerStoppedError",
 ]
+
+# Imported when asked for: the command line imports this package with every command, and many need
+# no client.
+_HOMES: _typing.Final = {
+    "shem.client": (
+        "Client",
+        "Components",
+        "Event",
+        "Failure",
+        "Feed",
+        "Outcome",
+        "Result",
+        "Worker",
+    ),
+    "shem.errors": (
+        "BadRequestError",
+        "GuestError",
+        "InternalError",
+        "InvocationError",
+        "LaggedError",
+        "RefusedError",
+        "ResultTimeoutError",
+        "RetryableError",
+        "ShemError",
+        "TerminalError",
+        "UnavailableError",
+        "UnknownComponentError",
+        "UnknownWorkerError",
+        "WorkerStoppedError",
+    ),
+    "shem.records": (
+        "Component",
+        "ComponentDescription",
+        "InitialFile",
+        "OplogEntry",
+        "WorkerError",
+        "WorkerStatus",
+    ),
+}
+
+
+def __getattr__(name: str) -> _typing.Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(_importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

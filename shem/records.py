@@ -11,6 +11,7 @@ __all__ = [
     "ComponentCode",
     "ComponentDescription",
     "CoreModule",
+    "FileEntry",
     "InitialFile",
     "OplogEntry",
     "TypedComponent",
@@ -118,6 +119,17 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     last_update_problem: str | None = None
     args: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class FileEntry(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """A file, directory or link of a worker. `modified_ms` is Unix time of the worker."""
+
+    name: str
+    type: str
+    size: int
+    modified_ms: int
+    read_only: bool = False
+    target: str | None = None
 
 
 class OplogEntry(Struct, frozen=True):

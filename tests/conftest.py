@@ -17,11 +17,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from broker.embedded import find_server
 from broker.jetstream.connect import ConnectOptions, JetStreamBroker, connect
 
 START_TIMEOUT_S = 20
+# How long a busy machine takes says nothing about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 MAX_PAYLOAD = 8 * 1024 * 1024
 
 

@@ -12,6 +12,7 @@ from actors.api.routes import Routes, route
 from actors.components import Check, ComponentRecord, ComponentStore, Upload, UsersOf
 from actors.engine.errors import ComponentError
 from actors.engine.port import Component
+from actors.virtual import with_virtual_exports
 from broker.ports import Request, Signals
 from wit.names import visible_exports
 from wit.signatures import declarations, export_signatures
@@ -113,13 +114,13 @@ class ComponentApi:
         sizes = {"code-size": code.code_size, "shared-size": code.shared_size}
         return {
             "component": record,
-            **_world(component.world),
+            **_world(with_virtual_exports(component.world)),
             "code": {**msgspec.to_builtins(code), **sizes},
         }
 
     async def _typed(self, body: GetComponent, _request: Request) -> object:
         record, component = await self._loaded(body)
-        return {"component": record, "world": component.world}
+        return {"component": record, "world": with_virtual_exports(component.world)}
 
     async def _loaded(self, body: GetComponent) -> tuple[ComponentRecord, Component]:
         record = await self._store.get(body.name, body.version, fresh=True)

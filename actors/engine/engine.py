@@ -223,6 +223,10 @@ def prepare(data: bytes) -> Prepared:
         plan, cores = make_plan(data, component)
     except BinaryError as error:
         raise ComponentError(str(error)) from error
+    except RecursionError as error:
+        raise ComponentError(
+            "types or instances lie inside each other deeper than can be followed (at byte 0x0)"
+        ) from error
     modules: list[PreparedModule] = []
     for module, core in zip(plan.modules, cores, strict=True):
         exposed = expose(data, module.start, module.end, core)

@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.host.control import Control
 from actors.host.interface import Kind
+from broker.ports import Bucket, Containers
 from wit.types import Type
 from wit.values import Value
 
@@ -23,8 +24,10 @@ __all__ = [
     "ExitRequest",
     "HostContext",
     "LogLevel",
+    "OutgoingSpan",
     "OutputStream",
     "Refused",
+    "SharedStores",
 ]
 
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
@@ -79,6 +82,36 @@ class Clock(Protocol):
         ...
 
 
+class OutgoingSpan(Protocol):
+    """The span of a request that leaves the worker."""
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """What carries the trace on to the other side."""
+        ...
+
+    def answered(self, status: int) -> None:
+        """Note how it was answered."""
+        ...
+
+    def end(self, error: str | None) -> None:
+        """It is over; `error` says why it failed."""
+        ...
+
+
+class SharedStores(Protocol):
+    """What all workers share."""
+
+    def keyvalue(self, name: str) -> Bucket:
+        """Return a bucket by its name."""
+        ...
+
+    @property
+    def containers(self) -> Containers:
+        """Large objects."""
+        ...
+
+
 class HostContext(Protocol):
     """One worker instance, as its host functions see it."""
 
@@ -108,11 +141,16 @@ class HostContext(Protocol):
         ...
 
     @property
+    def stores(self) -> SharedStores:
+        """What all workers share. Only for what is not replayed."""
+        ...
+
+    @property
     def state(self) -> dict[object, Any]:
         """Room for what a host interface keeps per instance, keyed by an object of its own."""
         ...
 
-    def random_bytes(self, count: int) -> bytes:
+    def random_bytes(self, count: int, /) -> bytes:
         """Return unpredictable bytes."""
         ...
 
@@ -141,6 +179,14 @@ class HostContext(Protocol):
         a crash between begin and end, the guest is live from the begin on and all steps run again;
         in non-idempotent mode the worker fails instead. Other batches may begin and end meanwhile.
         """
+        ...
+
+    def derived_key(self, index: int) -> str:
+        """Return an idempotency key for what entry `index` causes, the same at every attempt."""
+        ...
+
+    def outgoing_span(self, method: str, target: str, index: int) -> OutgoingSpan:
+        """Begin the span of a request that entry `index` causes. Only for what is not replayed."""
         ...
 
     def end_batch(self, begin: int) -> None:

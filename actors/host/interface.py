@@ -39,13 +39,14 @@ class Kind(Enum):
 
 
 class HostFunction(Struct, frozen=True):
-    """One row of the durability table."""
+    """One row of the durability table. `records`: what a pure one may record for itself."""
 
     interface: str
     name: str
     kind: Kind
     run: Callable[..., Any]
     blocking: bool = False
+    records: Kind | None = None
 
 
 class HostInterface:
@@ -69,14 +70,22 @@ class HostInterface:
         self.drops: dict[str, Callable[[Any, Any], None]] = {}
 
     def function(
-        self, name: str, kind: Kind, *, blocking: bool = False
+        self, name: str, kind: Kind, *, blocking: bool = False, records: Kind | None = None
     ) -> Callable[[Implementation], Implementation]:
-        """Register the implementation of `name` (the raw WIT name, `[method]pollable.block`)."""
+        """Register the implementation of `name` (the raw WIT name, `[method]pollable.block`).
+
+        `records` names, for people, what a pure function records for itself.
+        """
 
         def register(run: Implementation) -> Implementation:
             assert name not in self.functions, f"{self.name}#{name} is registered twice"
             self.functions[name] = HostFunction(
-                interface=self.name, name=name, kind=kind, run=run, blocking=blocking
+                interface=self.name,
+                name=name,
+                kind=kind,
+                run=run,
+                blocking=blocking,
+                records=records,
             )
             return run
 

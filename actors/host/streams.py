@@ -19,6 +19,7 @@ __all__ = [
     "CLOSED",
     "READ_BYTES_MAX",
     "WRITE_BYTES_MAX",
+    "BytesSource",
     "ClosedInput",
     "ConsoleOutput",
     "InputSource",
@@ -89,6 +90,10 @@ class OutputSink(ABC):
         del context
         return ok()
 
+    async def blocking_flush(self, context: HostContext) -> Value:
+        """Pass on what was taken, and return when it is through."""
+        return self.flush(context)
+
     def subscribe(self, context: HostContext) -> Pollable:
         """Return what becomes ready when `check_write` would permit something."""
         del context
@@ -108,6 +113,25 @@ class ClosedInput(InputSource):
         """Say that the end is reached."""
         del context, length
         return CLOSED
+
+
+@saveable("http/bytes", "_data", "_position")
+@final
+class BytesSource(InputSource):
+    """Bytes that are all here."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    def read(self, context: HostContext, length: int) -> Value:
+        """Return the next ones."""
+        del context
+        if self._position >= len(self._data):
+            return CLOSED
+        piece = self._data[self._position : self._position + length]
+        self._position += len(piece)
+        return ok(piece)
 
 
 @saveable("io/console-output", "stream")

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from actors.host.golem import context, durability, host, oplog, rpc_types
-from actors.host.interface import HostInterface, Kind
+from actors.host.interface import HostFunction, HostInterface, Kind
 from actors.host.wasi import (
+    blobstore,
     cli_environment,
     cli_stdio,
     clocks_monotonic_clock,
@@ -22,6 +23,10 @@ from actors.host.wasi import (
     io_error,
     io_poll,
     io_streams,
+    keyvalue_cache,
+    keyvalue_eventual,
+    keyvalue_store,
+    keyvalue_types,
     logging,
     random,
     sockets_network,
@@ -75,6 +80,18 @@ TABLE: Final = table_of(
         http_requests.OUTGOING_HANDLER,
         config.STORE,
         logging.LOGGING,
+        keyvalue_store.STORE,
+        keyvalue_store.ATOMICS,
+        keyvalue_store.BATCH,
+        keyvalue_types.ERROR,
+        keyvalue_types.TYPES,
+        keyvalue_eventual.EVENTUAL,
+        keyvalue_eventual.EVENTUAL_BATCH,
+        keyvalue_eventual.ATOMIC,
+        keyvalue_cache.CACHE,
+        blobstore.TYPES,
+        blobstore.CONTAINER,
+        blobstore.BLOBSTORE,
         rpc_types.TYPES,
         host.HOST,
         context.CONTEXT,
@@ -117,7 +134,10 @@ def _render_interface(interface: HostInterface) -> str:
     if not interface.functions:
         return f"{title}\n\nDeclares resources only."
     rows = "\n".join(
-        f"| `{function.name}` | {function.kind.value} |"
-        for function in interface.functions.values()
+        f"| `{function.name}` | {_shown(function)} |" for function in interface.functions.values()
     )
     return f"{title}\n\n| function | kind |\n|---|---|\n{rows}"
+
+
+def _shown(function: HostFunction) -> str:
+    return (function.records or function.kind).value

@@ -27,6 +27,7 @@ from broker.jetstream.limits import (
 from broker.jetstream.publisher import Publisher
 from broker.jetstream.reader import StreamReader
 from broker.jetstream.retry import Backoff
+from broker.ports import BlobInfo
 
 __all__ = ["JetStreamBlobs"]
 
@@ -125,6 +126,14 @@ class JetStreamBlobs:
             elif meta.name.startswith(prefix):
                 found.add(meta.name)
         return sorted(found)
+
+    async def info(self, name: str) -> BlobInfo | None:
+        """Return what is known of an object."""
+        meta = await self._meta(name)
+        if meta is None:
+            return None
+        modified = datetime.fromisoformat(meta.mtime).timestamp() if meta.mtime else 0
+        return BlobInfo(name=name, size=meta.size, modified_ms=round(modified * 1_000))
 
     async def _meta(self, name: str) -> _Meta | None:
         message = await self._reader.last_from_leader(self._meta_subject(name))

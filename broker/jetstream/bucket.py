@@ -7,11 +7,13 @@ from typing import Any, Final, final
 
 from broker.errors import ExistsError, FencedError, InternalError
 from broker.jetstream.api import JetStreamApi
+from broker.jetstream.headers import encode_message_id
 from broker.jetstream.keys import decode_key, encode_key
 from broker.jetstream.limits import MARKER_TTL_S
 from broker.jetstream.publisher import Publisher
 from broker.jetstream.reader import StoredMessage, StreamReader
 from broker.jetstream.watch import BucketWatch
+from broker.layout import MESSAGE_ID
 from broker.ports import BucketEntry, Subscription
 
 __all__ = ["JetStreamBucket", "is_deletion"]
@@ -19,23 +21,28 @@ __all__ = ["JetStreamBucket", "is_deletion"]
 _OPERATION: Final = "KV-Operation"
 _MARKER: Final = "Nats-Marker-Reason"
 _TTL: Final = "Nats-TTL"
+_ROLLUP: Final = "Nats-Rollup"
 _CREATE_ATTEMPTS_MAX: Final = 3
 
 
 @final
 class JetStreamBucket:
-    """One bucket."""
+    """One bucket, or with `within` what lies under that token of the keys of one."""
 
     def __init__(
         self,
         api: JetStreamApi,
         name: str,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        *,
+        within: str | None = None,
     ) -> None:
         self._api = api
         self._name = name
         self._stream = f"KV_{name}"
         self._prefix = f"$KV.{name}."
+        if within is not None:
+            self._prefix += f"{encode_key(within)}."
         self._reader = StreamReader(api, self._stream)
         self._publisher = Publisher(api.wire, self._reader)
         self._spawn = spawn
@@ -53,6 +60,8 @@ class JetStreamBucket:
         headers: dict[str, str] = {}
         if ttl_s is not None:
             headers[_TTL] = f"{max(1, math.ceil(ttl_s))}s"
+            # Where older values are kept, one of them would come back when this one expires.
+            headers[_ROLLUP] = "sub"
         ack = await self._publisher.publish(
             self._subject(key), data, message_id=_new_id(), headers=headers
         )
@@ -60,11 +69,17 @@ class JetStreamBucket:
 
     async def create(self, key: str, data: bytes) -> int:
         """Write a key that must not exist."""
+        return await self._create(key, data, None)
+
+    async def _create(self, key: str, data: bytes, write_id: str | None) -> int:
         revision = 0
         for _ in range(_CREATE_ATTEMPTS_MAX):
             try:
-                return await self._write_after(key, data, revision)
+                return await self._write_after(key, data, revision, write_id)
             except FencedError:
+                written = await self._written(key, write_id)
+                if written is not None:
+                    return written
                 newest = await self._reader.last_from_leader(self._subject(key))
                 if newest is None:
                     # Its marker has just expired.
@@ -75,11 +90,18 @@ class JetStreamBucket:
                     break
         raise ExistsError(f"key {key!r} of bucket {self._name} exists already")
 
-    async def update(self, key: str, data: bytes, *, revision: int) -> int:
-        """Write a key whose newest revision must be `revision`."""
+    async def update(
+        self, key: str, data: bytes, *, revision: int, write_id: str | None = None
+    ) -> int:
+        """Write a key whose newest revision must be `revision`; 0: there must be none."""
+        if revision == 0:
+            return await self._create(key, data, write_id)
         try:
-            return await self._write_after(key, data, revision)
+            return await self._write_after(key, data, revision, write_id)
         except FencedError as error:
+            written = await self._written(key, write_id)
+            if written is not None:
+                return written
             raise ExistsError(
                 f"key {key!r} of bucket {self._name} is at revision {error.sequence}, "
                 f"not {revision}: read it again"
@@ -93,7 +115,7 @@ class JetStreamBucket:
             self._subject(key),
             b"",
             message_id=_new_id(),
-            headers={_OPERATION: "DEL", _TTL: f"{MARKER_TTL_S}s"},
+            headers={_OPERATION: "PURGE", _ROLLUP: "sub", _TTL: f"{MARKER_TTL_S}s"},
         )
 
     async def keys(self, prefix: str = "") -> Sequence[str]:
@@ -130,11 +152,23 @@ class JetStreamBucket:
         for watch in self._watches:
             watch.renew()
 
-    async def _write_after(self, key: str, data: bytes, revision: int) -> int:
+    async def _written(self, key: str, write_id: str | None) -> int | None:
+        """Return the revision that an earlier attempt of the same write has made."""
+        if write_id is None:
+            return None
+        wire_id = encode_message_id(write_id)
+        async for message in self._reader.read(self._subject(key)):
+            if message.raw_headers.get(MESSAGE_ID) == wire_id:
+                return message.sequence
+        return None
+
+    async def _write_after(
+        self, key: str, data: bytes, revision: int, write_id: str | None = None
+    ) -> int:
         return await self._publisher.append(
             self._subject(key),
             data,
-            message_id=_new_id(),
+            message_id=write_id or _new_id(),
             expected_sequence=revision,
             headers={},
         )

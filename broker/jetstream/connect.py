@@ -12,6 +12,7 @@ from broker.jetstream.api import JetStreamApi
 from broker.jetstream.blobs import JetStreamBlobs
 from broker.jetstream.bucket import JetStreamBucket
 from broker.jetstream.consumer import JetStreamConsumer
+from broker.jetstream.containers import JetStreamContainers
 from broker.jetstream.durability import Durability, probe_durability, warn_if_lazy
 from broker.jetstream.journal import JetStreamJournal
 from broker.jetstream.options import ClientKind, ConnectOptions, with_url_credentials
@@ -64,6 +65,7 @@ class JetStreamBroker:
         self._components = JetStreamBucket(api, subjects.COMPONENTS_BUCKET, self._spawn)
         self._workers = JetStreamBucket(api, subjects.WORKERS_BUCKET, self._spawn)
         self._blobs = JetStreamBlobs(api, subjects.BLOBS_BUCKET)
+        self._containers = JetStreamContainers(api, replicas=shape.replicas)
         self._code = JetStreamBlobs(api, subjects.CODE_BUCKET)
         self._consumers: list[JetStreamConsumer] = []
         self._hooks: list[Callable[[], Awaitable[None]]] = []
@@ -113,6 +115,15 @@ class JetStreamBroker:
     def blobs(self) -> JetStreamBlobs:
         """Component binaries and large payloads."""
         return self._blobs
+
+    def keyvalue(self, name: str) -> JetStreamBucket:
+        """Return a bucket of the users' own."""
+        return JetStreamBucket(self._api, subjects.KEYVALUE_BUCKET, self._spawn, within=name)
+
+    @property
+    def containers(self) -> JetStreamContainers:
+        """Large objects of the users' own."""
+        return self._containers
 
     @property
     def code(self) -> JetStreamBlobs:

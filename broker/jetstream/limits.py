@@ -11,6 +11,7 @@ __all__ = [
     "BLOB_ATTEMPTS_MAX",
     "BLOB_CHUNKS_IN_FLIGHT_MAX",
     "BLOB_CHUNK_BYTES_MAX",
+    "CONTAINERS_MAX",
     "DELIVERIES_UNACKNOWLEDGED_MAX",
     "HEADER_RESERVE_BYTES",
     "MARKER_TTL_S",
@@ -73,3 +74,6 @@ BLOB_CHUNKS_IN_FLIGHT_MAX: Final = 4
 BLOB_ATTEMPTS_MAX: Final = 5
 # What subject, headers and framing of one message may take off the payload limit.
 HEADER_RESERVE_BYTES: Final = 4096
+
+# Each is a stream of the broker, which has to keep them all open.
+CONTAINERS_MAX: Final = 1_000

@@ -23,6 +23,7 @@ from broker.subjects import (
     BLOBS_BUCKET,
     CODE_BUCKET,
     COMPONENTS_BUCKET,
+    KEYVALUE_BUCKET,
     MEMBERS_BUCKET,
     PARTITIONS_DEFAULT,
     STREAM,
@@ -30,10 +31,13 @@ from broker.subjects import (
 )
 from broker.versions import SERVER_VERSION_MIN, missing_features, parse_version
 
-__all__ = ["Setup", "Shape"]
+__all__ = ["Setup", "Shape", "blobs_config"]
 
 _NS_PER_S: Final = 1_000_000_000
 _SETUP_RETRIES: Final = 40
+# Values of a guest's key that are kept, so that the repetition of a write finds its first attempt
+# even when others have written since.
+_HISTORY: Final = 16
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +90,7 @@ class Shape(Struct, frozen=True):
 
     partitions: int
     clustered: bool
+    replicas: int = 1
 
 
 @final
@@ -107,8 +112,10 @@ class Setup:
         replicas = self._options.replicas or 1
         for bucket in (MEMBERS_BUCKET, COMPONENTS_BUCKET, WORKERS_BUCKET):
             await self._ensure(f"KV_{bucket}", _bucket_config(bucket, replicas))
+        keyvalue = {**_bucket_config(KEYVALUE_BUCKET, replicas), "max_msgs_per_subject": _HISTORY}
+        await self._ensure(f"KV_{KEYVALUE_BUCKET}", keyvalue)
         for bucket in (BLOBS_BUCKET, CODE_BUCKET):
-            await self._ensure(f"OBJ_{bucket}", _blobs_config(bucket, replicas))
+            await self._ensure(f"OBJ_{bucket}", blobs_config(bucket, replicas))
         return shape
 
     def _check_version(self) -> None:
@@ -147,7 +154,9 @@ class Setup:
                 "A feature that stays off after creation is not supported by the server: upgrade it"
             )
         self._check_choices(config, partitions)
-        return Shape(partitions, clustered=bool(info.cluster.name))
+        return Shape(
+            partitions, clustered=bool(info.cluster.name), replicas=max(1, config.num_replicas)
+        )
 
     def _check_choices(self, config: _Config, partitions: int) -> None:
         if self._options.partitions not in {None, partitions}:
@@ -238,7 +247,8 @@ def _bucket_config(bucket: str, replicas: int) -> dict[str, Any]:
     }
 
 
-def _blobs_config(bucket: str, replicas: int) -> dict[str, Any]:
+def blobs_config(bucket: str, replicas: int) -> dict[str, Any]:
+    """Return the settings of an object store."""
     return {
         "subjects": [f"$O.{bucket}.C.>", f"$O.{bucket}.M.>"],
         "num_replicas": replicas,

@@ -8,6 +8,7 @@ from broker.layout import matches, partition_filter
 from broker.memory.bucket import BlobStore, BucketStore, MemoryBlobs, MemoryBucket
 from broker.memory.clock import Clock, LoopClock
 from broker.memory.consumer import MemoryConsumer, Partition
+from broker.memory.containers import ContainerStore, MemoryContainers
 from broker.memory.faults import Faults
 from broker.memory.journal import MemoryJournal
 from broker.memory.link import Link
@@ -36,6 +37,8 @@ class MemoryCluster:
         self.stream = MemoryStream(self.clock, partitions=partitions)
         self.buckets = {name: BucketStore(self.clock) for name in _BUCKETS}
         self.blobs = BlobStore()
+        self.keyvalue: dict[str, BucketStore] = {}
+        self.containers: dict[str, ContainerStore] = {}
         self.code = BlobStore()
         self.switch = Switch()
         self._partitions: dict[int, Partition] = {}
@@ -75,6 +78,7 @@ class MemoryBroker:
             name: MemoryBucket(store, self._link) for name, store in cluster.buckets.items()
         }
         self._blobs = MemoryBlobs(cluster.blobs, self._link)
+        self._containers = MemoryContainers(cluster.containers, cluster.clock, self._link)
         self._code = MemoryBlobs(cluster.code, self._link)
         self._consumers: list[MemoryConsumer] = []
         self._hooks: list[Callable[[], Awaitable[None]]] = []
@@ -118,6 +122,17 @@ class MemoryBroker:
     def blobs(self) -> MemoryBlobs:
         """Component binaries and large payloads."""
         return self._blobs
+
+    def keyvalue(self, name: str) -> MemoryBucket:
+        """Return a bucket of the users' own."""
+        stores = self.cluster.keyvalue
+        store = stores.setdefault(name, BucketStore(self.cluster.clock))
+        return MemoryBucket(store, self._link)
+
+    @property
+    def containers(self) -> MemoryContainers:
+        """Large objects of the users' own."""
+        return self._containers
 
     @property
     def code(self) -> MemoryBlobs:

@@ -1,13 +1,17 @@
 """Key-value buckets and blobs in memory."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Final, final
 
 from broker.errors import ExistsError, NotFoundError
 from broker.memory.clock import NS_PER_S, Clock, Timer
 from broker.memory.link import Link
 from broker.ports import BucketEntry, Subscription
+
+# Writes of a key that are remembered by their ids.
+HISTORY: Final = 16
 
 __all__ = ["BlobStore", "BucketStore", "MemoryBlobs", "MemoryBucket"]
 
@@ -22,11 +26,27 @@ class BucketStore:
         self._revision = 0
         self._timers: dict[str, Timer] = {}
         self._watches: dict[_Watch, None] = {}
+        self._written: dict[str, deque[tuple[str | None, int]]] = {}
 
-    def write(self, key: str, data: bytes | None, ttl_s: float | None = None) -> int:
+    def written(self, key: str, write_id: str | None) -> int | None:
+        """Return the revision of the remembered write with that id."""
+        if write_id is None:
+            return None
+        return next((two for one, two in self._written.get(key, ()) if one == write_id), None)
+
+    def write(
+        self,
+        key: str,
+        data: bytes | None,
+        ttl_s: float | None = None,
+        write_id: str | None = None,
+    ) -> int:
         """Write or delete (`data` None) and tell the watchers."""
         self._revision += 1
         revision = self._revision
+        if data is None or ttl_s is not None:
+            self._written.pop(key, None)
+        self._written.setdefault(key, deque(maxlen=HISTORY)).append((write_id, revision))
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -122,14 +142,19 @@ class MemoryBucket:
             raise ExistsError(f"key {key!r} exists already, at revision {present.revision}")
         return self._store.write(key, bytes(data))
 
-    async def update(self, key: str, data: bytes, *, revision: int) -> int:
+    async def update(
+        self, key: str, data: bytes, *, revision: int, write_id: str | None = None
+    ) -> int:
         """Write a key whose newest revision must be `revision`."""
         await self._link.turn()
+        written = self._store.written(key, write_id)
+        if written is not None:
+            return written
         present = self._store.entries.get(key)
         actual = 0 if present is None else present.revision
         if actual != revision:
             raise ExistsError(f"key {key!r} is at revision {actual}, not {revision}: read it again")
-        return self._store.write(key, bytes(data))
+        return self._store.write(key, bytes(data), write_id=write_id)
 
     async def delete(self, key: str) -> None:
         """Remove a key."""

@@ -1,19 +1,40 @@
 """The root of the command line."""
 
 from importlib.metadata import version as installed_version
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from shem.cli import application, component, promise, rib, wit, worker
-from shem.cli.repl import repl
-from shem.cli.test import run_tests
-from shem.cli.up import up
+from shem.cli.lazy import LazyCommand, LazyGroup
 
 __all__ = ["app", "main"]
 
+
+class _Root(LazyGroup):
+    lazy: ClassVar = {
+        "up": LazyCommand(
+            "shem.cli.up",
+            "up",
+            "Examples: `shem up` · `shem up --executors 4 --data ./data --nats-port 4333`",
+        ),
+        "app": LazyCommand("shem.cli.application", "app"),
+        "component": LazyCommand("shem.cli.component", "app"),
+        "worker": LazyCommand("shem.cli.worker", "app"),
+        "promise": LazyCommand("shem.cli.promise", "app"),
+        "wit": LazyCommand("shem.cli.wit", "app"),
+        "rib": LazyCommand("shem.cli.rib", "app"),
+        "repl": LazyCommand("shem.cli.repl", "repl", "Example: `shem repl --component counter`"),
+        "test": LazyCommand(
+            "shem.cli.test",
+            "run_tests",
+            "Examples: `shem test` · `shem test examples/counter --junit report.xml`",
+        ),
+    }
+
+
 app = typer.Typer(
     name="shem",
+    cls=_Root,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -22,19 +43,6 @@ app = typer.Typer(
     "this directory, else the default port of this machine. SHEM_NATS_USER, _PASSWORD, _TOKEN, "
     "_CREDS, _NKEY, _CA, _CERT and _CERT_KEY say who you are.",
 )
-app.command(epilog="Examples: `shem up` · `shem up --executors 4 --data ./data --nats-port 4333`")(
-    up
-)
-app.add_typer(application.app, name="app")
-app.command(epilog="Example: `shem repl --component counter`")(repl)
-app.command(
-    "test", epilog="Examples: `shem test` · `shem test examples/counter --junit report.xml`"
-)(run_tests)
-app.add_typer(component.app, name="component")
-app.add_typer(worker.app, name="worker")
-app.add_typer(promise.app, name="promise")
-app.add_typer(wit.app, name="wit")
-app.add_typer(rib.app, name="rib")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback

@@ -7,7 +7,6 @@ import typer
 from typer.core import TyperGroup
 
 from shem.build.steps import Step
-from shem.cli.application_opened import opened
 from shem.cli.output import Format, FormatOption, Output
 
 __all__ = ["app"]
@@ -21,7 +20,9 @@ class _Group(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             return command
-        from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+        from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+            application_work,
+        )
 
         return application_work.custom_command(cmd_name)
 
@@ -74,7 +75,9 @@ def new(
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Make a new app with a first component."""
-    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+    from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+        application_work,
+    )
 
     application_work.new(Output(format_), name, language, template)
 
@@ -92,9 +95,12 @@ def build(
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Build components; what is up to date is not built again."""
-    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+    from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+        application_opened,
+        application_work,
+    )
 
-    work = opened(Output(format_), manifest, build_profile)
+    work = application_opened.opened(Output(format_), manifest, build_profile)
     application_work.build(work, components or (), steps=tuple(step or Step), force=force)
 
 
@@ -112,10 +118,11 @@ def deploy(
     """Build, show what would change, and upload it."""
     from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
         application_deploy,
+        application_opened,
         application_work,
     )
 
-    work = opened(Output(format_), manifest, build_profile)
+    work = application_opened.opened(Output(format_), manifest, build_profile)
     if not no_build:
         application_work.build(work, components or (), quiet=True)
     application_deploy.deploy(
@@ -135,17 +142,25 @@ def clean(
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Remove what builds have made."""
-    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+    from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+        application_opened,
+        application_work,
+    )
 
-    application_work.clean(opened(Output(format_), manifest, build_profile), components or ())
+    application_work.clean(
+        application_opened.opened(Output(format_), manifest, build_profile), components or ()
+    )
 
 
 @app.command(epilog="Example: `shem app diagnose`")
 def diagnose(*, manifest: ManifestOption = None, format_: FormatOption = Format.TEXT) -> None:
     """Tell which tools the builds need, which are missing, and how to get them."""
-    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+    from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+        application_opened,
+        application_work,
+    )
 
-    application_work.diagnose(opened(Output(format_), manifest, None))
+    application_work.diagnose(application_opened.opened(Output(format_), manifest, None))
 
 
 @app.command(epilog="Example: `shem app dev`")
@@ -156,9 +171,12 @@ def dev(
     build_profile: BuildProfileOption = None,
 ) -> None:
     """Build and deploy whenever a source changes, until Ctrl-C."""
-    from shem.cli import application_dev  # noqa: PLC0415 - the build tool is slow to import
+    from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+        application_dev,
+        application_opened,
+    )
 
-    work = opened(Output(Format.TEXT), manifest, build_profile)
+    work = application_opened.opened(Output(Format.TEXT), manifest, build_profile)
     application_dev.develop(work, components or ())
 
 
@@ -170,14 +188,19 @@ def list_(
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Show the app: components, dependencies and custom commands."""
-    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+    from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+        application_opened,
+        application_work,
+    )
 
-    application_work.show(opened(Output(format_), manifest, build_profile))
+    application_work.show(application_opened.opened(Output(format_), manifest, build_profile))
 
 
 @app.command(epilog="Example: `shem app schema > shem.schema.json`")
 def schema() -> None:
     """Print the JSON Schema of the manifest, for editors."""
-    from shem.cli import application_work  # noqa: PLC0415 - the build tool is slow to import
+    from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+        application_work,
+    )
 
     application_work.print_schema()

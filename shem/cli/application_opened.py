@@ -7,8 +7,7 @@ from pathlib import Path
 import typer
 from msgspec import Struct
 
-from shem.cli.output import Format, Output
-from shem.cli.session import FAILED
+from shem.cli.output import FAILED, Format, Output
 from shem.errors import BuildError, ManifestError, ShemError
 from shem.manifest.application import AppComponent, Application, load
 from shem.manifest.discovery import find_manifest

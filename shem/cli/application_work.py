@@ -17,8 +17,7 @@ from shem.build.commands import run_command
 from shem.build.steps import Done, Step
 from shem.build.toolchains import Tool, tools_of
 from shem.cli.application_opened import Opened, reporting, selected, with_composed
-from shem.cli.output import Format, Output, table
-from shem.cli.session import FAILED
+from shem.cli.output import FAILED, Format, Output, table
 from shem.errors import BuildError, ManifestError
 from shem.manifest.application import load
 from shem.manifest.discovery import FILE_NAME, find_manifest

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, Any, final
+from typing import Annotated, Any, Final, final
 
 import msgspec
 import typer
@@ -14,7 +14,11 @@ from rich.table import Table
 
 from shem.errors import ShemError
 
-__all__ = ["Format", "FormatOption", "Output", "table"]
+__all__ = ["FAILED", "Format", "FormatOption", "Output", "table"]
+
+
+FAILED: Final = 1
+"""The exit status of a command that the worker or the server refused, or that failed."""
 
 
 class Format(StrEnum):

@@ -7,14 +7,13 @@ from typing import Final
 import typer
 
 from shem import logging, telemetry
-from shem.cli.output import Output
+from shem.cli.output import FAILED, Output
 from shem.cli.suggest import suggest
 from shem.client import Client
 from shem.errors import ShemError
 
 __all__ = ["FAILED", "run"]
 
-FAILED: Final = 1
 # Long enough for a broker that is just being restarted; people wait for the answer.
 CONNECT_TIMEOUT_S: Final = 4.0
 

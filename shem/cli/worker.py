@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from shem.cli import worker_files
 from shem.cli.arguments import (
     MomentOption,
     WorkerId,
@@ -24,6 +25,7 @@ from shem.records import WorkerStatus
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Invoke, watch and control workers.")
+app.add_typer(worker_files.app, name="files")
 
 
 @app.command(epilog="Example: `shem worker new counter/alice --env LEVEL=debug --arg verbose`")

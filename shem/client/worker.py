@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, Literal, final
 
 import msgspec
+from msgspec import Struct
 
 from broker import subjects
 from broker.errors import BrokerError
@@ -19,7 +20,7 @@ from shem.client.mail import Mail
 from shem.client.requests import Requests, decode_answer
 from shem.client.values import encode_call
 from shem.errors import ResultTimeoutError
-from shem.records import OplogEntry, WorkerStatus
+from shem.records import FileEntry, OplogEntry, WorkerStatus
 from shem.telemetry import enqueue
 
 __all__ = ["UPDATE_TIMEOUT_S", "Worker", "decode_event", "decode_result"]
@@ -29,6 +30,16 @@ COMMAND_TIMEOUT_S: Final = 10.0
 UPDATE_TIMEOUT_S: Final = 30.0
 # How often a worker is asked whether its update is done: the log says so, and no event.
 UPDATE_LOOK_S: Final = 0.1
+
+
+class _FilePage(Struct):
+    entries: list[FileEntry]
+    next: str | None = None
+
+
+class _FilePiece(Struct):
+    size: int
+    data: bytes
 
 
 @final
@@ -200,6 +211,43 @@ class Worker:
     async def resume(self) -> None:
         """Go on after an interrupt."""
         await self.command("resume")
+
+    async def files(self, path: str = "/") -> AsyncIterator[FileEntry]:
+        """Yield what lies in a directory of the worker, by name, or the file at the path.
+
+        Answered between two invocations; the worker is brought into memory for it.
+
+        Raises:
+            RefusedError: no such path, or the worker is not idle.
+        """
+        after = ""
+        while True:
+            answer = await self.command("list-files", {"path": path, "after": after})
+            page = msgspec.convert(answer, _FilePage)
+            for entry in page.entries:
+                yield entry
+            if page.next is None:
+                return
+            after = page.next
+
+    async def read_file(self, path: str) -> AsyncIterator[bytes]:
+        """Yield the bytes of a file of the worker, in pieces.
+
+        Between two pieces the worker may run and change the file.
+
+        Raises:
+            RefusedError: no such file, or the worker is not idle.
+        """
+        offset = 0
+        while True:
+            answer = await self.command("read-file", {"path": path, "offset": offset})
+            piece = msgspec.convert(answer, _FilePiece)
+            if not piece.data:
+                return
+            yield piece.data
+            offset += len(piece.data)
+            if offset >= piece.size:
+                return
 
     async def cancel(self, key: str) -> object:
         """Take a queued invocation out of the queue; it gets the outcome `cancelled`."""

@@ -30,6 +30,7 @@ class Outside:
     | `/long/N` | N bytes, chunked, with a trailer `x-digest` |
     | `/cut/N` | promises 100 bytes, sends N, cuts |
     | `/hang` | nothing, for ever |
+    | `/garbage` | what is no HTTP |
     """
 
     def __init__(self) -> None:
@@ -101,6 +102,8 @@ class Outside:
                     b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n" + b"x" * int(rest[0])
                 )
                 await writer.drain()
+            case "garbage":
+                writer.write(b"\x00\xff nothing like it\r\n\r\n")
             case "hang":
                 await asyncio.Event().wait()
             case _:

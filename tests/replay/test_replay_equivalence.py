@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.replay.harness import Guests, Row, check_everywhere
-from tests.replay.rows import ROWS
+from tests.replay.rows import HOSTILE, ROWS
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
 
@@ -17,6 +17,6 @@ def guests() -> Iterator[Guests]:
     guests.close()
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*ROWS, *HOSTILE], ids=lambda row: row.name)
 def test_a_crash_anywhere_changes_nothing(row: Row, guests: Guests) -> None:
     check_everywhere(row, guests)

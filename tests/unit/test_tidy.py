@@ -220,6 +220,7 @@ def names(module: ast.Module) -> set[str]:
                 found.add(node.name)
             case ast.Assign() | ast.AnnAssign() | ast.If():
                 found |= {leaf.id for leaf in ast.walk(node) if isinstance(leaf, ast.Name)}
+                found |= {leaf.name for leaf in ast.walk(node) if isinstance(leaf, ast.alias)}
             case _:
                 pass
     return found

@@ -121,6 +121,13 @@ def _skip_ascii(memory: str) -> str:
         " (local.set $bytes (i32.add (local.get $bytes) (i32.const 8)))"
         " (local.set $units (i32.add (local.get $units) (i32.const 8)))"
         " (br $next)))))"
+        # The rest, one by one, without calling the decoder.
+        " (if (i32.lt_u (local.get $p) (local.get $e)) (then"
+        f" (if (i32.lt_u (i32.load8_u {memory} (local.get $p)) (i32.const 0x80)) (then"
+        " (local.set $p (i32.add (local.get $p) (i32.const 1)))"
+        " (local.set $bytes (i32.add (local.get $bytes) (i32.const 1)))"
+        " (local.set $units (i32.add (local.get $units) (i32.const 1)))"
+        " (br $next)))))"
     )
 
 

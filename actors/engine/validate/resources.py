@@ -38,6 +38,7 @@ class Resources:
         self._original: dict[ResourceName, ResourceName] = {}
         # By identity, as hashing a type walks it. The type is kept so that its id stays its own.
         self._inside: dict[int, tuple[Type, frozenset[ResourceName]]] = {}
+        self._mentioned: dict[int, tuple[Entity, frozenset[ResourceName]]] = {}
 
     def new(self) -> Resource:
         """Return a resource type that is none of the others."""
@@ -70,6 +71,15 @@ class Resources:
 
     def mentioned(self, entity: Entity) -> frozenset[ResourceName]:
         """Return the resource types that a type mentions and does not bring with it."""
+        if not isinstance(entity, InstanceShape | ComponentShape):
+            return self._named_by(entity)
+        # Shapes are graphs; walking them as trees takes for ever.
+        found = self._mentioned.get(id(entity))
+        if found is None:
+            found = self._mentioned[id(entity)] = (entity, self._named_by(entity))
+        return found[1]
+
+    def _named_by(self, entity: Entity) -> frozenset[ResourceName]:
         match entity:
             case Resource(name):
                 return frozenset((self._original[name],))

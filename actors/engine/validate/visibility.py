@@ -36,16 +36,23 @@ __all__ = ["Visibility"]
 class Visibility:
     """The named types of one scope. Types are told apart by identity, and kept alive for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, outer: "Visibility | None" = None) -> None:
+        self._outer = outer
         self._named: dict[int, Type] = {}
         self._resources: set[ResourceName] = set()
 
-    def copy(self) -> "Visibility":
-        """Return another one that starts with the same names."""
-        other = Visibility()
-        other._named = dict(self._named)
-        other._resources = set(self._resources)
-        return other
+    def has(self, type_: Type) -> bool:
+        """Return whether a type has a name here."""
+        if id(type_) in self._named:
+            return True
+        return self._outer is not None and self._outer.has(type_)
+
+    def has_resource(self, name: ResourceName) -> bool:
+        """Return whether that name of a resource can be used here."""
+        if name in self._resources:
+            return True
+        outer = self._outer
+        return outer is not None and outer.has_resource(name)
 
     def name(self, item: Item) -> None:
         """Take note of what an import or export names, and of what an instance names inside."""
@@ -75,7 +82,7 @@ class Visibility:
                 types += [] if entity.result is None else [entity.result]
                 return any(map(self._is_hidden, types))
             case InstanceShape(exports):
-                inside = self.copy()
+                inside = Visibility(self)
                 for each in exports.values():
                     inside.name(each)
                 return any(map(inside.hidden, exports.values()))
@@ -90,8 +97,8 @@ class Visibility:
         match type_:
             case RecordType() | VariantType() | EnumType() | FlagsType():
                 # What a named type mentions was looked at when it got its name.
-                return id(type_) not in self._named
+                return not self.has(type_)
             case Own(name) | Borrow(name):
-                return name not in self._resources
+                return not self.has_resource(name)
             case _:
                 return any(map(self._is_hidden, parts_of(type_)))

@@ -1,19 +1,22 @@
 """An exchange that survives a crash of its worker.
 
-What the guest observes is recorded piece by piece: whether the response was there, its status and
-headers, each piece of its body, the trailers. Replay gives it the same pieces without a connection.
-Where the log ends in the middle of an exchange, the request is sent again with the same idempotency
-key and the response must repeat what the guest has seen; if it does not, the guest is told that the
-connection broke, which it has to be ready for anyway. Nothing is sent before everything that led to
-it is committed.
+An exchange is one batched remote write, from the request to the end of the response's body, or to
+where the guest lets go of it. What the guest observes is recorded piece by piece: whether the
+response was there, its status and headers, each piece of its body, the trailers. Replay gives it
+the same pieces without a connection. Where the log ends in the middle, the guest is live from the
+request on, which is sent again with the same idempotency key. Nothing is sent before everything
+that led to it is committed.
+
+A guest may keep a response beyond the invocation, where no batch reaches. Then the response to the
+repeated request must repeat what the guest has seen; if it does not, the guest is told that the
+connection broke, which it has to be ready for anyway.
 """
 
-import uuid
 from collections.abc import Callable
 from typing import Final, TypeAlias, final
 from weakref import WeakSet
 
-from actors.host.context import HostContext
+from actors.host.context import HostContext, OutgoingSpan
 from actors.host.http.errors import ERROR_CODE
 from actors.host.http.fetch import Delivered, Fetch, Request
 from actors.host.interface import Kind
@@ -55,7 +58,9 @@ _TRAILERS_RESULT: Final = OptionType(ResultType(OptionType(_FIELDS), ERROR_CODE)
 # Connections that no handle leads to are of no use to anybody.
 _OPEN: Final = StateKey("http/connections", is_transient=True)
 EXCHANGE_REFUSED: Final = "its connection exists in this process alone"
-_NAME: Final = "wasi:http/outgoing-handler#handle."
+_CALL: Final = "wasi:http/outgoing-handler#handle"
+_NAME: Final = f"{_CALL}."
+_KIND: Final = Kind.WRITE_REMOTE_BATCHED
 
 
 @refuses(EXCHANGE_REFUSED)
@@ -67,14 +72,19 @@ class Exchange:
         self._context = context
         self._fetch: Fetch | None = None
         self._delivered = Delivered()
+        self._begin = context.begin_batch(_CALL)
+        self._is_over = False
+        self._has_ended_body = False
+        self._trailers: Value = None
+        self._span: OutgoingSpan | None = None
         # At replay the log may well hold all of the response: then nothing is ever sent.
         self._is_recovered = True
 
         def new_key() -> str:
             self._is_recovered = False
-            return str(uuid.UUID(bytes=context.random_bytes(16), version=4))
+            return context.derived_key(self._begin)
 
-        key = context.record(f"{_NAME}key", Kind.READ_LOCAL, Primitive.STRING, new_key)
+        key = context.record(f"{_NAME}key", _KIND, Primitive.STRING, new_key, begin=self._begin)
         self._request = make_request(key)
         if not self._is_recovered:
             self.fetch()
@@ -82,7 +92,12 @@ class Exchange:
     def fetch(self) -> Fetch:
         """Return the connection, made now if there is none. Only for what is not replayed."""
         if self._fetch is None:
-            self._fetch = Fetch(self._request, self._context.committed, self._delivered)
+            request = self._request
+            target = f"{request.host}:{request.port}"
+            self._span = self._context.outgoing_span(request.method, target, self._begin)
+            self._fetch = Fetch(
+                request.with_headers(self._span.headers), self._context.committed, self._delivered
+            )
             _open_fetches(self._context).add(self._fetch)
         return self._fetch
 
@@ -95,12 +110,25 @@ class Exchange:
                 return some(ok({"status": fetch.head.status, "headers": fetch.head.headers}))
             return None if fetch.error is None else some(err(fetch.error))
 
-        return await context.record_wait(f"{_NAME}response", Kind.WRITE_REMOTE, _HEAD_RESULT, look)
+        observed = await context.record_wait(
+            f"{_NAME}response", _KIND, _HEAD_RESULT, look, begin=self._begin
+        )
+        if observed is not None and observed[0][0] == "err":
+            self._end(error=observed[0][1][0])
+        elif observed is not None and self._span is not None:
+            self._span.answered(observed[0][1]["status"])
+        return observed
 
     def read(self, context: HostContext, length: int) -> Value:
         """Observe a piece of the body: bytes (none: not yet), or that it ended."""
+        if self._has_ended_body:
+            return CLOSED
         piece = context.record(
-            f"{_NAME}body", Kind.READ_REMOTE, _PIECE_RESULT, lambda: self._look_at_body(length)
+            f"{_NAME}body",
+            _KIND,
+            _PIECE_RESULT,
+            lambda: self._look_at_body(length),
+            begin=self._begin,
         )
         return self._taken(piece)
 
@@ -111,8 +139,17 @@ class Exchange:
             await self.wait(body_has_news)
             return self._look_at_body(length)
 
-        piece = await context.record_wait(f"{_NAME}body", Kind.READ_REMOTE, _PIECE_RESULT, look)
+        if self._has_ended_body:
+            return CLOSED
+        piece = await context.record_wait(
+            f"{_NAME}body", _KIND, _PIECE_RESULT, look, begin=self._begin
+        )
         return self._taken(piece)
+
+    @property
+    def has_trailers(self) -> bool:
+        """Whether the trailers were observed, be there any or none."""
+        return self._trailers is not None
 
     async def trailers(self, context: HostContext) -> Value:
         """Observe: none yet, or the result of trailers or error code."""
@@ -120,15 +157,15 @@ class Exchange:
         async def look() -> Value:
             fetch = await self._fetch_as_seen(trailers_have_news)
             fetch.take(len(fetch.buffer))
-            if fetch.error is not None:
-                return some(err(fetch.error))
-            if not fetch.is_at_end:
-                return None
-            return some(ok(some(fetch.trailers) if fetch.trailers else None))
+            return _trailers_of(fetch)
 
-        return await context.record_wait(
-            f"{_NAME}trailers", Kind.READ_REMOTE, _TRAILERS_RESULT, look
-        )
+        if self._trailers is None:
+            self._trailers = await context.record_wait(
+                f"{_NAME}trailers", _KIND, _TRAILERS_RESULT, look, begin=self._begin
+            )
+            if self._trailers is not None:
+                self._end()
+        return self._trailers
 
     async def wait(self, observed: Observed) -> None:
         """Wait until something can be observed of the connection."""
@@ -137,9 +174,17 @@ class Exchange:
             await fetch.change()
 
     def close(self) -> None:
-        """Nobody can observe it any more."""
+        """The guest lets go of it: nobody can observe it any more."""
+        self._end()
         if self._fetch is not None:
             self._fetch.close()
+
+    def _end(self, *, error: str | None = None) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._context.end_batch(self._begin)
+            if self._span is not None:
+                self._span.end(error)
 
     async def _fetch_as_seen(self, observed: Observed) -> Fetch:
         """Return the connection in a state not behind what the guest was told before a crash.
@@ -165,9 +210,20 @@ class Exchange:
         if kind == "ok":
             self._delivered.add(content)
             return piece
+        # What is known of the trailers now is all that there will be; the exchange ends here.
+        self._has_ended_body = True
+        self._trailers = self._context.record(
+            f"{_NAME}trailers",
+            _KIND,
+            _TRAILERS_RESULT,
+            lambda: None if self._fetch is None else _trailers_of(self._fetch),
+            begin=self._begin,
+        )
         case, code = content
         if case == "closed":
+            self._end()
             return CLOSED
+        self._end(error=code[0])
         return failed(IoError(f"the connection failed: {code[0]}", http_code=code))
 
 
@@ -185,6 +241,14 @@ def _open_fetches(context: HostContext) -> "WeakSet[Fetch]":
 def _close_all(fetches: "WeakSet[Fetch]") -> None:
     for fetch in list(fetches):
         fetch.close()
+
+
+def _trailers_of(fetch: Fetch) -> Value:
+    if fetch.error is not None:
+        return some(err(fetch.error))
+    if not fetch.is_at_end:
+        return None
+    return some(ok(some(fetch.trailers) if fetch.trailers else None))
 
 
 def head_has_news(fetch: Fetch) -> bool:

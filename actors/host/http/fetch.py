@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeVar, final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from actors.host.http.bodies import OutgoingBody
 from actors.host.http.errors import code_of, simple
@@ -56,6 +56,12 @@ class Request(Struct, frozen=True):
     headers: FieldList
     body: OutgoingBody | None
     timeouts: Timeouts
+
+    def with_headers(self, more: FieldList) -> "Request":
+        """Return the request with headers that the guest has not set itself."""
+        given = {name.lower() for name, _ in self.headers}
+        added = [entry for entry in more if entry[0] not in given]
+        return structs.replace(self, headers=[*self.headers, *added])
 
 
 class Delivered:

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, final
 from actors.host.http.limits import FIELDS_BYTES_MAX
 from actors.host.saving import saveable
 
-__all__ = ["FieldError", "FieldList", "Fields"]
+__all__ = ["FieldError", "FieldList", "Fields", "is_well_formed"]
 
 FieldList: TypeAlias = list[tuple[str, bytes]]
 
@@ -115,6 +115,14 @@ class Fields:
         used = sum(len(name) + len(value) for name, value in self._entries)
         if used + more > FIELDS_BYTES_MAX:
             raise FieldError("invalid-syntax")
+
+
+def is_well_formed(entries: FieldList) -> bool:
+    """Tell whether names and values have the form of fields and are not too many."""
+    size = sum(len(name) + len(value) for name, value in entries)
+    return size <= FIELDS_BYTES_MAX and all(
+        _NAME.fullmatch(name) and not _BAD_IN_VALUE.search(value) for name, value in entries
+    )
 
 
 def _check_value(value: bytes) -> None:

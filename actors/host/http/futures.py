@@ -64,7 +64,7 @@ class FutureTrailers:
 
     def subscribe(self) -> Pollable:
         """Return what becomes ready at the end of the body."""
-        if self._exchange is None:
+        if self._exchange is None or self._exchange.has_trailers:
             return Always()
         return ExchangeReady(self._exchange, trailers_have_news)
 

@@ -6,7 +6,6 @@ from typing import Any, Final, final
 
 from msgspec import Struct
 
-from actors.host.context import HostContext
 from actors.host.http.bodies import OutgoingBody
 from actors.host.http.errors import HttpError, simple
 from actors.host.http.exchange import EXCHANGE_REFUSED, BodySource, Exchange
@@ -14,11 +13,10 @@ from actors.host.http.fetch import Request, Timeouts
 from actors.host.http.fields import FieldList, Fields
 from actors.host.http.limits import TARGET_BYTES_MAX
 from actors.host.saving import refuses, saveable
-from actors.host.streams import CLOSED, InputSource
-from wit.values import Value, ok
+from actors.host.streams import BytesSource, InputSource
+from wit.values import Value
 
 __all__ = [
-    "BytesSource",
     "IncomingBody",
     "IncomingRequest",
     "IncomingResponse",
@@ -190,25 +188,6 @@ class IncomingResponse:
             self._exchange.close()
 
 
-@saveable("http/bytes", "_data", "_position")
-@final
-class BytesSource(InputSource):
-    """Bytes that are all here."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._position = 0
-
-    def read(self, context: HostContext, length: int) -> Value:
-        """Return the next ones."""
-        del context
-        if self._position >= len(self._data):
-            return CLOSED
-        piece = self._data[self._position : self._position + length]
-        self._position += len(piece)
-        return ok(piece)
-
-
 @saveable(
     "http/incoming-request",
     "method",
@@ -217,6 +196,7 @@ class BytesSource(InputSource):
     "authority",
     "headers",
     "_body",
+    "_trailers",
     "_is_consumed",
 )
 @final
@@ -232,6 +212,7 @@ class IncomingRequest:
         authority: str | None,
         headers: FieldList,
         body: bytes,
+        trailers: FieldList | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -239,6 +220,7 @@ class IncomingRequest:
         self.authority = authority
         self.headers = Fields(headers, is_immutable=True)
         self._body = body
+        self._trailers = trailers or []
         self._is_consumed = False
 
     def consume(self) -> IncomingBody | None:
@@ -246,7 +228,7 @@ class IncomingRequest:
         if self._is_consumed:
             return None
         self._is_consumed = True
-        return IncomingBody(None, BytesSource(self._body), [])
+        return IncomingBody(None, BytesSource(self._body), self._trailers)
 
 
 @saveable("http/outgoing-response", "headers", "status", "body")

@@ -26,7 +26,7 @@ def _payload(option: Value) -> Value:
     return None if option is None else option[0]
 
 
-@OUTGOING_HANDLER.function("handle", Kind.PURE)
+@OUTGOING_HANDLER.function("handle", Kind.PURE, records=Kind.WRITE_REMOTE_BATCHED)
 def handle(context: HostContext, request: OutgoingRequest, options: Value) -> Value:
     """Begin an exchange."""
     chosen: RequestOptions = _payload(options) or RequestOptions()

@@ -61,8 +61,15 @@ def subscribe(context: HostContext, future: FutureTrailers | FutureIncomingRespo
     return future.subscribe()
 
 
-@TYPES.function("[method]future-trailers.get", Kind.PURE, blocking=True)
-@TYPES.function("[method]future-incoming-response.get", Kind.PURE, blocking=True)
+@TYPES.function(
+    "[method]future-trailers.get", Kind.PURE, blocking=True, records=Kind.WRITE_REMOTE_BATCHED
+)
+@TYPES.function(
+    "[method]future-incoming-response.get",
+    Kind.PURE,
+    blocking=True,
+    records=Kind.WRITE_REMOTE_BATCHED,
+)
 async def get(context: HostContext, future: FutureTrailers | FutureIncomingResponse) -> Value:
     """Return what has come, once."""
     return await future.get(context)

@@ -59,12 +59,13 @@ def write(context: HostContext, stream: OutputSink, contents: bytes) -> Value:
     return stream.write(context, contents)
 
 
-@STREAMS.function("[method]output-stream.blocking-write-and-flush", Kind.PURE)
-def blocking_write_and_flush(context: HostContext, stream: OutputSink, contents: bytes) -> Value:
+@STREAMS.function("[method]output-stream.blocking-write-and-flush", Kind.PURE, blocking=True)
+async def blocking_write_and_flush(
+    context: HostContext, stream: OutputSink, contents: bytes
+) -> Value:
     """Take all of it and pass it on."""
     check_permit("output-stream.blocking-write-and-flush", len(contents))
-    result = stream.write(context, contents)
-    return result if result[0] == "err" else stream.flush(context)
+    return await _write_through(context, stream, contents)
 
 
 @STREAMS.function("[method]output-stream.flush", Kind.PURE)
@@ -73,10 +74,10 @@ def flush(context: HostContext, stream: OutputSink) -> Value:
     return stream.flush(context)
 
 
-@STREAMS.function("[method]output-stream.blocking-flush", Kind.PURE)
-def blocking_flush(context: HostContext, stream: OutputSink) -> Value:
+@STREAMS.function("[method]output-stream.blocking-flush", Kind.PURE, blocking=True)
+async def blocking_flush(context: HostContext, stream: OutputSink) -> Value:
     """Pass on what was taken."""
-    return stream.flush(context)
+    return await stream.blocking_flush(context)
 
 
 @STREAMS.function("[method]output-stream.subscribe", Kind.PURE)
@@ -92,11 +93,13 @@ def write_zeroes(context: HostContext, stream: OutputSink, length: int) -> Value
     return stream.write(context, bytes(length))
 
 
-@STREAMS.function("[method]output-stream.blocking-write-zeroes-and-flush", Kind.PURE)
-def blocking_write_zeroes_and_flush(context: HostContext, stream: OutputSink, length: int) -> Value:
+@STREAMS.function("[method]output-stream.blocking-write-zeroes-and-flush", Kind.PURE, blocking=True)
+async def blocking_write_zeroes_and_flush(
+    context: HostContext, stream: OutputSink, length: int
+) -> Value:
     """Take `length` zero bytes and pass them on."""
     check_permit("output-stream.blocking-write-zeroes-and-flush", length)
-    return blocking_write_and_flush(context, stream, bytes(length))
+    return await _write_through(context, stream, bytes(length))
 
 
 @STREAMS.function("[method]output-stream.splice", Kind.PURE)
@@ -132,6 +135,11 @@ def drop_input(context: HostContext, stream: InputSource) -> None:
 def drop_output(context: HostContext, stream: OutputSink) -> None:
     """Let go of the sink."""
     stream.close(context)
+
+
+async def _write_through(context: HostContext, stream: OutputSink, contents: bytes) -> Value:
+    result = stream.write(context, contents)
+    return result if result[0] == "err" else await stream.blocking_flush(context)
 
 
 def _count(result: Value) -> Value:

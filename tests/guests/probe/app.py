@@ -34,10 +34,18 @@ import shem_loop
 from componentize_py_types import Err, Ok, Some
 from wit_world import exports
 from wit_world.imports import (
+    atomic,
+    atomics,
+    batch,
+    blobstore,
+    cache,
+    container,
     context,
     durability,
     environment,
     error,
+    eventual,
+    eventual_batch,
     host,
     insecure,
     insecure_seed,
@@ -61,9 +69,12 @@ from wit_world.imports import (
     udp_create_socket,
     wall_clock,
 )
-from wit_world.imports import store as config
+from wit_world.imports import wasi_blobstore_types as blob_types
+from wit_world.imports import wasi_config_store as config
 from wit_world.imports import wasi_filesystem_types as fs
 from wit_world.imports import wasi_http_types as wasi_http
+from wit_world.imports import wasi_keyvalue_store as kv
+from wit_world.imports import wasi_keyvalue_types as kv01
 
 try:
     import sqlite3

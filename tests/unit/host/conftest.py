@@ -12,12 +12,15 @@ import pytest
 from actors.host.context import LogLevel, OutputStream
 from actors.host.interface import Kind
 from actors.host.table import TABLE
+from actors.tracing import Cause, RequestTrace
 from wit.checking import check
 from wit.json_values import codec_for
 from wit.text.parser import parse
 from wit.text.resolver import ALL_FEATURES, resolve
 from wit.types import FunctionType, Type
 from wit.values import Value
+
+TRACEPARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 
 
 class VirtualClock:
@@ -52,6 +55,8 @@ class VirtualContext:
         self.output: list[tuple[OutputStream, bytes]] = []
         self.lines: list[tuple[LogLevel, str, str]] = []
         self.commits = 0
+        self.batches = 0
+        self.ended: list[int] = []
         self.closing: list[Callable[[], None]] = []
         self.log = list(log)
         self.slept: list[int] = []
@@ -81,7 +86,28 @@ class VirtualContext:
         while self.closing:
             self.closing.pop()()
 
-    def record(self, name: str, kind: Kind, type_: Type, live: Callable[[], Value]) -> Value:
+    def begin_batch(self, name: str) -> int:
+        self.batches += 1
+        return self.batches
+
+    def end_batch(self, begin: int) -> None:
+        self.ended.append(begin)
+
+    def derived_key(self, index: int) -> str:
+        return f"key-{index}"
+
+    def outgoing_span(self, method: str, target: str, index: int) -> RequestTrace:
+        return RequestTrace(None, Cause("k", TRACEPARENT, None), self.derived_key(index))
+
+    def record(
+        self,
+        name: str,
+        kind: Kind,
+        type_: Type,
+        live: Callable[[], Value],
+        *,
+        begin: int | None = None,
+    ) -> Value:
         if self._to_replay:
             return self._replay(name, kind)
         value = live()
@@ -89,7 +115,13 @@ class VirtualContext:
         return value
 
     async def record_wait(
-        self, name: str, kind: Kind, type_: Type, live: Callable[[], Awaitable[Value]]
+        self,
+        name: str,
+        kind: Kind,
+        type_: Type,
+        live: Callable[[], Awaitable[Value]],
+        *,
+        begin: int | None = None,
     ) -> Value:
         if self._to_replay:
             return self._replay(name, kind)
