@@ -75,11 +75,12 @@ class ForkWorker(Struct, frozen=True, tag="fork", tag_field="command"):
     at: int | None = None
 
 
-class UpdateWorker(Struct, frozen=True, tag="update", tag_field="command"):
-    """Run another version of the component."""
+class UpdateWorker(Struct, frozen=True, tag="update", tag_field="command", rename="kebab"):
+    """Run another version of the component; `dry-run`: only say whether that would go well."""
 
     version: int
     mode: UpdateMode = "automatic"
+    dry_run: bool = False
 
 
 class Delete(Struct, frozen=True, tag="delete", tag_field="command"):

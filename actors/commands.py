@@ -270,7 +270,7 @@ def _stops(command: Command) -> bool:
     match command:
         case Interrupt() | Delete() | RevertWorker() | ForkWorker():
             return True
-        case UpdateWorker(mode="automatic"):
+        case UpdateWorker(mode="automatic", dry_run=False):
             return True
         case _:
             return False

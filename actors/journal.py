@@ -241,6 +241,9 @@ class WorkerJournal:
         """Record other host calls from now on."""
         if level == self.level:
             return
+        if level != "smart":
+            # A rehearsal must do nothing outside, and what is not recorded runs again.
+            self._ledger.cannot_rehearse(f"nothing tells what runs again at the level {level}")
         if self.is_live:
             self._writer.add(ChangePersistenceLevel(at_ms=self._clock.stamp_ms(), level=level))
         self.level = level

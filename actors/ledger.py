@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
+from actors.errors import RestartGuest
 from actors.identity import Address, WorkerId
 from actors.keys import Decided, Keys, derived_key
 from actors.limits import (
@@ -108,6 +109,10 @@ class Ledger:
         """An update for which the guest has to save its state, once it is idle."""
         if pending is not None and not past.tries_update:
             self.wanted = pending.entry
+        self.is_rehearsal = False
+        """Whether a version is tried without consequences: the guest ends before it is live."""
+        self.rehearsed: str | None = None
+        """Why it would fail."""
         self.trying: int | None = None
         """The version that this life tries, until it has turned out well."""
         self.attempts_before = past.status.attempt
@@ -367,6 +372,8 @@ class Ledger:
         """Record that the version that was tried is the worker's own, if one is tried."""
         if self.trying is None:
             return
+        if self.is_rehearsal:
+            raise RestartGuest
         version, self.trying = self.trying, None
         self.component_version = version
         self._add(
@@ -378,10 +385,19 @@ class Ledger:
     def update_failed(self, version: int, details: str) -> None:
         """Record why a version could not be run."""
         self.trying = None
+        if self.is_rehearsal:
+            self.rehearsed = details
+            return
         details = details[:UPDATE_DETAILS_CHARACTERS_MAX]
         self._add(
             FailedUpdate(at_ms=self.clock.stamp_ms(), target_version=version, details=details)
         )
+
+    def cannot_rehearse(self, reason: str) -> None:
+        """End a rehearsal that cannot be without consequences from here on."""
+        if self.is_rehearsal:
+            self.rehearsed = f"cannot be told beforehand: {reason}"
+            raise RestartGuest
 
     def repeat_outcome(self, envelope: Envelope) -> None:
         """Answer a duplicate with the first outcome, once that is committed."""

@@ -137,7 +137,13 @@ class Life:
             on_completed=self.waiting.nudge,
         )
         self._orders = Orders(
-            worker_id, services, self.ledger, self._commands, loaded=loaded, past=past
+            worker_id,
+            services,
+            self.ledger,
+            self._commands,
+            loaded=loaded,
+            past=past,
+            references=references,
         )
 
     @staticmethod

@@ -4,7 +4,10 @@ They are carried out at the beginning of a life, when nothing runs and the log i
 A command counts as obeyed only when it is done; after a crash it is carried out again.
 """
 
+from collections.abc import Mapping
 from typing import final
+
+from msgspec import Raw
 
 from actors.command import CreateWorker, ForkWorker, UpdateWorker
 from actors.commands import Commands
@@ -13,6 +16,7 @@ from actors.identity import WorkerId
 from actors.ledger import Ledger
 from actors.message import Envelope
 from actors.past import Past
+from actors.rehearsal import rehearse
 from actors.services import Services
 from broker.ports import Message
 from oplog.entries import Failure, PendingUpdate
@@ -34,6 +38,7 @@ class Orders:
         *,
         loaded: LoadedLog,
         past: Past,
+        references: Mapping[bytes, Raw],
     ) -> None:
         self._id = worker_id
         self._services = services
@@ -41,6 +46,7 @@ class Orders:
         self._commands = commands
         self._loaded = loaded
         self._past = past
+        self._references = references
 
     async def carry_out(self) -> bool:
         """Carry out what the commands ask for. False: it was refused, and nothing has changed."""
@@ -53,6 +59,9 @@ class Orders:
                 failure, answer = await self._fork(command)
             case UpdateWorker():
                 failure, answer = await self._update(command)
+        if isinstance(command, UpdateWorker) and command.dry_run and failure is None:
+            self._commands.done(message, ok=answer)
+            return False
         if failure is None:
             await self._finish(message, answer)
             return True
@@ -107,6 +116,8 @@ class Orders:
         if problem is not None:
             text = f"cannot update {self._id}: {problem}"
             return Failure(kind="cannot-update", message=text), None
+        if command.dry_run:
+            return None, await self._rehearse(command)
         if past.plan.pending is not None:
             text = f"given up for the update to version {command.version}"
             ledger.update_failed(past.plan.pending.entry.target_version, text)
@@ -115,3 +126,14 @@ class Orders:
             ledger.leave_out(past.failed_index, ledger.writer.last_index)
         ledger.want_update(PendingUpdate(target_version=command.version, mode=command.mode))
         return None, {"version": command.version}
+
+    async def _rehearse(self, command: UpdateWorker) -> dict[str, object]:
+        reason = await rehearse(
+            self._id,
+            self._services,
+            loaded=self._loaded,
+            past=self._past,
+            references=self._references,
+            version=command.version,
+        )
+        return {"version": command.version, "diverges": reason is not None, "reason": reason}

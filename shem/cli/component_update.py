@@ -27,6 +27,9 @@ def update_workers(
         typer.Option(min=0, help="The version to run; by default the newest.", show_default=False),
     ] = None,
     mode: ModeOption = UpdateMode.AUTOMATIC,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which workers would not be updated.")
+    ] = False,
     timeout: Annotated[
         float, typer.Option(metavar="S", min=0.001, help="Seconds to wait for a single worker.")
     ] = 60.0,
@@ -54,7 +57,12 @@ def update_workers(
 
         with bar if output.shows_progress else nullcontext():
             await client.update_workers(
-                name, chosen, mode=mode.value, timeout_s=timeout, on_outcome=on_outcome
+                name,
+                chosen,
+                mode=mode.value,
+                timeout_s=timeout,
+                dry_run=dry_run,
+                on_outcome=on_outcome,
             )
         _summarize(output, name, chosen, outcomes)
 

@@ -32,6 +32,9 @@ def update(
     *,
     version: Annotated[int, typer.Option(min=0, help="The version to run.", show_default=False)],
     mode: ModeOption = UpdateMode.AUTOMATIC,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say whether it would go well.")
+    ] = False,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Return when the update is durable.")
     ] = False,
@@ -48,6 +51,13 @@ def update(
 
     async def work(client: Client) -> None:
         handle = client.worker(worker.component, worker.worker)
+        if dry_run:
+            reason = await handle.rehearse_update(version)
+            if reason is not None:
+                raise RefusedError(f"{worker} would not be updated: {reason}", kind="update-failed")
+            told = {**_named(worker), "version": version, "diverges": False}
+            output.done(f"{worker} would be updated to version {version}", told)
+            return
         await handle.update(version, mode=mode.value)
         document = {**_named(worker), "version": version}
         if no_wait:

@@ -170,11 +170,13 @@ class Client:
         *,
         mode: Literal["automatic", "snapshot-based"] = "automatic",
         timeout_s: float = UPDATE_TIMEOUT_S,
+        dry_run: bool = False,
         on_outcome: Callable[[UpdateOutcome], None],
     ) -> None:
         """Have all workers of a component run a version, and tell what came of each.
 
-        `timeout_s` is for a single one. Asking again goes on where it was left.
+        `timeout_s` is for a single one. Asking again goes on where it was left. With `dry_run`
+        nothing is changed, and the outcomes are what an automatic update would give.
 
         Raises:
             UnknownComponentError: there is no such component or version.
@@ -186,6 +188,7 @@ class Client:
             version,
             mode=mode,
             timeout_s=timeout_s,
+            dry_run=dry_run,
             on_outcome=on_outcome,
         )
 

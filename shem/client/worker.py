@@ -268,6 +268,18 @@ class Worker:
         fields = {"version": version, "mode": mode}
         await self.command("update", fields, timeout_s=timeout_s)
 
+    async def rehearse_update(self, version: int) -> str | None:
+        """Say why the worker would not be updated automatically; None if it would be.
+
+        Nothing is changed.
+
+        Raises:
+            RefusedError: of kind `cannot-update`; `UnknownComponentError`: no such version.
+        """
+        fields = {"version": version, "dry-run": True}
+        answer = await self.command("update", fields, timeout_s=UPDATE_TIMEOUT_S)
+        return msgspec.convert(answer, _Rehearsal).reason
+
     async def wait_for_update(
         self, version: int, *, timeout_s: float = UPDATE_TIMEOUT_S
     ) -> WorkerStatus:
@@ -406,6 +418,12 @@ class Worker:
         """Listen to the outcomes of all invocations from now on."""
         subject = pattern("result", self.component, self.name)
         return Feed(self._broker.signals, subject, decode_result)
+
+
+class _Rehearsal(msgspec.Struct, frozen=True):
+    version: int
+    diverges: bool
+    reason: str | None = None
 
 
 class _Page(msgspec.Struct, frozen=True):

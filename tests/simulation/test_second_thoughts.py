@@ -77,6 +77,27 @@ def test_an_update_of_an_idle_worker(version: str, command: dict[str, Any], prob
     run(main())
 
 
+@pytest.mark.parametrize("version", ["Compatible", "OtherImport", "OtherResult"])
+def test_a_dry_run_tells_the_same_and_changes_nothing(version: str) -> None:
+    async def main() -> None:
+        async with world() as simulation:
+            simulation.start()
+            await simulation.invoke("a", "add", 5, key="k1")
+            await simulation.invoke("a", "roll", key="k2")
+            await simulation.publish("a", "nap", HOUR_MS, key="k3")
+            await settled(simulation, "a", "suspend")
+            await simulation.upload(COMPONENT, bytes_of(version))
+            before = await simulation.log("a")
+            told = (await simulation.command("a", {**UPDATE, "dry-run": True}))["ok"]
+            assert await simulation.log("a") == before
+            await simulation.command("a", UPDATE)
+            wanted = "failed-update" if told["diverges"] else "successful-update"
+            assert (await settled(simulation, "a", wanted)).get("details") == told["reason"]
+            assert told["diverges"] is (version != "Compatible")
+
+    run(main())
+
+
 def test_a_failed_worker_is_saved_by_an_update() -> None:
     async def main() -> None:
         async with world() as simulation:
