@@ -12,6 +12,8 @@ SEED ?= 1
 SECONDS ?= 60
 SOAK_SECONDS ?= 1200
 NODES ?= 1
+SEEDS ?= 1000
+FIRST ?= 1
 TESTS ?= tests
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
 
@@ -20,7 +22,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench chaos http-load fuzz fuzzcomponents soak lock clean distclean
+.PHONY: help setup demo test check format bench chaos verify simulate http-load fuzz fuzzcomponents soak lock clean distclean
 
 help: ## list the targets
 	@echo "Shem: WebAssembly components as durable workers on NATS JetStream."
@@ -69,8 +71,14 @@ format: setup ## rewrite the code in the one format
 bench: setup ## measure against the budgets
 	@$(BIN)/python -m benchmarks.run
 
+verify: setup ## random programs of calling workers against a model: make verify FIRST=0 SEEDS=1000
+	@$(BIN)/python -m tests.simulation.verify --first $(FIRST) --seeds $(SEEDS)
+
 chaos: setup ## random load under random faults: make chaos SEED=7 SECONDS=120 NODES=3
 	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES)
+
+simulate: setup ## thousands of simulated attacks in virtual time: make simulate SEEDS=5000 FIRST=1
+	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS) --first $(FIRST)
 
 fuzz: setup ## random changes to everything that is parsed: make fuzz SEED=7 SECONDS=300 TARGETS="wit wave"
 	@$(BIN)/python -m tests.fuzz.run --seed $(SEED) --seconds $(SECONDS) $(TARGETS)

@@ -70,6 +70,7 @@ class WorkerContext:
         remote: Remote,
         control: Control,
         tracing: Tracing,
+        allows_sockets: bool = False,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.component = worker_id.component
@@ -79,6 +80,7 @@ class WorkerContext:
         self.arguments = arguments
         self.environment = environment
         self.stores = stores
+        self.allows_sockets = allows_sockets
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
         self.control = control

@@ -25,7 +25,7 @@ from actors.options import ExecutorOptions
 from actors.programs import Prepared
 from actors.remote import Remote
 from actors.tracing import Tracing
-from actors.waiting import Waiting
+from actors.waiting import NEVER_MS, Waiting
 from oplog.attempts import Attempts
 from oplog.entries import ExportedFunctionInvoked, Failure
 from oplog.plan import Update
@@ -87,7 +87,7 @@ class Guest:
             clock=ledger.clock,
             arguments=created.args,
             environment=created.env,
-            suspend_after_s=options.suspend_after_s,
+            suspend_after_s=NEVER_MS / 1_000 if prepared.is_ephemeral else options.suspend_after_s,
             stores=stores,
             waiting=waiting,
             remote=remote,
@@ -100,6 +100,7 @@ class Guest:
                 options=options,
             ),
             tracing=tracing,
+            allows_sockets=prepared.record.sockets,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)

@@ -25,6 +25,7 @@ from actors.message import Envelope
 from actors.outbox import Outbox
 from actors.outcome import Outcome
 from actors.past import Past
+from actors.recurrence import following
 from actors.services import Services
 from actors.waits import Waits
 from broker.errors import BrokerError
@@ -49,6 +50,7 @@ from oplog.entries import (
     PendingUpdate,
     PromiseCompleted,
     RemoteCall,
+    Repeat,
     Restart,
     Revert,
     SuccessfulUpdate,
@@ -91,6 +93,7 @@ class Ledger:
             worker_id,
             spawn=services.spawn,
             on_sent=on_quiet,
+            answer_here=services.answer_here,
             horizon_ms=self.horizon_ms,
         )
         self.outbox.incarnation = head.incarnation
@@ -191,6 +194,7 @@ class Ledger:
             chain=envelope.chain,
             traceparent=envelope.traceparent,
             tracestate=envelope.tracestate,
+            repeat=self._next_occurrence(envelope),
         )
         self.progressed = True
         self.recorded_ms = entry.at_ms
@@ -240,9 +244,15 @@ class Ledger:
             result_to=envelope.result_to,
             caller=envelope.caller,
             function=function,
+            repeat=self._next_occurrence(envelope),
         )
         index = self.writer.add(entry, invoked=envelope.sequence if consumed else None)
         self.keys.decided(index, entry)
+
+    def _next_occurrence(self, envelope: Envelope) -> Repeat | None:
+        if envelope.repeat is None:
+            return None
+        return following(envelope.repeat, self.clock.stamp_ms())
 
     def fail(self, error: Failure, *, attempt: int, retry_at_ms: int | None) -> None:
         """Record that the guest failed, and when it is tried again; None gives up."""

@@ -24,6 +24,7 @@ from actors.engine.errors import ComponentError
 from actors.errors import ComponentUnknownError
 from actors.guest import Guest
 from actors.identity import Address, WorkerId
+from actors.knots import Knots, Probe
 from actors.ledger import Ledger
 from actors.limits import MAILBOX_PURGE_MIN
 from actors.mailbox import Mailbox
@@ -32,12 +33,12 @@ from actors.orders import Orders
 from actors.outcome import Outcome
 from actors.past import Past
 from actors.programs import Prepared
-from actors.remote import Remote
+from actors.remote import Remote, call_timeout_s
 from actors.residency import Evictable
 from actors.services import Services
 from actors.session import Ended, Session
 from actors.waiting import Waiting
-from actors.waits import Answer
+from actors.waits import Answer, Wake
 from broker.errors import BrokerError
 from broker.ports import Message
 from oplog import payloads
@@ -67,7 +68,7 @@ class _Plan(Enum):
 
 
 _NEVER_MS: Final = 1 << 62
-_decode_answer = msgspec.json.Decoder(Answer).decode
+_decode_answer = msgspec.json.Decoder(Answer | Probe | Wake).decode
 _REFUSALS: Final = {
     "failed": "the worker has failed earlier and runs nothing any more",
     "exited": "the worker has ended its process and runs nothing any more",
@@ -127,8 +128,9 @@ class Life:
             self.ledger.clock,
             suspend_after_s=services.options.suspend_after_s,
             reread=self._read_answers,
-            on_blocked=self._settle_if_done,
+            on_blocked=self._blocked,
         )
+        self._knots = Knots(self.ledger, self.mailbox, services, waits_for=self._waits_for)
         self._commands = Commands(
             self.ledger,
             self.mailbox,
@@ -201,6 +203,13 @@ class Life:
         if self.waiting.blocked_on:
             self._settle_if_done()
 
+    def answer(self, data: bytes) -> None:
+        """Take an answer in that a worker of this executor gives, ahead of its delivery."""
+        answer: Answer | Probe | Wake = _decode_answer(data)
+        if isinstance(answer, Answer):
+            self.waiting.offer(answer)
+            self._event.set()
+
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
         self._trusted = False
@@ -219,6 +228,7 @@ class Life:
 
     async def close(self) -> None:
         """Free everything."""
+        self._knots.close()
         await self.ledger.writer.close()
 
     async def run(self) -> Next:
@@ -317,9 +327,17 @@ class Life:
             next_work=self._next_work,
             on_invocation=self._services.count_invocation,
             tracing=self._services.tracing,
+            is_ephemeral=prepared.is_ephemeral,
         )
+        if prepared.is_ephemeral:
+            cursor = Cursor(())
+            self.waiting.stay()
+
+        created = self.ledger.created
 
         async def start() -> Guest:
+            if self._guest is not None:
+                self._guest.close()
             async with self._services.loading:
                 self._guest = await Guest.start(
                     prepared,
@@ -336,7 +354,7 @@ class Life:
                     remote=Remote(
                         self.ledger,
                         self._services.programs.components,
-                        timeout_s=self._services.options.call_timeout_s,
+                        timeout_s=call_timeout_s(created, self._services.options),
                     ),
                     tracing=self._services.tracing,
                 )
@@ -456,17 +474,32 @@ class Life:
 
     def _answered_by(self, message: Message) -> None:
         try:
-            answer = _decode_answer(message.data)
+            answer: Answer | Probe | Wake = _decode_answer(message.data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             log.warning("unreadable answer", sequence=message.sequence)
             return
-        if answer.type == "wake":
-            self._woken.add(answer.index)
-        else:
-            self.waiting.offer(answer)
+        match answer:
+            case Wake():
+                self._woken.add(answer.index)
+            case Probe():
+                self._knots.received(answer)
+            case Answer():
+                self.waiting.offer(answer)
+
+    def _waits_for(self) -> tuple[int, ...]:
+        """Return the entries without whose answers the worker does nothing, now or until loaded."""
+        if self._session is not None:
+            return self.waiting.blocked_on
+        return self._past.waits_for if self._past.status.state == "suspended" else ()
+
+    def _blocked(self) -> None:
+        self._settle_if_done()
+        self._knots.blocked()
 
     async def _rest(self) -> Next:
         """Leave memory, unless something came in meanwhile."""
+        # The last of a circle to leave memory finds it: afterwards nobody looks.
+        self._knots.look()
         if self._purge_is_due():
             await self._purge_consumed()
         await self._until_quiet()

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.limits import KEY_BYTES_MAX, MESSAGE_BYTES_MAX, RESULT_TO_BYTES_MAX
+from actors.recurrence import check_repeat
 from broker.ports import Message
-from oplog.entries import Caller, Failure
+from oplog.entries import Caller, Failure, Repeat
 from wit.errors import ParseError
 from wit.wave import Call, parse_call
 
@@ -55,6 +56,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     tracestate: str | None = None
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    repeat: Repeat | None = None
 
 
 class Invocation(Struct, frozen=True):
@@ -82,11 +84,12 @@ class _Body(Struct, forbid_unknown_fields=True):
 
 T = TypeVar("T")
 _NOTHING: Final[Mapping[str, str]] = {}
-_RARE: Final = frozenset({"Shem-Caller", "Shem-Chain", "Shem-Args", "Shem-Env"})
+_RARE: Final = frozenset({"Shem-Caller", "Shem-Chain", "Shem-Args", "Shem-Env", "Shem-Repeat"})
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_env = msgspec.json.Decoder(dict[str, str]).decode
 _decode_args = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_caller = msgspec.json.Decoder(Caller).decode
+_decode_repeat = msgspec.json.Decoder(Repeat).decode
 _decode_chain = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
@@ -196,7 +199,17 @@ def _envelope(message: Message) -> Envelope:
         tracestate=get("tracestate"),
         arguments=_decoded(headers, "Shem-Args", _decode_args, ()),
         environment=tuple(_decoded(headers, "Shem-Env", _decode_env, _NOTHING).items()),
+        repeat=_repeat(message),
     )
+
+
+def _repeat(message: Message) -> Repeat | None:
+    repeat = _decoded(message.headers, "Shem-Repeat", _decode_repeat, None)
+    if repeat is not None:
+        # A bad payload is refused by itself; the rule must not come again with it for ever.
+        repeat = msgspec.structs.replace(repeat, call=message.data.decode())
+        check_repeat(repeat)
+    return repeat
 
 
 def _plain_envelope(message: Message) -> Envelope:

@@ -20,7 +20,14 @@ from actors.errors import RejectedError
 from actors.identity import WorkerId
 from actors.limits import OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
-from actors.requests import Sending, answer_to, inherited_headers, order_for, request_for
+from actors.requests import (
+    Sending,
+    answer_to,
+    inherited_headers,
+    occurrence,
+    order_for,
+    request_for,
+)
 from broker import subjects
 from broker.errors import TerminalError
 from broker.ports import Broker
@@ -40,6 +47,7 @@ from oplog.entries import (
     Log,
     Order,
     RemoteCall,
+    Repeat,
     Restart,
     Suspend,
 )
@@ -62,12 +70,14 @@ class Outbox:
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         on_sent: Callable[[], None],
+        answer_here: Callable[[WorkerId, bytes], None],
         horizon_ms: Callable[[], int],
     ) -> None:
         self._broker = broker
         self._id = worker_id
         self._spawn = spawn
         self._on_sent = on_sent
+        self._answer_here = answer_here
         self._horizon_ms = horizon_ms
         self._outcome_bytes_max = broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES // 2
         self._unsent: set[int] = set()
@@ -136,10 +146,12 @@ class Outbox:
                 )
             case ExportedFunctionInvoked():
                 self._invoked = entry
+                self._again(index, entry.repeat)
             case ExportedFunctionCompleted():
                 self._completed(index, entry)
             case InvocationRejected():
                 self.reply(entry.caller, index, entry.function, UNSET, entry.error)
+                self._again(index, entry.repeat)
                 self.answer(
                     Outcome(key=entry.idempotency_key, function=entry.function, error=entry.error),
                     result_to=entry.result_to,
@@ -185,17 +197,18 @@ class Outbox:
         # Not what an entry causes: it repeats an answer, or there is no log to record one in.
         again = f":{caller.incarnation}:{caller.index}"
         message_id = f"{self.incarnation}:{index}" if index else f"{self.incarnation}{again}"
-        self.send(
-            index,
-            answer_to(
-                caller,
-                message_id=message_id,
-                function=function,
-                result=result,
-                error=error,
-                calls=self.calls,
-            ),
+        answer = answer_to(
+            caller,
+            message_id=message_id,
+            function=function,
+            result=result,
+            error=error,
+            calls=self.calls,
         )
+        self.send(index, answer)
+        # What it tells is committed, and is sent again after any crash: a caller in this process
+        # need not wait for the broker to hand it back.
+        self._answer_here(WorkerId(caller.component, caller.worker), answer.data)
 
     def send(self, index: int | None, message: Sending) -> None:
         """Send a durable message that entry `index` causes, behind earlier ones to its subject."""
@@ -262,6 +275,10 @@ class Outbox:
         self._unsent.discard(index)
         self._on_sent()
 
+    def _again(self, index: int, repeat: Repeat | None) -> None:
+        if repeat is not None:
+            self.send(index, occurrence(self._id, f"{self.incarnation}:{index}", repeat))
+
     async def _send_lane(self, subject: str) -> None:
         lane = self._lanes[subject]
         while lane:
@@ -289,7 +306,7 @@ class Outbox:
                     message_id=message.message_id,
                     headers=message.headers,
                 )
-            else:
+            elif not (message.obeys and await self._is_held(message)):
                 await journal.schedule(
                     message.schedule,
                     message.data,
@@ -302,6 +319,22 @@ class Outbox:
             log.exception("cannot send", worker=str(self._id), message_id=message.message_id)
             return False
         return True
+
+    async def _is_held(self, message: Sending) -> bool:
+        """Whether an operator has paused or cancelled what would be scheduled now."""
+        journal = self._broker.journal
+        left = await journal.last(message.schedule, leader=True)
+        order = None if left is None else left.headers.get("Shem-Hold")
+        if order == "cancel":
+            await journal.purge(message.schedule)
+        elif order == "pause":
+            await journal.publish(
+                message.schedule,
+                message.data,
+                message_id=message.message_id,
+                headers={**message.headers, "Shem-Hold": "pause"},
+            )
+        return order is not None
 
     def _completed(self, index: int, entry: ExportedFunctionCompleted) -> None:
         invoked, self._invoked = self._invoked, None

@@ -29,6 +29,10 @@ class Resident(Protocol):
         """Take a mailbox message in."""
         ...
 
+    def answer(self, data: bytes) -> None:
+        """Take an answer in that a worker of this executor gives, ahead of its delivery."""
+        ...
+
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken: some may have been missed."""
         ...
@@ -111,6 +115,12 @@ class Partition:
         worker = self.workers.get(worker_id) or self._wake(worker_id)
         if worker is not None:
             worker.offer(kind, message)
+
+    def answer(self, worker_id: WorkerId, data: bytes) -> None:
+        """Hand an answer to a worker, if it is in memory; otherwise its delivery wakes it."""
+        worker = self.workers.get(worker_id)
+        if worker is not None and not self.lost:
+            worker.answer(data)
 
     def settle(self, worker_id: WorkerId) -> None:
         """Acknowledge the worker's anchor: it has nothing to do and nothing to send."""

@@ -35,6 +35,11 @@ class Prepared:
         self.files = files
         self.calls = CallTable(component.world)
 
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether each invocation gets an instance of its own, which nothing brings back."""
+        return self.record.kind == "ephemeral"
+
 
 @final
 class Programs:

@@ -10,13 +10,32 @@ from actors.host.context import CallRequest
 from actors.identity import WorkerId, check_worker_name, component_uuid
 from actors.ledger import Ledger
 from actors.limits import PARAMETERS_BYTES_MAX, WAKE_AT_MS_MAX
+from actors.options import ExecutorOptions
 from broker import subjects
-from oplog.entries import Asks, Failure, RemoteCall
+from oplog.entries import Asks, Create, Failure, RemoteCall
 
-__all__ = ["Remote"]
+__all__ = ["Remote", "call_timeout_s"]
 
+TIMEOUT_VARIABLE: Final = "SHEM_CALL_TIMEOUT_S"
+TIMEOUT_S_MAX: Final = 1e9
 CHAIN_MAX: Final = 256
 """Callers that wait for one another in one chain."""
+
+
+def call_timeout_s(created: Create, options: ExecutorOptions) -> float | None:
+    """Return how long the calls of a worker may take, in seconds; None: for ever.
+
+    Its environment says so, which components set for all of their workers.
+    """
+    text = dict(created.env).get(TIMEOUT_VARIABLE)
+    if text is None:
+        return options.call_timeout_s
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    # What makes no sense must not make every call fail.
+    return seconds if 0 < seconds < TIMEOUT_S_MAX else options.call_timeout_s
 
 
 @final

@@ -13,9 +13,11 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.calls import CallTable
 from actors.errors import RejectedError
+from actors.identity import WorkerId
+from actors.recurrence import headers_of
 from actors.waits import Answer
 from broker import subjects
-from oplog.entries import Caller, Create, Failure, Order, RemoteCall
+from oplog.entries import Caller, Create, Failure, Order, RemoteCall, Repeat
 from wit.errors import WitError
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Sending",
     "answer_to",
     "inherited_headers",
+    "occurrence",
     "order_for",
     "request_for",
 ]
@@ -39,7 +42,10 @@ _encode = msgspec.json.Encoder().encode
 
 @final
 class Sending(Struct, frozen=True):
-    """A durable message. With `at_ms` (Unix time) it is one for later, kept at `schedule`."""
+    """A durable message. With `at_ms` (Unix time) it is one for later, kept at `schedule`.
+
+    `obeys`: what an operator has left at `schedule` meanwhile says whether it is scheduled at all.
+    """
 
     subject: str
     data: bytes
@@ -47,6 +53,7 @@ class Sending(Struct, frozen=True):
     headers: Mapping[str, str]
     at_ms: int | None = None
     schedule: str = ""
+    obeys: bool = False
 
 
 def inherited_headers(created: Create) -> dict[str, str]:
@@ -77,6 +84,8 @@ def request_for(
         headers["traceparent"] = call.traceparent
     if call.tracestate is not None:
         headers["tracestate"] = call.tracestate
+    if call.run_at_ms is not None:
+        headers["Shem-Due"] = str(call.run_at_ms)
     target = call.component, call.worker
     return Sending(
         subject=subjects.invoke(*target),
@@ -95,6 +104,20 @@ def order_for(caller: Caller, order: Order) -> Sending:
         data=order.body.encode(),
         message_id=f"{caller.incarnation}:{caller.index}",
         headers={"Shem-Caller": _encode(caller).decode()},
+    )
+
+
+def occurrence(worker: WorkerId, message_id: str, repeat: Repeat) -> Sending:
+    """Return the next occurrence of a recurring invocation."""
+    names = worker.component, worker.worker
+    return Sending(
+        subject=subjects.invoke(*names),
+        data=repeat.call.encode(),
+        message_id=message_id,
+        headers=headers_of(repeat),
+        at_ms=repeat.due_ms,
+        schedule=subjects.schedule(*names, subjects.encode_token(repeat.id)),
+        obeys=True,
     )
 
 

@@ -22,6 +22,7 @@ from actors.programs import Programs
 from actors.residency import Residency
 from actors.services import Services
 from actors.worker import Worker
+from broker import subjects
 from broker.errors import BrokerError
 from broker.ports import Broker, Consumer
 
@@ -95,6 +96,7 @@ class Executor:
                 residency=self._residency,
                 spawn=self._spawn,
             )
+            self._services.answer_here = self._answer_here
             try:
                 await self._beat_until_stopped()
                 await self._leave()
@@ -172,6 +174,13 @@ class Executor:
         worker = Worker(worker_id, partition, self._services, recovering=recovering)
         worker.task = self._spawn(worker.run())
         return worker
+
+    def _answer_here(self, worker_id: WorkerId, answer: bytes) -> None:
+        names = worker_id.component, worker_id.worker
+        number = subjects.partition_of(*names, self._broker.partitions)
+        partition = self._partitions.get(number)
+        if partition is not None:
+            partition.answer(worker_id, answer)
 
     def _drop(self, partition: Partition) -> None:
         partition.lose()

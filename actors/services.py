@@ -10,6 +10,7 @@ from actors.api.statuses import Statuses
 from actors.clock import TimeSource
 from actors.directory import Directory
 from actors.fork import Forks
+from actors.identity import WorkerId
 from actors.limits import LOADS_AT_ONCE_MAX
 from actors.options import ExecutorOptions
 from actors.programs import Programs
@@ -44,6 +45,8 @@ class Services:
         self.tracing = Tracing()
         self.loading = asyncio.Semaphore(LOADS_AT_ONCE_MAX)
         # Unique per attempt to append: two owners must never write different bytes under one id.
+        self.answer_here: Callable[[WorkerId, bytes], None] = lambda _worker, _answer: None
+        """Hand an answer to a worker that is in the memory of this executor."""
         self._nonce = os.urandom(9).hex()
         self._attempts = count(1)
         self.directory = Directory(Statuses(broker), programs.components)

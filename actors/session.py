@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
-from typing import final
+from typing import Final, final
 
 import msgspec
 import structlog
@@ -34,6 +34,7 @@ from actors.limits import INVOCATIONS_PER_TURN_MAX, UNCOMMITTED_ENTRIES_MAX
 from actors.mailbox import Mailbox
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
+from actors.recurrence import is_missed
 from actors.retry import policy_of
 from actors.tracing import InvocationTrace, Tracing, cause_of, trace_id_of
 from broker.errors import FencedError, RetryableError
@@ -46,6 +47,11 @@ from wit.values import Value
 __all__ = ["Ended", "Session"]
 
 log = structlog.get_logger(__name__)
+
+
+_LOST: Final = Failure(
+    kind="lost", message="the executor died while this ran; an ephemeral worker does not go on"
+)
 
 
 class Ended(Enum):
@@ -78,7 +84,9 @@ class Session:
         next_work: Callable[[], Awaitable[None]],
         on_invocation: Callable[[], None],
         tracing: Tracing,
+        is_ephemeral: bool = False,
     ) -> None:
+        self._is_ephemeral = is_ephemeral
         self._ledger = ledger
         self._mailbox = mailbox
         self._commands = commands
@@ -106,6 +114,9 @@ class Session:
     async def run(self, start: Callable[[], Awaitable[Guest]]) -> Ended:
         """Start the guest, replay, then work."""
         try:
+            if self._is_ephemeral:
+                self._give_up(_LOST)
+                return await self._work(None, start)
             begun_ns = time.time_ns()
             guest = await start()
             replayed = 0
@@ -129,7 +140,11 @@ class Session:
             if self._tracing.enabled and replayed:
                 self._trace_replay(begun_ns, replayed)
             self._ledger.updated()
-            return await self._work(guest)
+
+            async def same() -> Guest:
+                return guest
+
+            return await self._work(guest, same)
         except _Interrupted:
             self._commands.obey()
             return Ended.AGAIN
@@ -165,12 +180,17 @@ class Session:
             if self._trace is not None:
                 self._trace.left()
 
-    async def _work(self, guest: Guest) -> Ended:
+    async def _work(
+        self, resident: Guest | None, guest_for_next: Callable[[], Awaitable[Guest]]
+    ) -> Ended:
         turns = 0
         while True:
-            if self._ledger.wanted is not None:
-                return await self._save(guest, self._ledger.wanted)
-            self._commands.answer_questions(guest.files)
+            if resident is None:
+                self._commands.refuse_questions()
+            else:
+                if self._ledger.wanted is not None:
+                    return await self._save(resident, self._ledger.wanted)
+                self._commands.answer_questions(resident.files)
             await self._next_work()
             if self._commands.obey():
                 return Ended.AGAIN
@@ -179,7 +199,9 @@ class Session:
             message = self._mailbox.next_invocation()
             if message is None:
                 continue
-            await self._take(guest, message)
+            await self._take(await guest_for_next(), message)
+            if self._is_ephemeral and self._mailbox.is_empty:
+                return Ended.REST
             turns += 1
             if turns >= INVOCATIONS_PER_TURN_MAX:
                 turns = 0
@@ -207,6 +229,12 @@ class Session:
             return
         if isinstance(understood, Malformed):
             self._ledger.reject(envelope, understood.failure)
+            return
+        if envelope.repeat is not None and is_missed(
+            envelope.repeat, self._ledger.clock.stamp_ms()
+        ):
+            text = "this occurrence is over, and the rule says not to catch up"
+            self._ledger.reject(envelope, Failure(kind="missed", message=text))
             return
         try:
             bound, arguments, params = guest.calls.bind(understood.call, guest.resources)
@@ -268,7 +296,8 @@ class Session:
         self._tracing.replayed(self._ledger.id, cause, since_ns=begun_ns, invocations=invocations)
 
     def _exited(self, request: ExitRequest) -> Ended:
-        self._ledger.exit(request.code)
+        if not self._is_ephemeral:
+            self._ledger.exit(request.code)
         failure = Failure(kind="exited", message=f"the guest exited with code {request.code}")
         self._give_up(failure)
         return Ended.AGAIN
@@ -278,6 +307,10 @@ class Session:
             # The old version goes on as if nothing had been tried.
             self._log().warning("update failed", version=self._ledger.trying, kind=failure.kind)
             self._ledger.update_failed(self._ledger.trying, f"{failure.kind}: {failure.message}")
+            return Ended.AGAIN
+        if self._is_ephemeral:
+            self._log().warning("ephemeral guest failed", kind=failure.kind)
+            self._give_up(failure)
             return Ended.AGAIN
         progressed = self._ledger.progressed
         attempt = 1 if progressed else self._attempts_before + 1

@@ -8,13 +8,15 @@ when the guest goes on, or the answer would be acknowledged before it is consume
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import final
+from typing import Final, final
 
 from actors.clock import WorkerClock
 from actors.errors import LeaveGuest, SuspendGuest
 from actors.waits import Answer, Waits
 
-__all__ = ["Waiting"]
+__all__ = ["NEVER_MS", "Waiting"]
+
+NEVER_MS: Final = 1 << 52
 
 
 @final
@@ -40,6 +42,10 @@ class Waiting:
         self._news = asyncio.Event()
         self.blocked_on: tuple[int, ...] = ()
         """What the guest waits for, if nothing else can wake it."""
+
+    def stay(self) -> None:
+        """Never leave memory: there would be no way back for this guest."""
+        self._suspend_after_ms = NEVER_MS
 
     def offer(self, answer: Answer) -> None:
         """Take an answer in."""

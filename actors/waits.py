@@ -15,10 +15,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from oplog.entries import Asks, Failure, Promise, RemoteCall
 
-__all__ = ["Answer", "Open", "Waits"]
+__all__ = ["Answer", "Open", "Waits", "Wake"]
 
 
-class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="reply", tag_field="type"):
     """The body of an answer: `result` (unset: none) or `error`.
 
     `incarnation` is that of the worker that asked; without one, whatever worker has that name.
@@ -26,9 +26,15 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     index: int
     incarnation: str = ""
-    type: str = "reply"
     result: Raw | UnsetType = UNSET
     error: Failure | None = None
+
+
+class Wake(Struct, frozen=True, tag="wake", tag_field="type"):
+    """The nudge of a schedule: the time of entry `index` may have come."""
+
+    index: int
+    incarnation: str = ""
 
 
 class Open(Struct, frozen=True):

@@ -58,6 +58,11 @@ class Worker:
         if self._life is not None:
             self._life.offer(kind, message)
 
+    def answer(self, data: bytes) -> None:
+        """Take an answer in, ahead of its delivery."""
+        if self._life is not None:
+            self._life.answer(data)
+
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
         if self._life is not None:

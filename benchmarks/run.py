@@ -14,8 +14,10 @@ SCRIPTS: Final = (
     "oplog_codec",
     "engine_calls",
     "engine_loading",
+    "host_calls",
     "broker_floor",
     "service",
+    "calls",
 )
 
 

@@ -59,14 +59,14 @@ class Load:
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 
-    async def invoke(self, worker: str, call: bytes) -> None:
+    async def invoke(self, worker: str, call: bytes, *, component: str = "load") -> None:
         key = f"{self._run}-{next(self._count)}"
         done = asyncio.get_running_loop().create_future()
         self._waiting[key] = done
         await self._broker.journal.publish(
-            f"shem.invoke.load.{worker}",
+            f"shem.invoke.{component}.{worker}",
             call,
-            message_id=f"load/{worker}:{key}",
+            message_id=f"{component}/{worker}:{key}",
             headers={"Shem-Key": key},
         )
         await done
@@ -136,10 +136,11 @@ def cpu_s(pid: int) -> float:
 class System:
     """A running `shem up`."""
 
-    def __init__(self, fsync: str) -> None:
+    def __init__(self, fsync: str, *, executors: int = 1) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="shem-bench-")
         self.folder = Path(self._folder.name)
         self._fsync = fsync
+        self._executors = executors
 
     def __enter__(self) -> Self:
         ready = self.folder / "ready.json"
@@ -147,6 +148,7 @@ class System:
         command = [
             sys.executable, "-m", "shem", "up", "--data", str(self.folder / "data"),
             "--nats-port", "0", "--ready-file", str(ready), "--fsync", self._fsync,
+            "--executors", str(self._executors),
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
         begun = time.monotonic()
@@ -263,11 +265,19 @@ async def replay_and_memory(system: System) -> list[Row]:
             per_s >= 20_000,
         )
     )
-    begun = time.monotonic()
-    await load.invoke("m2", b"get()")
-    cold_ms = (time.monotonic() - begun) * 1e3
+    cold: list[float] = []
+    for number in range(2, 22):
+        begun = time.monotonic()
+        await load.invoke(f"m{number}", b"get()")
+        cold.append((time.monotonic() - begun) * 1e3)
+    cold_ms = statistics.median(cold)
     rows.append(
-        Row("cold start of a small guest, short log", f"{cold_ms:.1f} ms", "≤ 20 ms", cold_ms <= 20)
+        Row(
+            "cold start of a small guest, short log",
+            f"p50 {cold_ms:.1f} ms, slowest of {len(cold)} {max(cold):.1f} ms",
+            "≤ 20 ms",
+            cold_ms <= 20,
+        )
     )
     return rows
 

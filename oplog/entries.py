@@ -72,6 +72,7 @@ __all__ = [
     "Promise",
     "PromiseCompleted",
     "RemoteCall",
+    "Repeat",
     "Restart",
     "RetryRule",
     "Revert",
@@ -117,6 +118,22 @@ class ExportedFunctionInvoked(
     chain: tuple[str, ...] = ()
     traceparent: str | None = None
     tracestate: str | None = None
+    repeat: "Repeat | None" = None
+
+
+class Repeat(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
+    """An invocation that comes again: its rule, and when it is due (Unix time).
+
+    In an entry `due_ms` is that of the next occurrence, which is scheduled because of the entry.
+    """
+
+    id: str
+    due_ms: int
+    call: str = ""
+    cron: str | None = None
+    every_ms: int | None = None
+    zone: str = "UTC"
+    catch_up: str = "one"
 
 
 class Caller(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
@@ -166,6 +183,7 @@ class InvocationRejected(BaseEntry, tag="invocation-rejected", frozen=True, kw_o
     result_to: str | None = None
     caller: Caller | None = None
     function: str | None = None
+    repeat: Repeat | None = None
 
 
 class RemoteCall(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab", tag="call"):

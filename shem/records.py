@@ -14,6 +14,7 @@ __all__ = [
     "FileEntry",
     "InitialFile",
     "OplogEntry",
+    "Scheduled",
     "TypedComponent",
     "WorkerError",
     "WorkerStatus",
@@ -41,6 +42,7 @@ class Component(Struct, frozen=True, kw_only=True, rename="kebab"):
     env: dict[str, str] = field(default_factory=dict[str, str])
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
+    sockets: bool = False
 
 
 class CoreModule(Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -85,6 +87,25 @@ class TypedComponent(Struct, frozen=True, kw_only=True):
 
     component: Component
     world: World
+
+
+class Scheduled(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):
+    """An invocation for later. `at_ms` is Unix time, None if only the broker knows.
+
+    `cron` with `zone`, or `every_ms`: it comes again. A `paused` one waits to be resumed.
+    """
+
+    component: str
+    worker: str
+    id: str
+    call: str
+    key: str | None = None
+    at_ms: int | None = None
+    cron: str | None = None
+    every_ms: int | None = None
+    zone: str | None = None
+    catch_up: str | None = None
+    paused: bool = False
 
 
 class WorkerError(Struct, frozen=True):

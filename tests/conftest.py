@@ -22,6 +22,10 @@ from hypothesis import HealthCheck, settings
 from broker.embedded import find_server
 from broker.jetstream.connect import ConnectOptions, JetStreamBroker, connect
 
+# How long an example takes depends on what else the machine does, and is not what is tested.
+settings.register_profile("shem", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shem")
+
 START_TIMEOUT_S = 20
 # How long a busy machine takes says nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

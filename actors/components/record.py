@@ -47,13 +47,15 @@ class Upload(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=Tr
     env: dict[str, str] = field(default_factory=dict[str, str])
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
+    sockets: bool = False
     upload_id: str | None = None
 
 
 class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
     """One version of a component; it never changes. `created_at_ms` is Unix time.
 
-    `links` says which component serves an imported interface.
+    `links` says which component serves an imported interface; with `sockets` its workers may use
+    the network through `wasi:sockets`.
     """
 
     name: str
@@ -65,6 +67,7 @@ class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
     env: dict[str, str] = field(default_factory=dict[str, str])
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
+    sockets: bool = False
     upload_id: str | None = None
 
     def same_settings(self, upload: Upload) -> bool:
@@ -75,6 +78,7 @@ class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
             and self.env == upload.env
             and self.files == upload.files
             and self.links == upload.links
+            and self.sockets == upload.sockets
         )
 
 

@@ -294,6 +294,7 @@ class ComponentStore:
                 env=upload.env,
                 files=upload.files,
                 links=upload.links,
+                sockets=upload.sockets,
                 upload_id=upload.upload_id,
             )
             try:

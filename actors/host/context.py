@@ -146,6 +146,11 @@ class HostContext(Protocol):
         ...
 
     @property
+    def allows_sockets(self) -> bool:
+        """Whether the component may use the network through `wasi:sockets`."""
+        ...
+
+    @property
     def state(self) -> dict[object, Any]:
         """Room for what a host interface keeps per instance, keyed by an object of its own."""
         ...

@@ -15,7 +15,7 @@ from broker.errors import (
     UnavailableError,
 )
 from broker.jetstream.limits import API_TIMEOUT_S
-from broker.jetstream.retry import Backoff
+from broker.jetstream.retry import Backoff, Patience
 from broker.jetstream.wire import Wire
 
 __all__ = [
@@ -94,12 +94,15 @@ class JetStreamApi:
         *,
         timeout_s: float = API_TIMEOUT_S,
         retries: int = 0,
+        patience_s: float | None = None,
     ) -> T:
-        """Ask once, or up to `retries` times more when the server is not available.
+        """Ask once, up to `retries` times more, or for `patience_s` while none is available.
 
         Raises:
             ApiFailure: the server refused; `error` says how.
         """
+        if patience_s is not None:
+            return await self._call_patiently(operation, body, answer, timeout_s, patience_s)
         backoff = Backoff()
         while True:
             try:
@@ -108,6 +111,19 @@ class JetStreamApi:
                 if backoff.attempts >= retries:
                     raise
             await backoff.wait()
+
+    async def _call_patiently(
+        self, operation: str, body: object, answer: type[T], timeout_s: float, patience_s: float
+    ) -> T:
+        patience = Patience(patience_s)
+        while True:
+            try:
+                return await self._call_once(operation, body, answer, timeout_s)
+            except UnavailableError as error:
+                if self.wire.is_closed:
+                    raise
+                problem = error
+            await patience.wait(problem)
 
     async def _call_once(
         self, operation: str, body: object, answer: type[T], timeout_s: float

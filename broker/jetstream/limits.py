@@ -23,9 +23,9 @@ __all__ = [
     "PULL_BATCH",
     "PULL_EXPIRES_S",
     "PULL_SILENCE_MAX_S",
-    "READ_ATTEMPTS_MAX",
     "READ_BATCH",
     "READ_BATCH_BYTES",
+    "READ_PATIENCE_S",
     "READ_SILENCE_MAX_S",
     "READ_TIMEOUT_S",
     "RECONNECT_MAX_S",
@@ -42,7 +42,8 @@ API_RETRIED_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 5.0
 # A replica that died or was stopped with our request answers nothing: another one is asked.
 READ_SILENCE_MAX_S: Final = 1.0
-READ_ATTEMPTS_MAX: Final = 5
+# Long enough for the replicas to elect a new leader, which takes them about six seconds.
+READ_PATIENCE_S: Final = 12.0
 
 BACKOFF_MIN_S: Final = 0.02
 BACKOFF_MAX_S: Final = 0.5

@@ -14,14 +14,19 @@ from broker.errors import InternalError, NotFoundError, UnavailableError
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.headers import user_headers
 from broker.jetstream.limits import (
-    READ_ATTEMPTS_MAX,
     READ_BATCH,
     READ_BATCH_BYTES,
+    READ_PATIENCE_S,
     READ_SILENCE_MAX_S,
     READ_TIMEOUT_S,
 )
-from broker.jetstream.retry import Backoff
-from broker.jetstream.wire import WireMessage, WireSubscription, parse_header_block
+from broker.jetstream.retry import Patience
+from broker.jetstream.wire import (
+    NO_RESPONDERS,
+    WireMessage,
+    WireSubscription,
+    parse_header_block,
+)
 from broker.ports import Message
 
 __all__ = ["StoredMessage", "StreamReader", "parse_time"]
@@ -103,12 +108,15 @@ class StreamReader:
         one that was never stored.
 
         Raises:
-            UnavailableError: no answer, or all replicas that answer lag for long.
+            UnavailableError: no answer, or all replicas that answer lag, for longer than it takes
+                to elect a leader.
         """
         sequence = max(1, from_sequence)
-        backoff = Backoff()
+        patience = Patience(READ_PATIENCE_S)
         while True:
             batch, more = await self._read_batch(subject, sequence)
+            if batch:
+                patience.renew()
             for message in batch:
                 stored = _from_direct(message)
                 sequence = stored.sequence + 1
@@ -120,11 +128,11 @@ class StreamReader:
             newest = await self.last_from_leader(subject)
             if newest is None or newest.sequence < sequence:
                 return
-            if not batch and backoff.attempts >= READ_ATTEMPTS_MAX:
-                raise UnavailableError(
+            await patience.wait(
+                UnavailableError(
                     f"read of {subject!r}: the replicas that answer lack sequence {newest.sequence}"
                 )
-            await backoff.wait()
+            )
 
     async def last(self, subject: str) -> StoredMessage | None:
         """Return the newest message of a subject, perhaps from a replica that lags."""
@@ -143,7 +151,7 @@ class StreamReader:
                 {"last_by_subj": subject},
                 _LeaderAnswer,
                 timeout_s=READ_SILENCE_MAX_S,
-                retries=READ_ATTEMPTS_MAX - 1,
+                patience_s=READ_PATIENCE_S,
             )
         except NotFoundError:
             return None
@@ -157,41 +165,52 @@ class StreamReader:
         )
 
     async def _direct_one(self, body: bytes) -> StoredMessage | None:
-        message = await self._ask_once_more(body)
+        message = await self._ask_patiently(body)
         if message.status == _NOT_FOUND:
             return None
         if message.status:
             raise UnavailableError(f"read of {self._stream}: {message.description}")
         return _from_direct(message)
 
-    async def _ask_once_more(self, body: bytes) -> WireMessage:
-        backoff = Backoff()
+    async def _ask_patiently(self, body: bytes) -> WireMessage:
+        patience = Patience(READ_PATIENCE_S)
         while True:
             try:
                 return await self._wire.request(self._direct, body, timeout_s=READ_SILENCE_MAX_S)
-            except UnavailableError:
-                if backoff.attempts >= READ_ATTEMPTS_MAX - 1:
+            except UnavailableError as error:
+                if self._wire.is_closed:
                     raise
-            await backoff.wait()
+                problem = error
+            await patience.wait(problem)
 
     async def _read_batch(self, subject: str, sequence: int) -> tuple[list[WireMessage], bool]:
         """Return the next messages and whether there are more."""
-        for _ in range(READ_ATTEMPTS_MAX):
-            batch = await self._ask_batch(subject, sequence)
-            if batch.end.done():
-                break
-        else:
-            raise UnavailableError(f"read of {subject!r} got no answer in time")
-        end = batch.end.result()
-        if end.status == _NOT_FOUND:
-            return [], False
-        if end.status != _END_OF_BATCH:
-            raise UnavailableError(f"read of {subject!r}: {end.status} {end.description}")
-        more = end.headers.get("Nats-Num-Pending", "0") != "0" and bool(batch.messages)
-        return batch.messages, more
+        patience = Patience(READ_PATIENCE_S)
+        while True:
+            try:
+                batch = await self._ask_batch(subject, sequence)
+                end = batch.end.result()
+            except UnavailableError as error:
+                if self._wire.is_closed:
+                    raise
+                problem = error
+            else:
+                if end.status == _NOT_FOUND:
+                    return [], False
+                if end.status == _END_OF_BATCH:
+                    more = end.headers.get("Nats-Num-Pending", "0") != "0" and bool(batch.messages)
+                    return batch.messages, more
+                problem = UnavailableError(f"read of {subject!r}: {end.status} {end.description}")
+                if end.status != NO_RESPONDERS:
+                    raise problem
+            await patience.wait(problem)
 
     async def _ask_batch(self, subject: str, sequence: int) -> _Batch:
-        """Return the answer to one request; without an end if the server fell silent."""
+        """Return the whole answer to one request.
+
+        Raises:
+            UnavailableError: the server fell silent, or the connection was lost.
+        """
         await self._ensure_inbox()
         if not self._wire.is_up:
             await self._wire.wait_until_up(READ_TIMEOUT_S)
@@ -214,6 +233,8 @@ class StreamReader:
                 await asyncio.wait([batch.end], timeout=READ_SILENCE_MAX_S)
         finally:
             del self._batches[token]
+        if not batch.end.done():
+            raise UnavailableError(f"read of {subject!r} got no answer in time")
         return batch
 
     async def _ensure_inbox(self) -> None:

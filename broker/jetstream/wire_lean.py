@@ -282,6 +282,10 @@ class LeanWire:
         try:
             async with asyncio.timeout(_ATTEMPT_TIMEOUT_S):
                 info = await connection.open(address)
+                # A server that refuses us closes at once. Whatever it has not read by then makes
+                # the system drop the reason that it gave, so nothing more is sent before it let
+                # us in.
+                await connection.flush()
                 for subscription in self._subscriptions.values():
                     connection.write(
                         encode_subscribe(subscription.subject, subscription.group, subscription.sid)

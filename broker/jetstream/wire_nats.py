@@ -31,6 +31,8 @@ __all__ = ["NatsPyWire"]
 _DENIED: Final = re.compile(r"permissions violation for (\w+) to \"([^\"]+)\"", re.IGNORECASE)
 _REFUSED: Final = re.compile(r"authoriz|authentic", re.IGNORECASE)
 _PING_INTERVAL_S: Final = 10
+# The library loses a ping that it sends while it reconnects, and would wait ten seconds for it.
+_FLUSH_TIMEOUT_S: Final = 2
 _ATTEMPT_TIMEOUT_S: Final = 2
 
 log = structlog.get_logger(__name__)
@@ -179,9 +181,10 @@ class NatsPyWire:
         if self.is_up:
             try:
                 # The library may send the first ping ahead of the subscription.
-                await self._client.flush()
-                await self._client.flush()
+                await self._client.flush(_FLUSH_TIMEOUT_S)
+                await self._client.flush(_FLUSH_TIMEOUT_S)
             except (NatsError, OSError) as error:
+                subscription.unsubscribe()
                 raise UnavailableError(f"subscription to {subject!r}: {error}") from error
         denied = self._denied.pop(subject.lower(), None)
         if denied is not None:
@@ -209,7 +212,7 @@ class NatsPyWire:
         if self.is_up:
             await self._write_queued()
             try:
-                await self._client.flush()
+                await self._client.flush(_FLUSH_TIMEOUT_S)
             except (NatsError, OSError):
                 log.debug("nothing to flush: the connection went down first")
         self._closed = True

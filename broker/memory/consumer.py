@@ -36,6 +36,7 @@ class Partition:
         self._holder_timer: Timer | None = None
         self._freed = asyncio.Event()
         self._pumping = False
+        self._gap = False
 
     @property
     def holder(self) -> "MemoryConsumer | None":
@@ -96,6 +97,7 @@ class Partition:
             self._holder_timer = None
 
     def _back_to_floor(self) -> None:
+        self._gap = False
         for timer in self._delivered.values():
             timer.cancel()
         self._delivered.clear()
@@ -128,8 +130,12 @@ class Partition:
                 when_ns, partial(self._redeliver, sequence)
             )
             self._waiting[sequence] += 1
-            if not self._faults.drops_delivery():
-                holder.deliver(message, redelivered=self._waiting[sequence] > 1)
+            if self._faults.drops_delivery():
+                # As in the real broker, the next delivery's number tells that one is missing.
+                self._gap = True
+                continue
+            gap, self._gap = self._gap, False
+            holder.deliver(message, redelivered=self._waiting[sequence] > 1, missed=gap)
 
 
 @final
@@ -179,10 +185,12 @@ class MemoryConsumer:
         if self._link.is_up:
             self._partition.acknowledge(int(token.rpartition(".")[2]))
 
-    def deliver(self, message: Message, *, redelivered: bool) -> None:
+    def deliver(self, message: Message, *, redelivered: bool, missed: bool) -> None:
         """Hand a message to the owner."""
         token = f"{self._partition.number}.{message.sequence}"
-        self._on_delivery(Delivery(message=message, token=token, redelivered=redelivered))
+        self._on_delivery(
+            Delivery(message=message, token=token, redelivered=redelivered, missed=missed)
+        )
 
     def lose(self) -> None:
         """Hear that somebody else holds the partition, now or when the connection is back."""

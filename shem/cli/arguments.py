@@ -1,5 +1,6 @@
 """Arguments that several commands share, and how their text is understood."""
 
+import uuid
 from datetime import datetime
 from typing import Annotated
 
@@ -34,13 +35,15 @@ class WorkerId(Struct, frozen=True):
 def parse_worker_id(text: str) -> WorkerId:
     """Understand `COMPONENT/WORKER`; the worker's name may contain slashes.
 
+    `-` stands for a new name, for components whose workers live for one invocation.
+
     Raises:
         typer.BadParameter: a part is missing.
     """
     component, slash, worker = text.partition("/")
     if not slash or not component or not worker:
         raise typer.BadParameter(f"{text!r}: expected COMPONENT/WORKER, like counter/alice")
-    return WorkerId(component, worker)
+    return WorkerId(component, str(uuid.uuid4()) if worker == "-" else worker)
 
 
 WorkerIdArgument = Annotated[
@@ -48,7 +51,7 @@ WorkerIdArgument = Annotated[
     typer.Argument(
         parser=parse_worker_id,
         metavar="COMPONENT/WORKER",
-        help="The worker, like counter/alice.",
+        help="The worker, like counter/alice; counter/- makes up a name.",
         autocompletion=worker_ids,
         show_default=False,
     ),

@@ -61,6 +61,10 @@ def add(
             help="Which component serves an imported interface; repeatable.",
         ),
     ] = None,
+    allow_sockets: Annotated[
+        bool,
+        typer.Option("--allow-sockets", help="Let its workers use the network (wasi:sockets)."),
+    ] = False,
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="Keep the newest version if it is the same.")
     ] = False,
@@ -86,6 +90,7 @@ def add(
                 env=environment,
                 files=files,
                 links=links,
+                sockets=allow_sockets,
                 if_changed=if_changed,
                 progress=progress,
             )
@@ -308,7 +313,9 @@ def _code_rows(code: ComponentCode) -> dict[str, str]:
         return {}
     share = code.shared_size / code.code_size if code.code_size else 0
     others = max(module.users for module in code.modules) - 1
-    shared = f", {share:.0%} shared with {others} more" if others else ""
+    shared = (
+        f", {share:.0%} shared with {others} other{'s' if others > 1 else ''}" if others else ""
+    )
     living = f", {code.instances} in memory take {_size(code.instances_size)}"
     return {
         "code": f"{len(code.modules)} core modules, {_size(code.code_size)} compiled{shared}",

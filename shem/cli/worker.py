@@ -19,6 +19,7 @@ from shem.cli.times import moment
 from shem.cli.worker_change import fork, revert, update
 from shem.cli.worker_invoke import invoke
 from shem.cli.worker_log import logs, oplog
+from shem.cli.worker_schedule import pause, repeat, scheduled, unpause, unschedule
 from shem.client import Client
 from shem.records import WorkerStatus
 
@@ -147,6 +148,16 @@ app.command(
     "`shem worker oplog counter/alice --from 10 --query 'type:log AND error'`"
 )(oplog)
 app.command(epilog="Example: `shem worker logs counter/alice --follow`")(logs)
+app.command(
+    epilog="Examples: `shem worker scheduled counter/alice` · `shem worker scheduled counter`"
+)(scheduled)
+app.command(
+    epilog="Examples: `shem worker repeat counter/alice 'add(1)' --id tick --every 5m` · "
+    "`… --id report --cron '0 9 * * 1-5' --zone Europe/Prague --catch-up none`"
+)(repeat)
+app.command(epilog="Example: `shem worker pause counter/alice tick`")(pause)
+app.command(epilog="Example: `shem worker unpause counter/alice tick`")(unpause)
+app.command(epilog="Example: `shem worker unschedule counter/alice tick`")(unschedule)
 
 
 @app.command(epilog="Examples: `shem worker interrupt counter/alice` · the same with `--recover`")

@@ -17,6 +17,7 @@ from shem.client.feed import Event, Feed, Result, pattern
 from shem.client.invocations import Invocations
 from shem.client.mail import Mail
 from shem.client.requests import Requests
+from shem.client.schedules import Schedules
 from shem.client.updates import UpdateOutcome, update_all
 from shem.client.worker import UPDATE_TIMEOUT_S, Worker, decode_event, decode_result
 from shem.connection import CONNECT_TIMEOUT_S, Connection
@@ -40,6 +41,7 @@ class Client:
         self._requests = Requests(broker.signals)
         self._invocations = Invocations(broker.journal, self._mail)
         self.components = Components(self._requests, broker.blobs)
+        self.schedules = Schedules(broker)
 
     @classmethod
     async def connect(

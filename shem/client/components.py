@@ -39,13 +39,15 @@ class Components:
         env: Mapping[str, str] | None = None,
         files: Sequence[tuple[str, bytes, Literal["ro", "rw"]]] = (),
         links: Mapping[str, str] | None = None,
+        sockets: bool = False,
         if_changed: bool = False,
         progress: Progress | None = None,
     ) -> Component:
         """Upload a component and return its new version: 0 for the first.
 
         `files` are (absolute path, bytes, permissions) that every worker finds; `links` say which
-        component serves an imported interface. With `if_changed` an upload that equals the newest
+        component serves an imported interface; `sockets` gives its workers the network through
+        `wasi:sockets`. With `if_changed` an upload that equals the newest
         version is answered with that one. `progress(step, done, total)` hears of the steps
         `upload` (bytes) and `compile` (modules).
 
@@ -60,6 +62,7 @@ class Components:
             "type": type_,
             "env": dict(env or {}),
             "links": dict(links or {}),
+            "sockets": sockets,
             "files": [_describe(*file) for file in files],
             "if-changed": if_changed,
             "upload-id": secrets.token_hex(12),

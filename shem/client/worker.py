@@ -180,7 +180,7 @@ class Worker:
                     target=subjects.invoke(self.component, self.name),
                     at_ns=int(at.timestamp() * 1_000_000_000),
                     message_id=f"{self.component}/{self.name}:{chosen}@{secrets.token_hex(6)}",
-                    headers=headers,
+                    headers={**headers, "Shem-Due": str(int(at.timestamp() * 1_000))},
                 )
         except BrokerError as error:
             raise broker_error(error, key=chosen) from error

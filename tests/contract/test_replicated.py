@@ -72,6 +72,13 @@ async def test_killed_leaders_lose_nothing_and_repeat_nothing(replicated, nats_c
         leader = await leader_of(replicated)
         victim = next(server for server in nats_cluster.servers if server.name == leader)
         victim.kill()
+        # Asked while there is no leader: answered when there is one.
+        log = subjects.log("r3", workers[0], N)
+        newest = await replicated.journal.last(log, leader=True)
+        assert newest is not None
+        so_far = [int(message.data) async for message in replicated.journal.read(log)]
+        assert so_far == list(range(len(so_far)))
+        assert len(so_far) > int(newest.data)
     victim.start()
     for worker in workers:
         log = subjects.log("r3", worker, N)

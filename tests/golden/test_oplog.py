@@ -61,6 +61,7 @@ from oplog.entries import (
     PromiseCompleted,
     Raw,
     RemoteCall,
+    Repeat,
     Restart,
     RetryRule,
     Revert,
@@ -224,6 +225,30 @@ CASES: dict[str, list[list[Entry]]] = {
                 ),
             ),
         ],
+    ],
+    "recurring": [
+        [
+            ExportedFunctionInvoked(
+                function="add",
+                params=Raw(b"[1]"),
+                idempotency_key="tick@1764000000000",
+                sequence=7,
+                repeat=Repeat(
+                    id="tick",
+                    due_ms=T + 60_000,
+                    call="add(1)",
+                    cron="* * * * *",
+                    zone="Europe/Prague",
+                    catch_up="all",
+                ),
+            ),
+            InvocationRejected(
+                idempotency_key="tick@1764000060000",
+                sequence=8,
+                error=Failure(kind="missed", message="over"),
+                repeat=Repeat(id="tick", due_ms=T, call="add(1)", every_ms=60_000),
+            ),
+        ]
     ],
     "no-op": [[NoOp(at_ms=T)], [NoOp()]],
     "suspend": [[Suspend(at_ms=T, wake_at_ms=T + 60_000)], [Suspend()]],

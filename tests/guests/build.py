@@ -42,6 +42,23 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     make: recipes.Recipe
 
 
+def _example(name: str) -> Guest:
+    """Return an example that has a client of itself."""
+    folder = _ROOT / "examples" / name
+    served, guest = folder / "wit" / f"{name}.wit", folder / "wit" / "guest.wit"
+    return Guest(
+        sources=(
+            folder / "app.py",
+            served,
+            guest,
+            _ROOT / "wit" / "client.py",
+            _PACKAGES.parent / "golem" / "rpc.wit",
+        ),
+        tools=("componentize-py",),
+        make=recipes.python_with_clients(folder, served, world=name, guest=guest),
+    )
+
+
 GUESTS: Final[Mapping[str, Guest]] = {
     # Python: everything of `demo:counter/api`, 18 MB, 15 s to build.
     "counter": Guest(
@@ -77,9 +94,15 @@ GUESTS: Final[Mapping[str, Guest]] = {
         ),
         tools=("componentize-py",),
         make=recipes.python_with_clients(
-            _HERE / "remote", _HERE / "remote" / "remote.wit", world="remote"
+            _HERE / "remote",
+            _HERE / "remote" / "remote.wit",
+            world="remote",
+            guest=_HERE / "remote" / "guest.wit",
         ),
     ),
+    # Python: the examples whose workers call each other.
+    "cart": _example("cart"),
+    "auction": _example("auction"),
     # Python: a typed class, whose WIT is made from it.
     "typed": Guest(
         sources=(
@@ -97,6 +120,12 @@ GUESTS: Final[Mapping[str, Guest]] = {
         sources=(_HERE / "relay" / "relay.wat",),
         tools=("wasmtime",),
         make=recipes.text(_HERE / "relay" / "relay.wat"),
+    ),
+    # Text: calls one or many counters through a generated client.
+    "fan": Guest(
+        sources=(_HERE / "fan" / "fan.wat",),
+        tools=("wasmtime",),
+        make=recipes.text(_HERE / "fan" / "fan.wat"),
     ),
     # C: the same interface and `demo:load/check`, 6 KB, under a second.
     "load": Guest(

@@ -126,10 +126,10 @@ def python_with_packages(folder: Path, wit: Path, *, world: str, libraries: Path
     return make
 
 
-def python_with_clients(folder: Path, served: Path, *, world: str) -> Recipe:
+def python_with_clients(folder: Path, served: Path, *, world: str, guest: Path) -> Recipe:
     """A Python module `app` that calls workers which export `world` of the WIT file `served`.
 
-    The client interface is the generated one. `guest.wit` of the folder has the world `guest`.
+    The client interface is the generated one. The WIT file `guest` has the world `guest`.
     """
 
     def make(scratch: Path) -> bytes:
@@ -146,7 +146,7 @@ def python_with_clients(folder: Path, served: Path, *, world: str) -> Recipe:
         resolved = resolve([[parsed]]).world(world)
         assert parsed.package is not None
         _write(deps / "client", client_text(resolved, world, parsed.package))
-        _write(scratch / "wit", (folder / "guest.wit").read_text())
+        _write(scratch / "wit", guest.read_text())
         out = scratch / "out.wasm"
         tool = Path(sys.executable).with_name("componentize-py")
         componentize = ["componentize", "-p", str(folder), "app", "-o", str(out)]

@@ -9,6 +9,7 @@ from tests.simulation.virtual import VirtualLoop
 # How long bytes on their way through the loopback interface are waited for before time jumps.
 GRACE_S = 0.0005
 THREAD_GRACE_S = 0.02
+STUCK_S = 10
 
 
 class _PatientSelector:
@@ -29,6 +30,9 @@ class _PatientSelector:
             has_connections = len(self._jumping.get_map()) > 1
             grace = THREAD_GRACE_S if self.threads else GRACE_S if has_connections else 0
             if ready := wait(grace):
+                return ready
+            if not self.threads and timeout is None and (ready := wait(STUCK_S)):
+                # A thread that was not started by `run_in_executor`: the pool's own end.
                 return ready
             if not self.threads:
                 return self._jumping.select(timeout)

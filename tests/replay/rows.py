@@ -574,4 +574,62 @@ ROWS = (
             py("c.get_data('a3', 0, 3).incoming_value_consume_sync()", "0123"),
         ),
     ),
+    Row(
+        name="sockets without the permission",
+        guest="probe",
+        script=(
+            py(
+                "caught(tcp_create_socket.create_tcp_socket, network.IpAddressFamily.IPV4).name",
+                "ACCESS_DENIED",
+            ),
+            py(
+                "try: urllib.request.urlopen('http://127.0.0.1:1/')\n"
+                "except OSError as e: told = type(e).__name__\n"
+                "told",
+                ...,
+            ),
+        ),
+    ),
+    Row(
+        name="urllib over sockets",
+        guest="probe",
+        script=(
+            py(
+                # What a program for networks does: it tries again when a connection breaks.
+                "def get(path, data=None):\n"
+                "    for _ in range(3):\n"
+                "        try: return json.load(urllib.request.urlopen('http://$HTTP' + path, data, timeout=60))\n"
+                "        except OSError: pass\n"
+                "get('/echo/one')['what']",
+                "GET /echo/one",
+            ),
+            py("get('/echo/two', b'hello')['body']", "hello"),
+        ),
+        state=(py("1", 1),),
+        effects={"GET /echo/one": (Effect.AGAIN, 1), "POST /echo/two": (Effect.AGAIN, 1)},
+        options={"settings": {"sockets": True}},
+    ),
+    Row(
+        name="datagrams and names",
+        guest="probe",
+        script=(
+            py(
+                "a, b = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                "a.bind(('127.0.0.1', 0)); b.bind(('127.0.0.1', 0)); b.settimeout(5)\n"
+                "def told():\n"
+                "    for _ in range(5):\n"
+                "        a.sendto(b'ping', b.getsockname())\n"
+                "        try: return b.recvfrom(100)[0]\n"
+                "        except OSError: pass\n"
+                "told()",
+                "ping",
+            ),
+            py(
+                "r = socket.getaddrinfo('127.0.0.1', 80, type=socket.SOCK_STREAM)[0][4]\nlist(r)",
+                ["127.0.0.1", 80],
+            ),
+            py("sorted({one[4][0] for one in socket.getaddrinfo('localhost', 80)})", "$names"),
+        ),
+        options={"settings": {"sockets": True}},
+    ),
 )

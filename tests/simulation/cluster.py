@@ -111,12 +111,19 @@ class Node:
 class Simulation:
     """A cluster with a component uploaded, and a client that hears results.
 
-    With another `engine` the component is the one that it makes of the bytes `component`.
+    With another `engine` the component is the one that it makes of the bytes `component`,
+    with the `settings` of an upload.
     """
 
     def __init__(
-        self, *, engine: Any = None, component: bytes = ScriptedEngine.COUNTER, **options: Any
+        self,
+        *,
+        engine: Any = None,
+        component: bytes = ScriptedEngine.COUNTER,
+        settings: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> None:
+        self._settings = settings or {}
         self.engine = ScriptedEngine() if engine is None else engine
         self._component = component
         self.cluster = MemoryCluster(partitions=PARTITIONS)
@@ -129,7 +136,7 @@ class Simulation:
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        await self.upload(COMPONENT, self._component)
+        await self.upload(COMPONENT, self._component, **self._settings)
         await self.client.signals.subscribe("shem.result.*.*", self._heard)
         await self.client.signals.subscribe(
             "shem.event.*.*", lambda note: self.events.append(json.loads(note.data))
@@ -163,13 +170,19 @@ class Simulation:
         self._news.set()
 
     async def publish(
-        self, worker: str, function: str, *params: Any, key: str, headers: Mapping[str, str] = {}
+        self,
+        worker: str,
+        function: str,
+        *params: Any,
+        key: str,
+        headers: Mapping[str, str] = {},
+        message_id: str | None = None,
     ) -> int:
         body = json.dumps({"function": function, "params": params}).encode()
         ack = await self.client.journal.publish(
             subjects.invoke(*_names(worker)),
             body,
-            message_id=f"{worker}:{key}",
+            message_id=message_id or f"{worker}:{key}",
             headers={"Shem-Key": key, **headers},
         )
         return ack.sequence

@@ -5,6 +5,7 @@ resolved host functions, and an instance is of no use after any failure. The eng
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,6 +63,11 @@ IMPORTS: dict[str, tuple[str, str, FunctionType]] = {
         RPC,
         "[constructor]wasm-rpc",
         FunctionType((Parameter("worker-id", _WORKER),), Own(WASM_RPC)),
+    ),
+    "ephemeral": (
+        RPC,
+        "[static]wasm-rpc.ephemeral",
+        FunctionType((Parameter("component-id", _WORKER.fields[0].type),), Own(WASM_RPC)),
     ),
     "call": (RPC, "[method]wasm-rpc.invoke-and-await", FunctionType(_CALL, _OUTCOME)),
     "tell": (
@@ -156,9 +162,7 @@ class Counter:
         raise GuestTrap("wasm `unreachable` instruction executed", kind="unreachable")
 
     async def _target(self, worker: str) -> Any:
-        identity = component_uuid("counter").int
-        bits = {"high-bits": identity >> 64, "low-bits": identity & (1 << 64) - 1}
-        worker_id = {"component-id": {"uuid": bits}, "worker-name": worker}
+        worker_id = {"component-id": {"uuid": _bits("counter")}, "worker-name": worker}
         return await self.host.call("rpc", worker_id)
 
     async def ask(self, worker: str, function: str, value: int) -> str:
@@ -167,6 +171,22 @@ class Counter:
         outcome = await self.host.call("call", await self._target(worker), function, nodes)
         self.value += 1
         return text_of(outcome)
+
+    async def nap_and_ask(self, worker: str, ms: int) -> str:
+        await self.nap(ms)
+        return await self.ask(worker, "add", 1)
+
+    async def spread(self, count: int, ms: int) -> str:
+        """Have nameless workers nap, all at once; return what a new one says."""
+        bits = _bits("brief")
+        target = await self.host.call("ephemeral", {"uuid": bits})
+        futures = [await self.host.call("begin", target, "nap", [number(ms)]) for _ in range(count)]
+        for future in futures:
+            await self.host.call("block", await self.host.call("subscribe", future))
+            told = text_of((await self.host.call("take", future))[0])
+            if not told.isdigit():
+                return told
+        return text_of(await self.host.call("call", target, "add", [number(1)]))
 
     async def transfer(self, worker: str, value: int) -> str:
         self.value -= value
@@ -179,6 +199,52 @@ class Counter:
             outcome = await self.host.call("tell", await self._target(worker), "step", nodes)
             assert outcome[0] == "ok"
         return self.value
+
+    async def run(self, program: str) -> int:
+        """Do the steps of a program, see `tests.simulation.programs`."""
+        futures: list[Any] = []
+        for step, *arguments in json.loads(program):
+            match step:
+                case "add":
+                    self.value += arguments[0]
+                case "roll":
+                    await self.host.call("random")
+                case "sleep":
+                    await self.nap(arguments[0])
+                    self.value -= 1
+                case "await":
+                    for future in futures:
+                        await self.host.call("block", await self.host.call("subscribe", future))
+                        assert (await self.host.call("take", future))[0][0] == "ok"
+                    futures = []
+                case "fail":
+                    outcome = await self.host.call(
+                        "call", await self._target(arguments[0]), "trap", []
+                    )
+                    assert outcome[0] == "err", outcome
+                    self.value += 1_000_000
+                case _:
+                    await self._run_there(step, arguments, futures)
+        assert not futures, "a program awaits what it begins"
+        return self.value
+
+    async def _run_there(self, step: str, arguments: list[Any], futures: list[Any]) -> None:
+        target = await self._target(arguments[0])
+        nodes = [{"nodes": [("prim-string", json.dumps(arguments[1]))]}]
+        match step:
+            case "call":
+                outcome = await self.host.call("call", target, "run", nodes)
+                assert outcome[0] == "ok", outcome
+            case "begin":
+                futures.append(await self.host.call("begin", target, "run", nodes))
+            case "tell":
+                assert (await self.host.call("tell", target, "run", nodes))[0] == "ok"
+            case "later":
+                now = await self.host.call("wall")
+                when = {**now, "seconds": now["seconds"] + arguments[2]}
+                token = await self.host.call("schedule", target, when, "run", nodes)
+                if arguments[3]:
+                    await self.host.call("cancel", token)
 
     async def later(self, worker: str, ms: int, value: int, cancelled: int) -> None:
         now = await self.host.call("wall")
@@ -210,6 +276,11 @@ class Counter:
         await self.host.call("exit", code)
 
 
+def _bits(component: str) -> dict[str, int]:
+    identity = component_uuid(component).int
+    return {"high-bits": identity >> 64, "low-bits": identity & (1 << 64) - 1}
+
+
 def number(value: int) -> Any:
     return {"nodes": [("prim-u64", value)]}
 
@@ -226,8 +297,11 @@ _TYPES: dict[str, FunctionType] = {
     "ask": FunctionType(
         (Parameter("worker", _TEXT), Parameter("function", _TEXT), Parameter("value", U64)), _TEXT
     ),
+    "nap_and_ask": FunctionType((Parameter("worker", _TEXT), Parameter("ms", U64)), _TEXT),
+    "spread": FunctionType((Parameter("count", U64), Parameter("ms", U64)), _TEXT),
     "transfer": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), _TEXT),
     "tell": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), U64),
+    "run": FunctionType((Parameter("program", _TEXT),), U64),
     "later": FunctionType(
         (
             Parameter("worker", _TEXT),

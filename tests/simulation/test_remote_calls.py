@@ -230,6 +230,33 @@ def test_a_chain_of_calls_that_comes_back_is_refused_at_once() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("workers", ["ab", "cab", "abcd"])
+@pytest.mark.parametrize("suspend_after_s", [10.0, 0.1])
+def test_workers_that_call_each_other_in_a_circle_are_told_within_a_second(
+    workers: str, suspend_after_s: float
+) -> None:
+    async def main() -> None:
+        async with Simulation(suspend_after_s=suspend_after_s) as simulation:
+            simulation.start()
+            circle = list(zip(workers, workers[1:] + workers[:1], strict=True))
+            for name in workers:
+                await simulation.invoke(name, "get", key=f"warm-{name}")
+            # Each call is held up until all workers are busy with their own.
+            for worker, callee in circle:
+                await simulation.publish(worker, "nap_and_ask", callee, 50, key=worker)
+            outcomes = [await simulation.result(worker, within_s=1.2) for worker in workers]
+            texts = [outcome["result"] for outcome in outcomes]
+            refused = [text for text in texts if "deadlock" in text]
+            assert len(refused) == 1, texts
+            assert all(f"counter/{worker}" in refused[0] for worker in workers)
+            for worker, _ in circle:
+                log = await simulation.log(worker)
+                ran = kinds(log).count("exported-function-invoked")
+                assert ran == 3 - (kinds(log).count("invocation-rejected"))
+
+    run(main())
+
+
 def test_an_executor_that_leaves_lets_waiting_callers_go() -> None:
     async def main() -> None:
         async with Simulation(suspend_after_s=3_600.0) as simulation:
@@ -265,6 +292,18 @@ def test_a_scheduled_call_runs_once_after_any_downtime_unless_it_is_cancelled(
             await asyncio.sleep(30)
             assert (await simulation.invoke("b", "get", key="k"))["result"] == 5
             assert kinds(await simulation.log("b")).count("exported-function-invoked") == 2
+
+    run(main())
+
+
+def test_a_component_says_how_long_its_calls_may_take() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            simulation.start()
+            headers = {"Shem-Env": '{"SHEM_CALL_TIMEOUT_S": "3.5"}'}
+            await simulation.publish("a", "ask", "b", "nap", HOUR_MS, key="k1", headers=headers)
+            outcome = await simulation.result("k1", within_s=5)
+            assert outcome["result"].startswith("remote-internal-error: timed-out")
 
     run(main())
 

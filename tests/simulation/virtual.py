@@ -2,7 +2,7 @@
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 
@@ -12,8 +12,13 @@ class _JumpingSelector(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now_s = 1_000.0
+        self.turns = 0
+        self.strikes: list[tuple[int, Callable[[], None]]] = []
 
     def select(self, timeout: float | None = None) -> Any:
+        self.turns += 1
+        while self.strikes and self.strikes[0][0] <= self.turns:
+            self.strikes.pop(0)[1]()
         ready = super().select(0)
         if not ready and timeout is not None and timeout > 0:
             self.now_s += timeout
@@ -30,6 +35,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now_s
+
+    @property
+    def turns(self) -> int:
+        """How often the loop went round."""
+        return self._jumping.turns
+
+    def strike_after(self, turns: int, callback: Callable[[], None]) -> None:
+        """Call back between two turns, as a signal would, before anything that is ready runs."""
+        self._jumping.strikes.append((self._jumping.turns + turns, callback))
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:

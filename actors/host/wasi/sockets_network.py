@@ -1,21 +1,22 @@
-"""`wasi:sockets/{network,instance-network,ip-name-lookup}`: workers have no network.
+"""`wasi:sockets/{network,instance-network,ip-name-lookup}`: for components that may use them.
 
-A connection cannot be replayed: its bytes could be recorded, but not the state that the other side
-keeps. So none is made, and guests learn it through the error code made for that; `wasi:http` is the
-way out. All functions are there, since toolchains import them whether a guest uses them or not.
+The permission is the operator's, per component and off by default; without it every function that
+would use the network answers `access-denied`. All functions are there in any case, since toolchains
+import them whether a guest uses them or not.
 """
 
 from typing import Final, final
 
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
-from actors.host.pollable import Always, Pollable
+from actors.host.pollable import Pollable
 from actors.host.saving import saveable
+from actors.host.sockets.lookup import AddressStream, is_name
 from actors.host.streams import IoError
 from actors.host.wasi.version import WASI_VERSION
-from wit.values import Value, err, some
+from wit.values import Value, err, ok, some
 
-__all__ = ["DENIED", "INSTANCE_NETWORK", "IP_NAME_LOOKUP", "NETWORK", "deny", "never_waits"]
+__all__ = ["DENIED", "INSTANCE_NETWORK", "IP_NAME_LOOKUP", "NETWORK"]
 
 DENIED: Final[Value] = err("access-denied")
 
@@ -27,19 +28,7 @@ IP_NAME_LOOKUP = HostInterface("wasi:sockets/ip-name-lookup", version=WASI_VERSI
 @saveable("sockets/network")
 @final
 class Network:
-    """The resource `network`: the right to use one, which here permits nothing."""
-
-
-def deny(context: HostContext, *arguments: Value) -> Value:
-    """Answer that it is not allowed."""
-    del context, arguments
-    return DENIED
-
-
-def never_waits(context: HostContext, *arguments: Value) -> Pollable:
-    """Return a pollable that is ready: there is an answer at once, if only a refusal."""
-    del context, arguments
-    return Always()
+    """The resource `network`: the right to use one, as far as the component has it."""
 
 
 @NETWORK.function("network-error-code", Kind.PURE)
@@ -56,6 +45,32 @@ def instance_network(context: HostContext) -> Network:
     return Network()
 
 
-IP_NAME_LOOKUP.function("resolve-addresses", Kind.PURE)(deny)
-IP_NAME_LOOKUP.function("[method]resolve-address-stream.resolve-next-address", Kind.PURE)(deny)
-IP_NAME_LOOKUP.function("[method]resolve-address-stream.subscribe", Kind.PURE)(never_waits)
+@IP_NAME_LOOKUP.function("resolve-addresses", Kind.PURE)
+def resolve_addresses(context: HostContext, network: Network, name: str) -> Value:
+    """Begin to look up a name."""
+    del network
+    if not context.allows_sockets:
+        return DENIED
+    return ok(AddressStream(name)) if is_name(name) else err("invalid-argument")
+
+
+@IP_NAME_LOOKUP.function(
+    "[method]resolve-address-stream.resolve-next-address", Kind.PURE, records=Kind.READ_REMOTE
+)
+def resolve_next(context: HostContext, stream: AddressStream) -> Value:
+    """Return the next address."""
+    return stream.next(context)
+
+
+@IP_NAME_LOOKUP.function("[method]resolve-address-stream.subscribe", Kind.PURE)
+def subscribe(context: HostContext, stream: AddressStream) -> Pollable:
+    """Return what becomes ready with the answer."""
+    del context
+    return stream.subscribe()
+
+
+@IP_NAME_LOOKUP.drop("resolve-address-stream")
+def drop(context: HostContext, stream: AddressStream) -> None:
+    """Ask no longer."""
+    del context
+    stream.close()

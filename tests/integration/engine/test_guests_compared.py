@@ -11,6 +11,7 @@ from wasmtime import component as oracle
 from actors.engine.errors import GuestTrap
 from actors.engine.port import HostCall, Limits
 from tests.guests.build import GUESTS, OPTIONAL_GUESTS, build
+from tests.guests.node_tools import missing
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -50,12 +51,9 @@ class Filled:
 
 
 def guest(name):
-    try:
-        return build(name).read_bytes()
-    except (RuntimeError, OSError) as error:
-        if name in OPTIONAL_GUESTS:
-            pytest.skip(f"{name}: {str(error).splitlines()[0]}")
-        raise
+    if name in OPTIONAL_GUESTS and (reason := missing()):
+        pytest.skip(f"{name}: {reason}")
+    return build(name).read_bytes()
 
 
 def functions_of(component):
@@ -87,7 +85,9 @@ def theirs(data, calls, functions, output):
     component = oracle.Component(engine, data)
     linker = oracle.Linker(engine)
     linker.add_wasip2()
+    linker.add_wasi_http()
     store = wasmtime.Store(engine)
+    store.set_wasi_http()
     config = wasmtime.WasiConfig()
     config.stdout_file = str(output)
     store.set_wasi(config)

@@ -104,3 +104,27 @@ def test_components_of_components_share_their_modules_too(tmp_path):
             engine.close()
 
     asyncio.run(scenario())
+
+
+def test_a_component_says_what_it_consists_of_and_shares():
+    other = TEXT + '(func (export "g") (result u32) (canon lift (core func $i "f")))'
+
+    async def scenario():
+        engine = WasmtimeEngine()
+        one = await engine.load(component(TEXT))
+        assert one.code.shared_size == 0
+        second = await engine.load(component(other))
+        (module,) = one.code.modules
+        assert module == second.code.modules[0]
+        assert module.users == 2
+        assert one.code.shared_size == one.code.code_size == module.code_size > module.size > 0
+        big = await engine.load(component(WAITING))
+        assert len(big.code.modules) == 3
+        assert (big.code.memory_size, big.code.instances) == (2 << 16, 0)
+        instance = await big.link(Host(waiting={"wait": None})).instantiate(None, Limits())
+        assert (big.code.instances, big.code.instances_size) == (1, 2 << 16)
+        instance.close()
+        assert big.code.instances == 0
+        engine.close()
+
+    asyncio.run(scenario())

@@ -344,7 +344,7 @@ def test_records_look_on_the_wire_as_documented():
         assert entry.data == (
             b'{"name":"counter","version":0,"digest":"%s","size":3,'
             b'"created-at-ms":1700000000000,"type":"ephemeral","env":{},"files":[],'
-            b'"links":{"demo:a/api":"counter"},"upload-id":null}' % digest.encode()
+            b'"links":{"demo:a/api":"counter"},"sockets":false,"upload-id":null}' % digest.encode()
         )
 
     run(scenario)

@@ -70,6 +70,8 @@ async def test_a_dropped_delivery_comes_again_after_the_acknowledgement_wait():
     await asyncio.sleep(0)
     assert [delivery.message.data for delivery in got] == [b"2", b"1"]
     assert got[1].redelivered
+    # What was missing is told with what came instead of it.
+    assert [delivery.missed for delivery in got] == [True, False]
 
 
 async def test_everything_but_durable_writes_fails_while_disconnected():

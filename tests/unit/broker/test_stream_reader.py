@@ -15,6 +15,8 @@ from broker.jetstream.reader import StreamReader
 from broker.jetstream.wire import WireMessage
 
 SUBJECT = "shem.oplog.1.c.w.in.invoke"
+ELECTING = -1
+"""An answer of servers that have no leader: nobody is there to read from."""
 
 
 class Servers:
@@ -24,6 +26,9 @@ class Servers:
     """
 
     is_up = True
+    is_closed = False
+    electing = 0
+    """How many questions to the leader are refused, since there is none yet."""
 
     def __init__(self, stored: int, answers: list[int | None]) -> None:
         self.stored = stored
@@ -48,6 +53,9 @@ class Servers:
         self.reads += 1
         if has is None:
             return
+        if has == ELECTING:
+            self._take(WireMessage(reply, "", b"", headers={}, status=503))
+            return
         for sequence in range(first, has + 1):
             headers = {
                 "Nats-Subject": SUBJECT,
@@ -61,6 +69,10 @@ class Servers:
     async def request(
         self, subject: str, data: bytes, headers: Mapping[str, str] = {}, *, timeout_s: float
     ) -> WireMessage:
+        if self.electing:
+            self.electing -= 1
+            refusal = {"error": {"code": 503, "err_code": 10008, "description": "no leader"}}
+            return WireMessage(subject, "", msgspec.json.encode(refusal), headers={})
         message = {
             "subject": SUBJECT,
             "seq": self.stored,
@@ -83,7 +95,8 @@ async def test_a_replica_that_has_nothing_yet_does_not_make_the_stream_empty():
     assert await read(Servers(2, [0, 2])) == [1, 2]
 
 
-async def test_replicas_that_never_catch_up_are_unavailable_and_not_believed():
+async def test_replicas_that_never_catch_up_are_unavailable_and_not_believed(monkeypatch):
+    monkeypatch.setattr(module, "READ_PATIENCE_S", 0.1)
     with pytest.raises(UnavailableError, match="lack sequence 5"):
         await read(Servers(5, [3]))
 
@@ -99,7 +112,20 @@ async def test_a_replica_that_fell_silent_is_not_waited_for(monkeypatch):
     assert await read(Servers(2, [None, 2])) == [1, 2]
 
 
+async def test_a_read_waits_while_a_leader_is_elected():
+    servers = Servers(2, [ELECTING] * 3 + [2])
+    servers.electing = 4
+    assert await read(servers) == [1, 2]
+
+
+async def test_an_election_that_never_ends_is_unavailable(monkeypatch):
+    monkeypatch.setattr(module, "READ_PATIENCE_S", 0.1)
+    with pytest.raises(UnavailableError, match="503"):
+        await read(Servers(2, [ELECTING]))
+
+
 async def test_servers_that_are_all_silent_are_unavailable(monkeypatch):
+    monkeypatch.setattr(module, "READ_PATIENCE_S", 0.1)
     monkeypatch.setattr(module, "READ_SILENCE_MAX_S", 0.01)
     with pytest.raises(UnavailableError, match="no answer in time"):
         await read(Servers(2, [None]))

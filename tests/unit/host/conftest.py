@@ -55,6 +55,7 @@ class VirtualContext:
         self.output: list[tuple[OutputStream, bytes]] = []
         self.lines: list[tuple[LogLevel, str, str]] = []
         self.commits = 0
+        self.allows_sockets = False
         self.batches = 0
         self.ended: list[int] = []
         self.closing: list[Callable[[], None]] = []

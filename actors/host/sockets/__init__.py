@@ -1,0 +1,1 @@
+"""Connections and datagrams of workers that may use the network."""

@@ -1,0 +1,25 @@
+"""Bounds of the sockets of a worker."""
+
+from typing import Final
+
+__all__ = [
+    "CONNECT_TIMEOUT_S",
+    "DATAGRAMS_PER_CALL_MAX",
+    "DATAGRAM_BYTES_MAX",
+    "NAME_BYTES_MAX",
+    "PIECE_BYTES",
+    "RECEIVE_BUFFER_BYTES_MAX",
+    "SEND_BUFFER_BYTES_MAX",
+    "SOCKETS_MAX",
+]
+
+SOCKETS_MAX: Final = 100
+CONNECT_TIMEOUT_S: Final = 30.0
+PIECE_BYTES: Final = 64 * 1024
+# Received and not read by the guest; beyond it the connection is not read.
+RECEIVE_BUFFER_BYTES_MAX: Final = 1 << 20
+# Written by the guest and not sent.
+SEND_BUFFER_BYTES_MAX: Final = 1 << 20
+DATAGRAM_BYTES_MAX: Final = 65_507
+DATAGRAMS_PER_CALL_MAX: Final = 16
+NAME_BYTES_MAX: Final = 255

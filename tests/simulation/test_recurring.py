@@ -1,0 +1,140 @@
+"""Invocations that come again and again, through crashes, pauses and downtime."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from actors.recurrence import check_repeat, first, following, is_missed
+from oplog.entries import Repeat
+from shem.client.schedules import Schedules
+from tests.simulation.cluster import COMPONENT, Simulation, kinds
+from tests.simulation.virtual import run
+
+MINUTE_MS = 60_000
+
+
+def play(
+    scene: Callable[[Simulation, Schedules], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            now = simulation.cluster.clock.now_ns
+            monkeypatch.setattr("shem.client.schedules._now_ms", lambda: now() // 1_000_000)
+            await scene(simulation, Schedules(simulation.client))
+
+    run(main())
+
+
+def tick(**more: object) -> Repeat:
+    return Repeat(id="tick", due_ms=0, call="add(1)", every_ms=MINUTE_MS, **more)  # type: ignore[arg-type]
+
+
+def test_every_occurrence_runs_once_although_executors_die(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        await schedules.repeat(COMPONENT, "a", tick())
+        for place in ("before", "after"):
+            node = simulation.start()
+            node.broker.journal.crash_at = (2, place)
+            done, _ = await asyncio.wait({node.task}, timeout=300)
+            assert done, "the executor was not crashed"
+        simulation.start()
+        begun = 1_000.0
+        await asyncio.sleep(begun + 570 - asyncio.get_running_loop().time())
+        log = await simulation.log("a")
+        keys = [entry["idempotency-key"] for entry in log if "sequence" in entry]
+        assert len(keys) == len(set(keys)) == 9
+        (only,) = await schedules.pending(COMPONENT)
+        assert only.every_ms == MINUTE_MS
+
+    play(scene, monkeypatch)
+
+
+@pytest.mark.parametrize(("catch_up", "ran"), [("all", 10), ("one", 1), ("none", 0)])
+def test_what_was_missed_is_made_up_for_as_the_rule_says(
+    catch_up: str, ran: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        await schedules.repeat(COMPONENT, "a", tick(catch_up=catch_up))
+        await asyncio.sleep(10 * MINUTE_MS / 1_000 + 30)
+        simulation.start()
+        await asyncio.sleep(5)
+        log = kinds(await simulation.log("a"))
+        assert log.count("exported-function-completed") == ran
+        await asyncio.sleep(MINUTE_MS / 1_000)
+        log = kinds(await simulation.log("a"))
+        assert log.count("exported-function-completed") == ran + 1
+
+    play(scene, monkeypatch)
+
+
+def test_pausing_resuming_and_cancelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        simulation.start()
+        await schedules.repeat(COMPONENT, "a", tick())
+        await asyncio.sleep(150)
+        assert await schedules.pause(COMPONENT, "a", "tick")
+        (paused,) = await schedules.pending(COMPONENT, "a")
+        assert paused.paused
+        await asyncio.sleep(600)
+        assert (await simulation.invoke("a", "get", key="k1"))["result"] == 2
+        assert await schedules.resume(COMPONENT, "a", "tick") is not None
+        await asyncio.sleep(90)
+        assert (await simulation.invoke("a", "get", key="k2"))["result"] == 3
+        assert await schedules.cancel(COMPONENT, "a", "tick")
+        await asyncio.sleep(600)
+        assert (await simulation.invoke("a", "get", key="k3"))["result"] == 3
+        assert await schedules.pending(COMPONENT) == []
+        assert not await schedules.pause(COMPONENT, "a", "tick")
+
+    play(scene, monkeypatch)
+
+
+def test_one_that_is_running_can_be_cancelled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        simulation.start()
+        await simulation.publish("a", "nap", 90_000, key="busy")
+        await schedules.repeat(COMPONENT, "a", tick())
+        # The first occurrence waits behind the nap, and nothing is scheduled.
+        await asyncio.sleep(75)
+        assert await schedules.pending(COMPONENT) == []
+        await schedules.cancel(COMPONENT, "a", "tick")
+        await asyncio.sleep(300)
+        assert (await simulation.invoke("a", "get", key="k"))["result"] == 2
+
+    play(scene, monkeypatch)
+
+
+def test_cron_expressions_follow_their_time_zone() -> None:
+    rule = Repeat(id="r", due_ms=0, call="f()", cron="30 9 * * *", zone="Europe/Prague")
+    summer = int(datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp() * 1_000)
+    winter = int(datetime(2026, 12, 1, 12, tzinfo=UTC).timestamp() * 1_000)
+    shown = [
+        datetime.fromtimestamp(first(rule, at).due_ms / 1_000, UTC).isoformat()
+        for at in (summer, winter)
+    ]
+    assert shown == ["2026-07-02T07:30:00+00:00", "2026-12-02T08:30:00+00:00"]
+
+
+def test_intervals_keep_their_phase() -> None:
+    rule = Repeat(id="r", due_ms=1_000, call="f()", every_ms=10_000)
+    assert following(rule, 500).due_ms == 11_000
+    assert following(rule, 35_000).due_ms == 41_000
+    assert not is_missed(rule, 35_000)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"cron": "* * *"}, "cron expression"),
+        ({"cron": None}, "either a cron"),
+        ({"zone": "Mars/Base"}, "no time zone"),
+        ({"catch_up": "some"}, "catch-up"),
+        ({"cron": None, "every_ms": 5}, "at least"),
+    ],
+)
+def test_rules_that_cannot_be_followed_are_refused(change: dict[str, object], said: str) -> None:
+    fields = {"id": "r", "due_ms": 0, "call": "f()", "cron": "* * * * *", **change}
+    with pytest.raises(ValueError, match=said):
+        check_repeat(Repeat(**fields))  # type: ignore[arg-type]
