@@ -7,7 +7,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from shem.client.worker import Worker
-from shem.errors import RefusedError, ResultTimeoutError, ShemError
+from shem.errors import RefusedError, ResultTimeoutError, ShemError, UnavailableError
 from shem.records import WorkerStatus
 
 __all__ = ["UPDATES_AT_ONCE", "UpdateOutcome", "update_all"]
@@ -83,11 +83,12 @@ async def _order(
     for _ in range(1 + round(timeout_s // ANSWER_TIMEOUT_S)):
         try:
             await worker.update(version, mode=mode, timeout_s=ANSWER_TIMEOUT_S)
-        except ResultTimeoutError:
+        except (ResultTimeoutError, UnavailableError):
             continue
         except RefusedError:
             # The first order may have been obeyed, and not answered.
-            if (await worker.status()).component_version != version:
+            status = await worker.wait_for_update(version, timeout_s=timeout_s)
+            if status.component_version != version:
                 raise
         return
 

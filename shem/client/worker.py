@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -19,7 +20,7 @@ from shem.client.invocations import Invocations, Outcome, broker_error, decode_o
 from shem.client.mail import Mail
 from shem.client.requests import Requests, decode_answer
 from shem.client.values import encode_call
-from shem.errors import ResultTimeoutError
+from shem.errors import ResultTimeoutError, UnavailableError
 from shem.records import FileEntry, OplogEntry, WorkerStatus
 from shem.telemetry import enqueue
 
@@ -291,14 +292,15 @@ class Worker:
         try:
             async with asyncio.timeout(timeout_s):
                 # The log tells, and whoever writes it may change in between.
-                while (  # noqa: ASYNC110 - there is no event to wait for
-                    status := await self.status()
-                ).pending_update == version:
+                while True:
+                    with contextlib.suppress(UnavailableError):
+                        status = await self.status()
+                        if status.pending_update != version:
+                            return status
                     await asyncio.sleep(UPDATE_LOOK_S)
         except TimeoutError as error:
             text = f"the update of {self.component}/{self.name} is pending still"
             raise ResultTimeoutError(text, kind="timeout") from error
-        return status
 
     async def revert(
         self, *, last_oplog_index: int | None = None, invocations: int | None = None
