@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from typing import final
 
+import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
+from actors.control import WorkerControl
+from actors.directory import Directory
 from actors.engine.port import Instance, InstanceImage, Limits
+from actors.errors import RejectedError
+from actors.fork import Forks
 from actors.guest_resources import GuestResources
 from actors.host import saving
 from actors.host.context import SharedStores
@@ -24,11 +29,14 @@ from actors.saved_worker import SavedGuest, compressed
 from actors.tracing import Tracing
 from actors.waiting import NEVER_MS, Waiting
 from oplog.attempts import Attempts
-from oplog.entries import ExportedFunctionInvoked
+from oplog.entries import ExportedFunctionInvoked, Failure
+from oplog.plan import Update
 from oplog.replay import Cursor
 from wit.values import Value
 
 __all__ = ["Guest"]
+
+_decode_bytes = msgspec.json.Decoder(bytes).decode
 
 
 @final
@@ -60,9 +68,12 @@ class Guest:
         options: ExecutorOptions,
         stores: SharedStores,
         attempts: Attempts,
+        base: Update | None,
         waiting: Waiting,
         remote: Remote,
-        saved: SavedGuest | None,
+        saved: SavedGuest | None = None,
+        directory: Directory,
+        forks: Forks,
         tracing: Tracing,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
@@ -86,32 +97,80 @@ class Guest:
             stores=stores,
             waiting=waiting,
             remote=remote,
+            control=WorkerControl(
+                journal,
+                ledger,
+                waiting,
+                directory=directory,
+                forks=forks,
+                options=options,
+            ),
             tracing=tracing,
             allows_sockets=prepared.record.sockets,
         )
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
-        program = prepared.program
         try:
-            if saved is None:
-                context.state[FILES] = new_filesystem(prepared.files)
-                instance = await program.instantiate(context, limits, pace=context.pace)
-            else:
-                journal.resume(saved.level, idempotent=saved.idempotent)
-                found = saving.load(saved.host_data(), prepared.fixed_files)
-                context.state.update(found.state)
-                image = InstanceImage(saved.image, found.objects)
-                instance = await program.restore(context, limits, image, pace=context.pace)
+            if saved is not None:
+                return await Guest._restored(
+                    prepared, context, limits, references=references, saved=saved
+                )
+            context.state[FILES] = new_filesystem(prepared.files)
+            instantiate = prepared.program.instantiate
+            if base is None:
+                instance = await instantiate(context, limits, pace=context.pace)
+                return Guest(instance, context, calls=prepared.calls, references=references)
+            with journal.unheard():
+                instance = await instantiate(context, limits, pace=context.pace)
+                guest = Guest(instance, context, calls=prepared.calls, references=references)
+                await guest._load_custom(base)
+                return guest
         except BaseException:
             context.close()
             raise
+
+    @staticmethod
+    async def _restored(
+        prepared: Prepared,
+        context: WorkerContext,
+        limits: Limits,
+        *,
+        references: Mapping[bytes, Raw],
+        saved: SavedGuest,
+    ) -> "Guest":
+        context.journal.resume(saved.level, idempotent=saved.idempotent)
+        found = saving.load(saved.host_data(), prepared.fixed_files)
+        context.state.update(found.state)
+        image = InstanceImage(saved.image, found.objects)
+        instance = await prepared.program.restore(context, limits, image, pace=context.pace)
         guest = Guest(instance, context, calls=prepared.calls, references=references)
-        if saved is not None:
-            try:
-                guest.resources.resume(saved.resources, instance.adopt)
-            except BaseException:
-                guest.close()
-                raise
+        try:
+            guest.resources.resume(saved.resources, instance.adopt)
+        except BaseException:
+            instance.close()
+            raise
         return guest
+
+    async def save_custom(self) -> bytes:
+        """Return the guest's state in its own words.
+
+        Raises:
+            GuestTrap: it failed.
+            RejectedError: its component does not export `save-snapshot`.
+        """
+        save = self.calls.own_words("save-snapshot", "save")
+        with self._context.journal.unheard():
+            snapshot: bytes = await self._instance.call(save, [])
+        return snapshot
+
+    async def _load_custom(self, base: Update) -> None:
+        load = self.calls.own_words("load-snapshot", "load")
+        snapshot = base.entry.snapshot
+        assert isinstance(snapshot, Raw), "a base has a snapshot"
+        data = self._references.get(bytes(snapshot), snapshot)
+        outcome = await self._instance.call(load, [_decode_bytes(data)])
+        if outcome[0] == "err":
+            text = f"load-snapshot refused the state: {outcome[1]}"
+            raise RejectedError(Failure(kind="snapshot-refused", message=text))
 
     @property
     def files(self) -> FileSystem:

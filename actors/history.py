@@ -7,7 +7,7 @@ from typing import final
 
 from actors.past import Past
 from oplog.commit import Commit
-from oplog.entries import Entry
+from oplog.entries import Entry, ExportedFunctionInvoked
 from oplog.plan import STRUCTURAL
 from oplog.status import FoldState, StatusFold
 
@@ -23,6 +23,7 @@ class History:
         self._status = StatusFold.resumed(past.status.save())
         self.structural: list[tuple[int, Entry]] = list(past.structural)
         self.last_ms = past.last_ms
+        self.begun = past.begun_indices[:]
 
     def committed(self, commit: Commit) -> None:
         """Take a commit into account."""
@@ -30,7 +31,9 @@ class History:
         for index, entry in enumerate(commit.entries, commit.first):
             apply(index, entry)
             self.last_ms = max(self.last_ms, entry.at_ms)
-            if isinstance(entry, STRUCTURAL):
+            if type(entry) is ExportedFunctionInvoked:
+                self.begun.append(index)
+            elif isinstance(entry, STRUCTURAL):
                 self.structural.append((index, entry))
 
     def status(self) -> FoldState:

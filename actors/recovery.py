@@ -1,5 +1,6 @@
 """Where a worker's life begins: at its newest good snapshot, an older one, or the first entry."""
 
+from array import array
 from collections.abc import Set as AbstractSet
 
 import structlog
@@ -10,6 +11,7 @@ from actors.identity import Address
 from actors.past import Past
 from actors.saved_worker import SavedWorker, fetch
 from broker.ports import Broker
+from oplog.plan import Plan
 from oplog.reader import LoadedLog, load, load_from
 from oplog.replay import Cursor, Start
 from oplog.snapshots import Base, read_pointer
@@ -59,9 +61,16 @@ async def recover(broker: Broker, address: Address, *, rejected: AbstractSet[str
             candidates.pop(0)
     if loaded is None or saved is None:
         loaded = await load(broker.journal, broker.blobs, address.log)
+    past = await Past.read(loaded)
+    if saved is not None and past.tries_update:
+        # Another version of the component runs the whole log again.
+        loaded, saved = await load(broker.journal, broker.blobs, address.log), None
+        past = await Past.read(loaded)
+    if saved is not None:
+        past.begun_indices = array("Q", saved.begun) + past.begun_indices
     return Recovered(
         log=loaded,
-        past=await Past.read(loaded),
+        past=past,
         saved=saved,
         usable=tuple(candidates),
         pointer_sequence=sequence,
@@ -69,7 +78,7 @@ async def recover(broker: Broker, address: Address, *, rejected: AbstractSet[str
     )
 
 
-def cursor_of(loaded: LoadedLog, past: Past, saved: SavedWorker | None) -> Cursor:
+def cursor_of(loaded: LoadedLog, past: Past, plan: Plan, saved: SavedWorker | None) -> Cursor:
     """Return the replay of a log, from the snapshot on that it begins at."""
     start = None
     if loaded.base is not None and saved is not None:
@@ -79,4 +88,4 @@ def cursor_of(loaded: LoadedLog, past: Past, saved: SavedWorker | None) -> Curso
             consumed_ms=saved.consumed_ms,
             status=StatusFold.resumed(loaded.base.status),
         )
-    return Cursor(loaded.commits(), past.plan, past.attempts.cut(), start)
+    return Cursor(loaded.commits(), plan, past.attempts.cut(), start)

@@ -68,6 +68,8 @@ class SavedGuest(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class SavedWorker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`segments` are those of a `KeyIndex`; `open_keys` those whose messages may still wait.
 
+    `begun` are the indices where invocations begin, as 64-bit integers of this machine's order;
+    `promises` what they were completed with, by the entry that made them.
     `consumed_index` and `consumed_ms` say which entry was consumed last, and when.
     """
 
@@ -77,6 +79,8 @@ class SavedWorker(Struct, frozen=True, kw_only=True, omit_defaults=True):
     consumed_ms: int
     segments: tuple[bytes, ...] = ()
     open_keys: tuple[tuple[str, OutcomeRef], ...] = ()
+    begun: bytes = b""
+    promises: tuple[tuple[int, bytes], ...] = ()
 
     def keys(self) -> KeyIndex:
         """Return the keys."""

@@ -73,18 +73,21 @@ class Snapshots:
         """Take one between two invocations, if it is due."""
         await self._take_if(guest, self.policy.while_working)
 
-    async def while_idle(self, guest: Guest) -> None:
-        """Take one of a worker that has nothing to do, if it is due."""
-        await self._take_if(guest, self.policy.while_idle)
-
     async def when_leaving(self, guest: Guest) -> None:
         """Take one of a worker that makes room, if it is due."""
         if self.makes_room:
             await self._take_if(guest, self.policy.when_leaving)
 
-    def idle_after_s(self, guest: Guest) -> float | None:
-        """Return after how many seconds without work to call `while_idle`; None: not at all."""
-        return None if self.policy.is_never else self.policy.idle_after_s(self.cost(guest))
+    async def idle(self, guest: Guest | None, event: asyncio.Event) -> None:
+        """Wait for something to do, and use the time."""
+        if guest is not None and not self.policy.is_never:
+            try:
+                async with asyncio.timeout(self.policy.idle_after_s(self.cost(guest))):
+                    await event.wait()
+                    return
+            except TimeoutError:
+                await self._take_if(guest, self.policy.while_idle)
+        await event.wait()
 
     async def _take_if(self, guest: Guest, is_due: Callable[[Cost], bool]) -> None:
         if self.policy.is_never or not is_due(self.cost(guest)):
@@ -152,6 +155,8 @@ class Snapshots:
             consumed_ms=consumed_ms,
             segments=keys.segments,
             open_keys=open_keys,
+            begun=ledger.history.begun.tobytes(),
+            promises=tuple((index, bytes(result)) for index, result in ledger.promises.items()),
         )
         data = encode(saved)
         sha256 = hashlib.sha256(data).hexdigest()

@@ -33,6 +33,7 @@ from oplog.entries import (
     CancelPendingInvocation,
     ChangePersistenceLevel,
     ChangeRetryPolicy,
+    CommandDone,
     CommittedRemoteTransaction,
     Create,
     Deleted,
@@ -55,6 +56,7 @@ from oplog.entries import (
     PendingUpdate,
     PreCommitRemoteTransaction,
     PreRollbackRemoteTransaction,
+    PromiseCompleted,
     Restart,
     RetryRule,
     Revert,
@@ -98,6 +100,8 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
     running_function: str | None = None
     pending_update: int | None = None
     last_update_problem: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
     snapshots: int = 0
     snapshot_index: int | None = None
     snapshot_size: int | None = None
@@ -129,6 +133,8 @@ class FoldState(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="k
     snapshots: int = 0
     snapshot: Snapshot | None = None
     snapshot_problem: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
 
 
 @final
@@ -148,6 +154,8 @@ class StatusFold:
         self._open: ExportedFunctionInvoked | None = None
         self._pending_update: int | None = None
         self._update_problem: str | None = None
+        self._args: tuple[str, ...] = ()
+        self._env: dict[str, str] = {}
         self._failed_before_update = False
         self.retry: RetryRule | None = None
         """The retry policy that the guest chose, if it did."""
@@ -189,6 +197,8 @@ class StatusFold:
             snapshot_size=None if self._snapshot is None else self._snapshot.size,
             snapshot_took_us=None if self._snapshot is None else self._snapshot.took_us,
             snapshot_problem=self._snapshot_problem,
+            args=self._args,
+            env=self._env,
         )
 
     def apply(self, index: int, entry: Entry) -> None:
@@ -212,19 +222,17 @@ class StatusFold:
             case Create():
                 self._component_version = entry.component_version
                 self._created_at_ms = entry.at_ms
+                self._args = entry.args
+                self._env = dict(entry.env)
             case ChangeRetryPolicy():
                 self.retry = entry.policy
                 self._marked()
             case PendingUpdate() | SuccessfulUpdate() | FailedUpdate():
                 self._update(entry)
-            case Jump() | Revert() | ChangePersistenceLevel():
+            case Jump() | Revert() | ChangePersistenceLevel() | PromiseCompleted() | CommandDone():
                 pass
-            case Snapshot():
-                self._snapshots += 1
-                self._snapshot = entry
-                self._snapshot_problem = None
-            case SnapshotFailed():
-                self._snapshot_problem = f"{entry.operation}: {entry.reason}"
+            case Snapshot() | SnapshotFailed():
+                self._saved(entry)
             case Suspend():
                 self.state = "suspended"
                 self._wake_at_ms = entry.wake_at_ms
@@ -258,6 +266,15 @@ class StatusFold:
                 self._marked()
             case _:
                 assert_never(entry)
+
+    def _saved(self, entry: Snapshot | SnapshotFailed) -> None:
+        match entry:
+            case Snapshot():
+                self._snapshots += 1
+                self._snapshot = entry
+                self._snapshot_problem = None
+            case SnapshotFailed():
+                self._snapshot_problem = f"{entry.operation}: {entry.reason}"
 
     def _marked(self) -> None:
         if self._open is None:

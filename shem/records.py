@@ -190,6 +190,10 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     snapshot_size: int | None = None
     snapshot_took_us: int | None = None
     snapshot_problem: str | None = None
+    pending_update: int | None = None
+    last_update_problem: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class FileEntry(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):

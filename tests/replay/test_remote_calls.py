@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from actors.remote import component_uuid
+from actors.identity import component_uuid
 from tests.replay import patience
 from tests.replay.harness import Guests, one_entry_per_commit
 from tests.simulation.cluster import Simulation

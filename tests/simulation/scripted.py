@@ -25,7 +25,7 @@ from actors.engine.port import (
     Limits,
     Progress,
 )
-from actors.remote import component_uuid
+from actors.identity import component_uuid
 from wit.types import (
     Borrow,
     Case,
