@@ -5,6 +5,7 @@ python -m tests.simulation.verify [--first 0] [--seeds 1000]
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 import time
@@ -39,8 +40,8 @@ async def _check(seed: int) -> int:
         killer = asyncio.create_task(_kill(simulation, dice))
         for number, (worker, program) in enumerate(roots):
             await simulation.publish(worker, "run", _text(program), key=f"r{number}")
-            if dice.random() < 0.3:
-                await asyncio.sleep(dice.random())
+            if dice.random() < 0.5:
+                await asyncio.sleep(2 * dice.random())
         for number in range(ROOTS):
             outcome = await simulation.result(f"r{number}", within_s=7_200)
             assert "error" not in outcome, outcome
@@ -62,15 +63,15 @@ async def _kill(simulation: Simulation, dice: random.Random) -> None:
         doomed = dice.choice(living)
         if dice.random() < 0.7:
             journal = doomed.broker.journal
-            at = journal.appends + dice.randint(1, 20)
+            at = journal.appends + dice.randint(1, 8)
             journal.crash_at = (at, dice.choice(["before", "after"]))
-            await asyncio.wait({doomed.task}, timeout=dice.uniform(1, 10))
+            await asyncio.wait({doomed.task}, timeout=dice.uniform(0.5, 5))
         if dice.random() < 0.2:
             await doomed.stop()
         elif not doomed.task.done():
             doomed.kill()
         simulation.start()
-        await asyncio.sleep(dice.uniform(0, 8))
+        await asyncio.sleep(dice.uniform(0, 2))
 
 
 async def _compare(simulation: Simulation, totals: Counter[str]) -> None:
@@ -114,7 +115,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=1_000)
     arguments = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(100))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     begun = time.monotonic()
     invocations = 0
     for seed in range(arguments.first, arguments.first + arguments.seeds):
