@@ -7,7 +7,8 @@ import pytest
 from actors.host.table import TABLE
 from tests.guests import node_tools
 from tests.replay.harness import Guests, Row, check_everywhere, run_once
-from tests.replay.rows import HOSTILE, JAVASCRIPT, ROWS
+from tests.replay.hostile import HOSTILE
+from tests.replay.rows import JAVASCRIPT, ROWS
 
 # What no toolchain of these guests binds, or what ends the worker.
 NOT_CALLED = {
