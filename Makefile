@@ -22,7 +22,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench chaos verify simulate http-load fuzz fuzzcomponents soak lock clean distclean
+.PHONY: help setup demo test check format bench chaos verify simulate http-load fuzz fuzzrib fuzzcomponents soak lock clean distclean
 
 help: ## list the targets
 	@echo "Shem: WebAssembly components as durable workers on NATS JetStream."
@@ -85,6 +85,9 @@ fuzz: setup ## random changes to everything that is parsed: make fuzz SEED=7 SEC
 
 http-load: setup ## 10,000 requests of 100 guests, 5% of the connections cut: make http-load SEED=7
 	@$(BIN)/python -m tests.replay.http_load --seed $(SEED)
+
+fuzzrib: setup ## texts that are almost programs in Rib: make fuzzrib SEED=7 SECONDS=600
+	@$(BIN)/python -m tests.fuzz.rib --seed $(SEED) --seconds $(SECONDS)
 
 fuzzcomponents: setup ## mutated components, against wasmtime's verdicts: SEED=7 SECONDS=300
 	@$(BIN)/python -m tests.fuzz.engine --seed $(SEED) --seconds $(SECONDS) --oracle

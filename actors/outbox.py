@@ -205,6 +205,17 @@ class Outbox:
             error=error,
             calls=self.calls,
         )
+        if len(answer.data) > self._outcome_bytes_max:
+            # Node lists are many times larger than the JSON that was small enough to be recorded.
+            text = f"the answer has {len(answer.data)} bytes, {self._outcome_bytes_max} can be sent"
+            answer = answer_to(
+                caller,
+                message_id=message_id,
+                function=function,
+                result=UNSET,
+                error=Failure(kind="too-large", message=text),
+                calls=None,
+            )
         self.send(index, answer)
         # What it tells is committed, and is sent again after any crash: a caller in this process
         # need not wait for the broker to hand it back.

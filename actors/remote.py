@@ -78,8 +78,9 @@ class Remote:
             return Failure(kind="unknown-component", message=str(error))
         except TerminalError as error:
             return Failure(kind="bad-worker-name", message=str(error))
-        if len(request.params) > PARAMETERS_BYTES_MAX // 2:
-            text = f"the parameters have {len(request.params)} bytes, at most half a MiB is sent"
+        limit = min(PARAMETERS_BYTES_MAX, self._ledger.result_bytes_max) // 2
+        if len(request.params) > limit:
+            text = f"the parameters have {len(request.params)} bytes, at most {limit} are sent"
             return Failure(kind="too-large", message=text)
         refusal = self._refusal(component, request)
         return refusal or (lambda: self._asks(component, request))

@@ -17,6 +17,7 @@ SCRIPTS: Final = (
     "host_calls",
     "broker_floor",
     "service",
+    "gateway",
     "calls",
 )
 

@@ -388,6 +388,11 @@ class Broker(Protocol):
         ...
 
     @property
+    def apis(self) -> Bucket:
+        """HTTP APIs: definitions and what is deployed where."""
+        ...
+
+    @property
     def blobs(self) -> Blobs:
         """Component binaries and large payloads."""
         ...

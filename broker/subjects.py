@@ -11,6 +11,7 @@ from typing import Final
 
 __all__ = [
     "API",
+    "APIS_BUCKET",
     "BLOBS_BUCKET",
     "CODE_BUCKET",
     "COMPONENTS_BUCKET",
@@ -41,6 +42,7 @@ STREAM: Final = "SHEM_OPLOG"
 # message is: see docs/adr/0007-sixteen-partitions.md.
 PARTITIONS_DEFAULT: Final = 16
 MEMBERS_BUCKET: Final = "SHEM_MEMBERS"
+APIS_BUCKET: Final = "SHEM_APIS"
 COMPONENTS_BUCKET: Final = "SHEM_COMPONENTS"
 WORKERS_BUCKET: Final = "SHEM_WORKERS"
 BLOBS_BUCKET: Final = "SHEM_BLOBS"

@@ -34,11 +34,11 @@ from rib.terms import (
     ResultTerm,
     Term,
     Variable,
+    is_storable,
     range_fields,
     resolve,
     show,
     to_wit,
-    variables,
 )
 from rib.typecheck import RULES, infer_types
 from wit.signatures import signature
@@ -290,9 +290,7 @@ def _expected(term: Term, start: int) -> Iterator[Completion]:
                 yield Completion(side, f"{side}(", start, "value", show(term))
         case _:
             pass
-    if not isinstance(term, Variable | Poison | InstanceTerm | ResourceTerm) and not variables(
-        term
-    ):
+    if is_storable(term):
         whole = to_wit(term)
         text = "" if whole is None else stub(whole)
         if 0 < len(text) <= _STUB_CHARACTERS_MAX:

@@ -128,6 +128,10 @@ class Cursor:
         """Come back from one level."""
         self._depth -= 1
 
+    def start_over(self) -> None:
+        """Forget all levels: what was nested was given up."""
+        self._depth = 0
+
     def number_type(self, offset: int) -> str | None:
         """Return the type name that is glued to a number, as in `1u8`."""
         found = _NUMBER_TYPE.match(self.text, offset)

@@ -8,10 +8,12 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from rib.diagnostics import Code
+from rib.diagnostics import Code, Diagnostic
+from rib.errors import CompileError
 from rib.lexer import KEYWORDS, NAME, Cursor
-from rib.limits import NODES_MAX, TREE_DEPTH_MAX
+from rib.limits import DIAGNOSTICS_MAX, NODES_MAX, TREE_DEPTH_MAX
 from rib.pattern_parser import PatternParser
+from rib.scan import next_statement
 from rib.syntax import (
     Arm,
     Binary,
@@ -132,20 +134,52 @@ class Parser(PatternParser):
         """Read everything."""
         if self.token.kind == "end":
             self.unexpected("an expression")
-        statements = [self.statement()]
-        while self.at(";"):
-            semicolon = self.take()
-            if self.token.kind == "end":
-                if tolerant:
+        statements: list[Expression] = []
+        findings: list[Diagnostic] = []
+        while True:
+            start = self.token.start
+            try:
+                statements.append(self.statement())
+                if not self._goes_on(tolerant=tolerant):
                     break
-                span = Span(semicolon.start, semicolon.end)
-                reason = "unexpected `;` at the end of rib expression"
-                helps = ("remove it: the last expression is the result",)
-                self.fail(reason, span, Code.TRAILING_SEMICOLON, helps)
-            statements.append(self.statement())
-        if self.token.kind != "end":
-            self.unexpected("an operator, `;` or the end of the text")
+            except CompileError as error:
+                findings += error.diagnostics
+                is_full = len(findings) >= DIAGNOSTICS_MAX
+                if is_full or not self._recover(start, error.diagnostics[0]):
+                    break
+        if findings:
+            raise CompileError(tuple(findings))
         return Block(tuple(statements), span=Span(statements[0].span.start, self.last_end))
+
+    def _goes_on(self, *, tolerant: bool) -> bool:
+        """Take the `;` behind a statement; return whether another statement follows."""
+        if not self.at(";"):
+            if self.token.kind != "end":
+                self.unexpected("an operator, `;` or the end of the text")
+            return False
+        semicolon = self.take()
+        if self.token.kind != "end":
+            return True
+        if not tolerant:
+            span = Span(semicolon.start, semicolon.end)
+            reason = "unexpected `;` at the end of rib expression"
+            helps = ("remove it: the last expression is the result",)
+            self.fail(reason, span, Code.TRAILING_SEMICOLON, helps)
+        return False
+
+    def _recover(self, start: int, finding: Diagnostic) -> bool:
+        """Go to the statement behind a wrong one; return whether there is one."""
+        if finding.code in {Code.TOO_LARGE, Code.UNTERMINATED, Code.TRAILING_SEMICOLON}:
+            return False
+        following = next_statement(self.text, start, finding.start)
+        if following is None:
+            return False
+        self.start_over()
+        try:
+            self.move(following)
+        except CompileError:
+            return False
+        return self.token.kind != "end"
 
     def interpolated(self) -> Expression:
         """Read what stands between `${` and `}`."""

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from rib.lexer import KEYWORDS, NAME, PRIMITIVES
 
-__all__ = ["Kind", "Piece", "is_complete", "open_at_end", "scan"]
+__all__ = ["Kind", "Piece", "is_complete", "next_statement", "open_at_end", "scan"]
 
 Kind: TypeAlias = Literal[
     "keyword", "type", "function", "field", "name", "number", "string", "escape", "comment", "mark"
@@ -56,6 +56,19 @@ def open_at_end(text: str) -> list[str]:
             if not is_closed:
                 return [*opened, "/*"]
     return opened
+
+
+def next_statement(text: str, start: int, after: int) -> int | None:
+    """Return where the statement behind the one at `start` begins, the `;` being behind `after`.
+
+    None: nothing at this level of brackets follows.
+    """
+    opened: list[str] = []
+    for piece in _scan(text[start:], opened):
+        is_end = piece.kind == "mark" and not opened and text[start + piece.start] == ";"
+        if is_end and start + piece.start >= after:
+            return start + piece.end
+    return None
 
 
 def is_complete(text: str) -> bool:

@@ -11,7 +11,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -37,11 +37,13 @@ from actors.service import Executor
 from broker.errors import BrokerError
 from broker.jetstream.connect import connect
 from broker.ports import Blobs, Broker
+from gateway.management import ApiManagement, Worlds
 from shem import logging, telemetry
 from shem.connection import Connection
 from shem.settings import ExecutorSettings
+from wit.world import World
 
-__all__ = ["READY", "main", "run_process", "serve", "spare_the_living"]
+__all__ = ["READY", "main", "run_process", "serve", "spare_the_living", "wait_for_end_of_stdin"]
 
 READY: Final = b"ready\n"
 
@@ -80,7 +82,7 @@ async def _run(settings: ExecutorSettings, make_engine: MakeEngine) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leaving.set)
-    leash = loop.create_task(_wait_for_end_of_stdin(leaving), name="leash")
+    leash = loop.create_task(wait_for_end_of_stdin(leaving), name="leash")
     connection = Connection.from_environment()
     options = connection.options(
         name=f"shem-{settings.label}", assume_durable=settings.assume_durable
@@ -147,16 +149,19 @@ async def serve(
 @asynccontextmanager
 async def _services(broker: Broker, store: ComponentStore) -> AsyncGenerator[None]:
     statuses = Statuses(broker)
+    apis = ApiManagement(broker.apis, _worlds_of(store))
     components = ComponentApi(
         store,
         broker.signals,
         check=link,
         users_of=statuses.users_of,
+        breaks=apis.broken_by,
     )
     routes = {
         **components.routes(),
         **WorkerApi(statuses, store).routes(),
         **ExecutorApi(broker.members).routes(),
+        **apis.routes(),
     }
     api = ApiService(broker.signals, routes)
     calls = CallService(broker.journal, broker.signals)
@@ -169,6 +174,15 @@ async def _services(broker: Broker, store: ComponentStore) -> AsyncGenerator[Non
         await api.stop()
 
 
+def _worlds_of(store: ComponentStore) -> Worlds:
+    async def worlds(names: Sequence[str] | None) -> Mapping[str, World]:
+        records = await store.all()
+        wanted = [each for each in records if names is None or each.name in names]
+        return {each.name: (await store.load(each)).world for each in wanted}
+
+    return worlds
+
+
 def _options(settings: ExecutorSettings) -> ExecutorOptions:
     # A name is never used twice: the mark of a crashed process must not pass for the new one's.
     name = f"{settings.label}-{secrets.token_hex(4)}"
@@ -177,7 +191,7 @@ def _options(settings: ExecutorSettings) -> ExecutorOptions:
     return ExecutorOptions(name=name, memory_bytes_max=settings.memory_bytes_max)
 
 
-async def _wait_for_end_of_stdin(leaving: asyncio.Event) -> None:
+async def wait_for_end_of_stdin(leaving: asyncio.Event) -> None:
     """Leave when stdin ends: the supervisor holds the other end and is gone."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()

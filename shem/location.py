@@ -29,6 +29,7 @@ class Pids(Struct, frozen=True, kw_only=True):
     supervisor: int
     broker: int | None = None
     executors: tuple[int, ...] = ()
+    gateway: int | None = None
 
 
 class RunningState(Struct, frozen=True, kw_only=True):

@@ -7,13 +7,18 @@ from msgspec import Struct, field
 from wit.world import World
 
 __all__ = [
+    "Api",
+    "ApiName",
     "Component",
     "ComponentCode",
     "ComponentDescription",
     "CoreModule",
+    "Deployed",
+    "DeployedRoute",
     "FileEntry",
     "InitialFile",
     "OplogEntry",
+    "Route",
     "Scheduled",
     "TypedComponent",
     "WorkerError",
@@ -87,6 +92,47 @@ class TypedComponent(Struct, frozen=True, kw_only=True):
 
     component: Component
     world: World
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """Requests of a method and a path, and what answers them."""
+
+    method: str
+    path: str
+    binding: dict[str, object]
+
+
+class Api(Struct, frozen=True, kw_only=True):
+    """A version of an HTTP API, as it was defined."""
+
+    id: str
+    version: str
+    routes: tuple[Route, ...]
+    draft: bool = False
+
+
+class ApiName(Struct, frozen=True):
+    """The name of a version of an HTTP API."""
+
+    id: str
+    version: str
+
+
+class DeployedRoute(Struct, frozen=True):
+    """A route that gateways serve."""
+
+    api: str
+    method: str
+    path: str
+
+
+class Deployed(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What gateways serve at a host. `created_at_ms` is Unix time."""
+
+    host: str
+    apis: tuple[ApiName, ...]
+    routes: tuple[DeployedRoute, ...]
+    created_at_ms: int
 
 
 class Scheduled(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):

@@ -1,12 +1,13 @@
-"""The composition root: a broker and executors as one tree of processes.
+"""The composition root: a broker, executors and a gateway as one tree of processes.
 
-Start-up goes broker, executors; the way down is the reverse. Whatever process dies is started again
-on the same data, so a crash costs a moment and nothing else.
+Start-up goes broker, then the others; the way down is the reverse. Whatever process dies is started
+again on the same data, so a crash costs a moment and nothing else.
 """
 
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from broker.jetstream.options import ConnectOptions
 from shem.connection import VARIABLES, Connection
 from shem.location import STATE_DIR, STATE_FILE, Pids, RunningState
 from shem.processes import Child
-from shem.settings import ExecutorSettings
+from shem.settings import ExecutorSettings, GatewaySettings
 
 __all__ = ["EXECUTORS_MAX", "PARTITIONS_MAX", "Server", "ServerOptions"]
 
@@ -39,7 +40,8 @@ log = structlog.get_logger(__name__)
 class ServerOptions(Struct, frozen=True, kw_only=True):
     """What `shem up` was told. `connection` None: run an embedded broker.
 
-    `cache_dir` is for compiled modules, several systems may share it; None: in `data_dir`.
+    `http_port` None: no gateway; 0: a free port. `cache_dir` is for compiled modules, several
+    systems may share it; None: in `data_dir`.
     """
 
     data_dir: Path = STATE_DIR / "data"
@@ -47,6 +49,8 @@ class ServerOptions(Struct, frozen=True, kw_only=True):
     connection: Connection | None = None
     nats_port: int = 4222
     nats_server: Path | None = None
+    http_host: str = "127.0.0.1"
+    http_port: int | None = None
     executors: int = 1
     partitions: int | None = None
     fsync: Fsync = Fsync.ALWAYS
@@ -54,6 +58,7 @@ class ServerOptions(Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     otlp_endpoint: str | None = None
     executor_command: Sequence[str] = (sys.executable, "-m", "shem.executor")
+    gateway_command: Sequence[str] = (sys.executable, "-m", "shem.gateway")
 
 
 @final
@@ -63,16 +68,18 @@ class Server:
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._children: list[Child] = []
+        self._gateway: Child | None = None
+        self._http_port = 0
         self._changed = asyncio.Event()
         self._leaving = asyncio.Event()
         self._impatient = False
         self._written: RunningState | None = None
 
     def leave(self) -> None:
-        """Begin to stop in order; when asked a second time, kill the executors."""
+        """Begin to stop in order; when asked a second time, kill the processes."""
         if self._leaving.is_set():
             self._impatient = True
-            for child in self._children:
+            for child in self._all():
                 child.kill()
         self._leaving.set()
 
@@ -143,8 +150,11 @@ class Server:
         self._children = [
             self._child(number, connection, embedded) for number in range(self._options.executors)
         ]
+        if self._options.http_port is not None:
+            self._http_port = self._options.http_port or _free_port(self._options.http_host)
+            self._gateway = self._gateway_child(connection)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(child.supervise()) for child in self._children]
+            running = [tasks.create_task(child.supervise()) for child in self._all()]
             telling = tasks.create_task(self._tell_state(connection, embedded))
             try:
                 await self._leaving.wait()
@@ -152,7 +162,10 @@ class Server:
             finally:
                 telling.cancel()
                 self._remove_state()
-                # Also on the way out of a failure: no child may outlive us.
+                # Also on the way out of a failure: no child may outlive us. What the gateway has
+                # taken is answered while there are executors.
+                if self._gateway is not None:
+                    await self._gateway.stop()
                 await asyncio.gather(*(child.stop() for child in self._children))
                 for task in running:
                     task.cancel()
@@ -176,17 +189,44 @@ class Server:
             on_change=self._changed.set,
         )
 
+    def _all(self) -> list[Child]:
+        return self._children if self._gateway is None else [*self._children, self._gateway]
+
+    def _gateway_child(self, connection: Connection) -> Child:
+        options = self._options
+        settings = GatewaySettings(
+            label="gateway",
+            host=options.http_host,
+            port=self._http_port,
+            log_level=options.log_level,
+            otlp_endpoint=options.otlp_endpoint,
+        )
+        cleared = dict.fromkeys(VARIABLES, "")
+        return Child(
+            settings.label,
+            [*options.gateway_command, msgspec.json.encode(settings).decode()],
+            {**cleared, **connection.to_environment()},
+            on_change=self._changed.set,
+        )
+
+    def _http_url(self) -> str | None:
+        host = self._options.http_host
+        shown = f"[{host}]" if ":" in host else host
+        return None if self._gateway is None else f"http://{shown}:{self._http_port}"
+
     async def _tell_state(self, connection: Connection, embedded: EmbeddedServer | None) -> None:
-        for child in self._children:
+        for child in self._all():
             await child.wait_until_ready()
         while True:
             self._changed.clear()
             state = RunningState(
                 nats_url=connection.options(name="shem-up").servers[0],
+                http_url=self._http_url(),
                 pids=Pids(
                     supervisor=os.getpid(),
                     broker=None if embedded is None else embedded.pid,
                     executors=tuple(child.pid for child in self._children if child.pid is not None),
+                    gateway=None if self._gateway is None else self._gateway.pid,
                 ),
             )
             if state != self._written:
@@ -194,7 +234,10 @@ class Server:
                 await asyncio.to_thread(self._write_state, state)
                 if first:
                     log.info(
-                        "shem is ready", nats_url=state.nats_url, executors=len(self._children)
+                        "shem is ready",
+                        nats_url=state.nats_url,
+                        http_url=state.http_url,
+                        executors=len(self._children),
                     )
             try:
                 async with asyncio.timeout(STATE_INTERVAL_S):
@@ -220,3 +263,12 @@ class Server:
     def _state_files(self) -> list[Path]:
         ready_file = self._options.ready_file
         return [STATE_FILE] if ready_file is None else [STATE_FILE, ready_file]
+
+
+def _free_port(host: str) -> int:
+    """Return a port that is free now; the gateway keeps it over its restarts."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,8 +1,8 @@
-"""What a supervisor tells its executors on their command line."""
+"""What a supervisor tells its processes on their command line."""
 
 from msgspec import Struct
 
-__all__ = ["ExecutorSettings"]
+__all__ = ["ExecutorSettings", "GatewaySettings"]
 
 
 class ExecutorSettings(Struct, frozen=True, kw_only=True):
@@ -18,3 +18,13 @@ class ExecutorSettings(Struct, frozen=True, kw_only=True):
     otlp_endpoint: str | None = None
     assume_durable: bool = False
     memory_bytes_max: int | None = None
+
+
+class GatewaySettings(Struct, frozen=True, kw_only=True):
+    """Settings of a gateway process, without secrets. Port 0 takes a free one."""
+
+    label: str
+    host: str
+    port: int
+    log_level: str = "info"
+    otlp_endpoint: str | None = None

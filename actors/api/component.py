@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from actors.api.errors import ApiError
 from actors.api.routes import Routes, route
-from actors.components import Check, ComponentRecord, ComponentStore, Upload, UsersOf
+from actors.components import Breaks, Check, ComponentRecord, ComponentStore, Upload, UsersOf
 from actors.engine.errors import ComponentError
 from actors.engine.port import Component
 from actors.virtual import with_virtual_exports
@@ -63,11 +63,13 @@ class ComponentApi:
         *,
         check: Check,
         users_of: UsersOf,
+        breaks: Breaks | None = None,
     ) -> None:
         self._store = store
         self._signals = signals
         self._check = check
         self._users_of = users_of
+        self._breaks = breaks
 
     def routes(self) -> Routes:
         """Return the operations of this noun."""
@@ -94,6 +96,7 @@ class ComponentApi:
             now_ms=time.time_ns() // 1_000_000,
             if_changed=body.if_changed,
             progress=progress,
+            breaks=self._breaks,
         )
 
     async def _list(self, body: ListComponents, _request: Request) -> object:

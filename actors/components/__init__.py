@@ -20,11 +20,12 @@ from actors.components.record import (
     blob_name,
     file_blob_name,
 )
-from actors.components.store import Check, ComponentStore, Linked, UsersOf
+from actors.components.store import Breaks, Check, ComponentStore, Linked, UsersOf
 
 __all__ = [
     "BadComponentError",
     "BlobCode",
+    "Breaks",
     "Check",
     "ComponentDamagedError",
     "ComponentInUseError",

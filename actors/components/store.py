@@ -34,7 +34,7 @@ from broker.errors import ExistsError, NotFoundError
 from broker.ports import Broker, BucketEntry, Subscription
 from wit.world import World
 
-__all__ = ["Check", "ComponentStore", "Linked", "UsersOf"]
+__all__ = ["Breaks", "Check", "ComponentStore", "Linked", "UsersOf"]
 
 
 class Linked(NamedTuple):
@@ -49,6 +49,8 @@ READS_AT_ONCE_MAX: Final = 32
 
 # Raises MissingImportsError (or any ComponentError) if the host cannot link the component with the
 # components that serve its imports, by interface.
+# Returns why others could not go on with another version of a component, by its name and exports.
+Breaks: TypeAlias = Callable[[str, World], Awaitable[Sequence[str]]]
 Check: TypeAlias = Callable[[Component, Mapping[str, Linked]], object]
 # Names the workers that run a version (None: any version) of a component.
 UsersOf: TypeAlias = Callable[[str, int | None], Awaitable[Sequence[str]]]
@@ -196,6 +198,7 @@ class ComponentStore:
         now_ms: int,
         if_changed: bool = False,
         progress: Progress | None = None,
+        breaks: Breaks | None = None,
     ) -> ComponentRecord:
         """Check an upload and make it the next version of its component: first 0, then 1.
 
@@ -205,6 +208,7 @@ class ComponentStore:
 
         Raises:
             BadComponentError: refused; the message says why. Nothing of it is visible.
+            ComponentInUseError: others could not go on with it, by what `breaks` says.
         """
         check_upload(upload)
         if upload.upload_id is not None:
@@ -212,7 +216,17 @@ class ComponentStore:
                 if record.upload_id == upload.upload_id:
                     await self._advance(record.name, record.version)
                     return record
-        await self._check_bytes(upload, check, progress)
+        component = await self._check_bytes(upload, check, progress)
+        broken: Sequence[str] = ()
+        if breaks is not None:
+            broken = await breaks(upload.name, component.world)
+        if broken:
+            await self._drop_blob(upload.digest)
+            uses = "\n".join(broken)
+            raise ComponentInUseError(
+                f"component {upload.name!r}: deployed APIs rely on what this version lacks; deploy "
+                f"other versions of them first:\n{uses}"
+            )
         if if_changed:
             newest = await self._newest(upload.name)
             if newest is not None and newest.same_settings(upload):
@@ -253,7 +267,9 @@ class ComponentStore:
             await self._drop_blob(digest)
         return doomed
 
-    async def _check_bytes(self, upload: Upload, check: Check, progress: Progress | None) -> None:
+    async def _check_bytes(
+        self, upload: Upload, check: Check, progress: Progress | None
+    ) -> Component:
         place = f"component {upload.name!r}"
         try:
             data = await self._blobs.get(blob_name(upload.digest))
@@ -279,6 +295,7 @@ class ComponentStore:
         except ComponentError as error:
             await self._drop_blob(upload.digest)
             raise BadComponentError(f"{place}: {error}") from error
+        return component
 
     async def _allocate(self, upload: Upload, now_ms: int) -> ComponentRecord:
         pointer, _ = await self._read_pointer(upload.name)

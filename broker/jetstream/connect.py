@@ -64,6 +64,7 @@ class JetStreamBroker:
         self._members = JetStreamBucket(api, subjects.MEMBERS_BUCKET, self._spawn)
         self._components = JetStreamBucket(api, subjects.COMPONENTS_BUCKET, self._spawn)
         self._workers = JetStreamBucket(api, subjects.WORKERS_BUCKET, self._spawn)
+        self._apis = JetStreamBucket(api, subjects.APIS_BUCKET, self._spawn)
         self._blobs = JetStreamBlobs(api, subjects.BLOBS_BUCKET)
         self._containers = JetStreamContainers(api, replicas=shape.replicas)
         self._code = JetStreamBlobs(api, subjects.CODE_BUCKET)
@@ -110,6 +111,11 @@ class JetStreamBroker:
     def workers(self) -> JetStreamBucket:
         """The index of workers."""
         return self._workers
+
+    @property
+    def apis(self) -> JetStreamBucket:
+        """HTTP APIs: definitions and what is deployed where."""
+        return self._apis
 
     @property
     def blobs(self) -> JetStreamBlobs:
@@ -160,7 +166,7 @@ class JetStreamBroker:
     def _link_up(self) -> None:
         for consumer in self._consumers:
             consumer.link_up()
-        for bucket in (self._members, self._components, self._workers):
+        for bucket in (self._members, self._components, self._workers, self._apis):
             bucket.link_up()
         for hook in self._hooks:
             self._spawn(_run_hook(hook))

@@ -20,6 +20,7 @@ from broker.layout import (
     transform_destination,
 )
 from broker.subjects import (
+    APIS_BUCKET,
     BLOBS_BUCKET,
     CODE_BUCKET,
     COMPONENTS_BUCKET,
@@ -110,7 +111,7 @@ class Setup:
         self._check_version()
         shape = await self._oplog_stream()
         replicas = self._options.replicas or 1
-        for bucket in (MEMBERS_BUCKET, COMPONENTS_BUCKET, WORKERS_BUCKET):
+        for bucket in (MEMBERS_BUCKET, COMPONENTS_BUCKET, WORKERS_BUCKET, APIS_BUCKET):
             await self._ensure(f"KV_{bucket}", _bucket_config(bucket, replicas))
         keyvalue = {**_bucket_config(KEYVALUE_BUCKET, replicas), "max_msgs_per_subject": _HISTORY}
         await self._ensure(f"KV_{KEYVALUE_BUCKET}", keyvalue)

@@ -20,6 +20,7 @@ __all__ = ["MemoryBroker", "MemoryCluster"]
 
 _BUCKETS: Final = (
     subjects.MEMBERS_BUCKET,
+    subjects.APIS_BUCKET,
     subjects.COMPONENTS_BUCKET,
     subjects.WORKERS_BUCKET,
 )
@@ -117,6 +118,11 @@ class MemoryBroker:
     def workers(self) -> MemoryBucket:
         """The index of workers."""
         return self._buckets[subjects.WORKERS_BUCKET]
+
+    @property
+    def apis(self) -> MemoryBucket:
+        """HTTP APIs: definitions and what is deployed where."""
+        return self._buckets[subjects.APIS_BUCKET]
 
     @property
     def blobs(self) -> MemoryBlobs:

@@ -18,6 +18,7 @@ class _Root(LazyGroup):
             "Examples: `shem up` · `shem up --executors 4 --data ./data --nats-port 4333`",
         ),
         "app": LazyCommand("shem.cli.application", "app"),
+        "api": LazyCommand("shem.cli.api", "app"),
         "component": LazyCommand("shem.cli.component", "app"),
         "worker": LazyCommand("shem.cli.worker", "app"),
         "promise": LazyCommand("shem.cli.promise", "app"),

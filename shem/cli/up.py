@@ -59,6 +59,18 @@ def up(
             dir_okay=False,
         ),
     ] = None,
+    http_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65_535,
+            help="Serve HTTP APIs on this port, 0: a free one; by default there is no gateway.",
+            show_default=False,
+        ),
+    ] = None,
+    http_host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address that the gateway listens on.")
+    ] = "127.0.0.1",
     executors: Annotated[
         int,
         typer.Option(min=1, max=EXECUTORS_MAX, help="Executor processes; one per core is good."),
@@ -90,7 +102,7 @@ def up(
         typer.Option(metavar="URL", help="Export traces to this OTLP/HTTP collector."),
     ] = None,
 ) -> None:
-    """Start broker and executors in the foreground; Ctrl-C or SIGTERM stops them in order."""
+    """Start everything in the foreground; Ctrl-C or SIGTERM stops it in order."""
     if log_level not in logging.LEVELS:
         raise typer.BadParameter(
             f"--log-level {log_level!r}: expected one of {', '.join(logging.LEVELS)}"
@@ -104,6 +116,8 @@ def up(
         connection=connection,
         nats_port=nats_port,
         nats_server=nats_server,
+        http_host=http_host,
+        http_port=http_port,
         executors=executors,
         partitions=partitions,
         fsync=fsync,

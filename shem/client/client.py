@@ -12,6 +12,7 @@ from broker.errors import PermissionDeniedError, SetupError
 from broker.errors import UnavailableError as BrokerUnavailableError
 from broker.jetstream.connect import connect
 from broker.ports import Broker
+from shem.client.apis import Apis
 from shem.client.components import Components
 from shem.client.feed import Event, Feed, Result, pattern
 from shem.client.invocations import Invocations
@@ -40,6 +41,7 @@ class Client:
         self._mail = Mail(broker.signals)
         self._requests = Requests(broker.signals)
         self._invocations = Invocations(broker.journal, self._mail)
+        self.apis = Apis(self._requests)
         self.components = Components(self._requests, broker.blobs)
         self.schedules = Schedules(broker)
 

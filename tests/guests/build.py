@@ -31,6 +31,7 @@ _ROOT: Final = _HERE.parent.parent
 _LIBRARIES: Final = _ROOT / "shem" / "guest" / "python"
 _PACKAGES: Final = _ROOT / "wit" / "packages"
 _COUNTER: Final = _ROOT / "examples" / "counter"
+_WEB: Final = _HERE / "web"
 _SCRIPT: Final = _HERE / "js"
 
 
@@ -154,6 +155,12 @@ OPTIONAL_GUESTS: Final[Mapping[str, Guest]] = {
         sources=(_SCRIPT / "counter.js", _SCRIPT / "counter.wit", _HERE / "node" / "package.json"),
         tools=(),
         make=recipes.javascript(_SCRIPT / "counter.js", _SCRIPT / "counter.wit", world="js"),
+    ),
+    # JavaScript: fetch, timers and randomness, by its own globals.
+    "web": Guest(
+        sources=(_WEB / "web.js", _WEB / "web.wit", _HERE / "node" / "package.json"),
+        tools=(),
+        make=recipes.javascript(_WEB / "web.js", _WEB / "web.wit", world="web"),
     ),
 }
 

@@ -3,6 +3,21 @@
 from tests.replay.golem_rows import GOLEM_ROWS
 from tests.replay.harness import Effect, Row, Step, http, py
 
+# By an engine that may not be there.
+JAVASCRIPT = Row(
+    name="fetch, timers and randomness of JavaScript",
+    guest="web",
+    script=(
+        Step("post", ("http://$HTTP/echo", "hi"), [200, "$told"]),
+        Step("nap", (300,), 1),
+        Step("nap", (30_000,), 2),
+        Step("roll", (), "$drawn"),
+        Step("rolled", (), "$drawn"),
+    ),
+    state=(Step("rolled", (), "$drawn"),),
+    effects={"POST /echo": (Effect.SAME_KEY, 1)},
+)
+
 # A guest that breaks rules: told so, with an error in its log where it ends, and replayed alike.
 HOSTILE = (
     Row(

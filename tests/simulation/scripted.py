@@ -157,6 +157,9 @@ class Counter:
     async def text(self, size: int) -> str:
         return "x" * size
 
+    async def blob(self, size: int) -> bytes:
+        return bytes(size)
+
     async def trap(self) -> int:
         await self.host.call("random")
         raise GuestTrap("wasm `unreachable` instruction executed", kind="unreachable")
@@ -317,6 +320,7 @@ _TYPES: dict[str, FunctionType] = {
     "nap": FunctionType((Parameter("ms", U64),), U64),
     "step": FunctionType((Parameter("client", U64), Parameter("number", U64)), U64),
     "trap": FunctionType((), U64),
+    "blob": FunctionType((Parameter("size", U64),), ListType(Primitive.U8)),
     "text": FunctionType((Parameter("size", U64),), Primitive.STRING),
     "leave": FunctionType((Parameter("code", Primitive.U8),)),
 }

@@ -132,6 +132,21 @@ def test_the_failure_of_the_callee_is_an_error_that_the_caller_can_read(function
     run(main())
 
 
+def test_an_answer_that_no_message_can_hold_is_an_error_and_blocks_nobody() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            size = simulation.client.payload_bytes_max // 8
+            outcome = await simulation.invoke("a", "ask", "b", "blob", size, key="k1")
+            assert outcome["result"].startswith("protocol-error: too-large"), outcome
+            assert (await simulation.invoke("b", "get", key="k2"))["result"] == 0
+            node.kill()
+            simulation.start()
+            assert (await simulation.invoke("a", "get", key="k3"))["result"] == 1
+
+    run(main())
+
+
 def test_a_callee_that_is_deleted_answers_what_waits_for_it() -> None:
     async def main() -> None:
         async with Simulation() as simulation:

@@ -26,10 +26,16 @@ class RunningSystem:
     """A system that runs inside a `with`; stopped in order at its end."""
 
     def __init__(
-        self, folder: Path, *, executors: int = 1, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        executors: int = 1,
+        environment: Mapping[str, str] | None = None,
+        http: bool = False,
     ) -> None:
         self.folder = folder
         self._executors = executors
+        self._http = ("--http-port", "0") if http else ()
         inherited = {name: value for name, value in os.environ.items() if not _is_ours(name)}
         self._environment = {**inherited, "PYTHONPATH": str(ROOT), **(environment or {})}
 
@@ -39,6 +45,7 @@ class RunningSystem:
                 [
                     *(sys.executable, "-m", "shem", "up"),
                     *("--nats-port", "0", "--executors", str(self._executors)),
+                    *self._http,
                 ],
                 cwd=self.folder,
                 env=self._environment,
@@ -82,6 +89,11 @@ class RunningSystem:
         """The broker's."""
         return str(self.wait_for(lambda _: True)["nats_url"])
 
+    @property
+    def http_url(self) -> str:
+        """The gateway's."""
+        return str(self.wait_for(lambda _: True)["http_url"])
+
     def wait_for(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return what `shem up` says of itself as soon as it fits."""
         file = self.folder / ".shem" / "running.json"
@@ -96,13 +108,18 @@ class RunningSystem:
 
     def kill(self, *roles: str) -> None:
         """`kill -9` the processes of these roles; return when others run in their places."""
-        before = self.wait_for(lambda state: len(state["pids"]["executors"]) == self._executors)
+        before = self.wait_for(
+            lambda state: (
+                all(_pids(state, role) for role in roles)
+                and len(state["pids"]["executors"]) == self._executors
+            )
+        )
         killed = {pid for role in roles for pid in _pids(before, role)}
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         self.wait_for(
             lambda state: (
-                all(killed.isdisjoint(_pids(state, role)) for role in roles)
+                all(_pids(state, role) and killed.isdisjoint(_pids(state, role)) for role in roles)
                 and len(state["pids"]["executors"]) == self._executors
             )
         )
@@ -126,7 +143,7 @@ class RunningSystem:
 
 def _pids(state: dict[str, Any], role: str) -> list[int]:
     found = state["pids"][role]
-    return found if isinstance(found, list) else [found]
+    return found if isinstance(found, list) else [] if found is None else [found]
 
 
 def _is_ours(name: str) -> bool:

@@ -19,6 +19,7 @@ from weakref import WeakSet
 from actors.host.context import HostContext, OutgoingSpan
 from actors.host.http.errors import ERROR_CODE
 from actors.host.http.fetch import Delivered, Fetch, Request
+from actors.host.http.limits import EXCHANGES_MAX
 from actors.host.interface import Kind
 from actors.host.pollable import Pollable
 from actors.host.saving import StateKey, refuses
@@ -43,6 +44,7 @@ __all__ = [
     "ExchangeReady",
     "Observed",
     "head_has_news",
+    "may_begin",
     "trailers_have_news",
 ]
 
@@ -57,6 +59,7 @@ _PIECE_RESULT: Final = ResultType(_BYTES, _END)
 _TRAILERS_RESULT: Final = OptionType(ResultType(OptionType(_FIELDS), ERROR_CODE))
 # Connections that no handle leads to are of no use to anybody.
 _OPEN: Final = StateKey("http/connections", is_transient=True)
+_COUNT: Final = StateKey("http/exchanges")
 EXCHANGE_REFUSED: Final = "its connection exists in this process alone"
 _CALL: Final = "wasi:http/outgoing-handler#handle"
 _NAME: Final = f"{_CALL}."
@@ -73,6 +76,7 @@ class Exchange:
         self._fetch: Fetch | None = None
         self._delivered = Delivered()
         self._begin = context.begin_batch(_CALL)
+        _count(context, 1)
         self._is_over = False
         self._has_ended_body = False
         self._trailers: Value = None
@@ -182,6 +186,7 @@ class Exchange:
     def _end(self, *, error: str | None = None) -> None:
         if not self._is_over:
             self._is_over = True
+            _count(self._context, -1)
             self._context.end_batch(self._begin)
             if self._span is not None:
                 self._span.end(error)
@@ -225,6 +230,16 @@ class Exchange:
             return CLOSED
         self._end(error=code[0])
         return failed(IoError(f"the connection failed: {code[0]}", http_code=code))
+
+
+def may_begin(context: HostContext) -> bool:
+    """Tell whether another exchange may begin beside those that are not over."""
+    count: int = context.state.get(_COUNT, 0)
+    return count < EXCHANGES_MAX
+
+
+def _count(context: HostContext, change: int) -> None:
+    context.state[_COUNT] = context.state.get(_COUNT, 0) + change
 
 
 def _open_fetches(context: HostContext) -> "WeakSet[Fetch]":

@@ -5,6 +5,7 @@ from typing import Final
 __all__ = [
     "BETWEEN_BYTES_TIMEOUT_S",
     "CONNECT_TIMEOUT_S",
+    "EXCHANGES_MAX",
     "FIELDS_BYTES_MAX",
     "FIRST_BYTE_TIMEOUT_S",
     "OUTGOING_BODY_BYTES_MAX",
@@ -13,6 +14,8 @@ __all__ = [
     "TARGET_BYTES_MAX",
 ]
 
+# Of one worker at the same time; bounds what it buffers together with the sizes below.
+EXCHANGES_MAX: Final = 100
 # Names and values of one header or trailer section together.
 FIELDS_BYTES_MAX: Final = 128 * 1024
 TARGET_BYTES_MAX: Final = 16 * 1024

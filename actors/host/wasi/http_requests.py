@@ -4,7 +4,7 @@ from typing import Any
 
 from actors.host.context import HostContext
 from actors.host.http.errors import HttpError
-from actors.host.http.exchange import Exchange
+from actors.host.http.exchange import Exchange, may_begin
 from actors.host.http.fields import Fields
 from actors.host.http.futures import FutureIncomingResponse
 from actors.host.http.messages import IncomingRequest, OutgoingRequest, RequestOptions
@@ -29,6 +29,8 @@ def _payload(option: Value) -> Value:
 @OUTGOING_HANDLER.function("handle", Kind.PURE, records=Kind.WRITE_REMOTE_BATCHED)
 def handle(context: HostContext, request: OutgoingRequest, options: Value) -> Value:
     """Begin an exchange."""
+    if not may_begin(context):
+        return err(("connection-limit-reached", None))
     chosen: RequestOptions = _payload(options) or RequestOptions()
     try:
         make_request = request.checked(chosen.timeouts())

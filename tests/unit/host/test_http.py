@@ -8,7 +8,7 @@ import pytest
 
 from actors.host.http import exchange as exchange_module
 from actors.host.http.fields import Fields
-from actors.host.http.limits import RECEIVE_BUFFER_BYTES_MAX
+from actors.host.http.limits import EXCHANGES_MAX, RECEIVE_BUFFER_BYTES_MAX
 from actors.host.http.messages import OutgoingRequest, RequestOptions
 from actors.host.pollable import wait_for_any
 from actors.host.table import TABLE
@@ -335,6 +335,20 @@ def test_a_finished_exchange_replays_without_a_connection(context):
             *_, again_status, again_body, again_end = await exchange_once(replayed, server.port)
             assert (again_status, again_body, again_end) == (status, body, end)
             assert (len(server.requests), replayed.log) == (1, context.log)
+
+    run(scenario())
+
+
+def test_a_worker_has_a_limited_number_of_exchanges_at_a_time(context):
+    async def scenario():
+        async with Server(ANSWER) as server:
+            begun = [send(context, request_to(server.port)) for _ in range(EXCHANGES_MAX)]
+            handle = http_function("handle")
+            refused = handle(context, request_to(server.port), None)
+            assert refused == err(("connection-limit-reached", None))
+            begun[0].close()
+            send(context, request_to(server.port))
+            context.close()
 
     run(scenario())
 

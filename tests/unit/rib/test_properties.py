@@ -11,6 +11,7 @@ from rib.diagnostics import Code
 from rib.parser import parse
 from rib.printer import print_program
 from rib.syntax import Base, Span
+from tests.fuzz.rib import fuzz
 from tests.support.rib_strategies import programs
 from tests.unit.rib.shop import COMPONENTS, Echo
 from wit.checking import check
@@ -56,6 +57,32 @@ def test_no_text_crashes_the_compiler(text) -> None:
         assert 0 <= finding.start <= finding.end <= len(text)
 
 
+# What settles the type of a value that is open by itself; `@` is the variable.
+USES = {"none": "@ == some(1u8)", "[]": "@ == [1u8]", "instance()": "@.twice(1)"}
+VALUES = [
+    *("1", "-2", "2.5", '"x"', "[1, 2]", "some(3)", "none", "{a: 1}", "red", "(1, [2])"),
+    *("ok(1)", 'err("e")', "[]", "instance()"),
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(VALUES), min_size=2, max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_of_independent_lets_changes_no_type(values, chance) -> None:
+    uses = [USES.get(value, "").replace("@", f"v{index}") for index, value in enumerate(values)]
+    shown = [f"v{index}" for index, value in enumerate(values) if value != "instance()"]
+    end = "; ".join([*filter(None, uses), f"({', '.join(shown)},)" if shown else "1"])
+    lets = [f"let v{index} = {value}" for index, value in enumerate(values)]
+    first = rib.compile("; ".join([*lets, end]), COMPONENTS)
+    chance.shuffle(lets)
+    other = rib.compile("; ".join([*lets, end]), COMPONENTS)
+
+    assert first.result == other.result
+    assert asyncio.run(outcome_of(first)) == asyncio.run(outcome_of(other))
+
+
 WORDS = [
     *("let", "if", "then", "else", "match", "for", "in", "yield", "reduce", "from", "some", "none"),
     *("ok", "err", "instance", "(", ")", "[", "]", "{", "}", ",", ";", ":", ".", "..", "..=", "="),
@@ -96,3 +123,8 @@ def test_checking_twice_finds_the_same(program) -> None:
     first = msgspec.json.encode(rib.check(text, COMPONENTS))
 
     assert first == msgspec.json.encode(rib.check(text, COMPONENTS))
+
+
+def test_programs_that_are_almost_right_crash_nothing() -> None:
+    # `make fuzzrib` reads many more.
+    assert fuzz(1, lambda count: count < 200) == 200

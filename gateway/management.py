@@ -1,0 +1,292 @@
+"""Management of APIs: definitions and deployments, kept in a bucket that all gateways watch."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from actors.api.errors import ApiError
+from actors.api.routes import Routes, route
+from broker.errors import ExistsError
+from broker.ports import Bucket, Request
+from gateway.compiling import compile_routes, components_of
+from gateway.definitions import ApiDefinition, decode_definition
+from gateway.deployments import (
+    DEFINITIONS,
+    SITES,
+    ApiName,
+    CompiledRoute,
+    Deployment,
+    LiveRoute,
+    decode_deployment,
+    decode_stored_definition,
+    definition_key,
+    site_key,
+)
+from gateway.errors import (
+    ConflictError,
+    DefinitionError,
+    GatewayError,
+    UnknownApiError,
+)
+from gateway.table import Table
+from rib import Program, ProgramFormatError, broken_by
+from wit.world import World
+
+__all__ = ["ANY_HOST", "ApiManagement", "Worlds"]
+
+# The site that answers for hosts without one of their own.
+ANY_HOST: Final = "*"
+# Two who deploy at once: the one who comes second looks again.
+_ATTEMPTS: Final = 5
+
+# Returns components by name, all of them for None.
+Worlds = Callable[[Sequence[str] | None], Awaitable[Mapping[str, World]]]
+
+
+class Define(Struct, frozen=True, forbid_unknown_fields=True):
+    """Store a definition."""
+
+    definition: Raw
+
+
+class Named(Struct, frozen=True, forbid_unknown_fields=True):
+    """A version of an API."""
+
+    id: str
+    version: str
+
+
+class Deploy(Struct, frozen=True, forbid_unknown_fields=True):
+    """Deploy versions at a host, besides what is there; `replace`: instead of it."""
+
+    apis: tuple[ApiName, ...]
+    host: str = ANY_HOST
+    replace: bool = False
+
+
+class Undeploy(Struct, frozen=True, forbid_unknown_fields=True):
+    """Take a version away from a host, or all of them."""
+
+    host: str = ANY_HOST
+    id: str | None = None
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """No arguments."""
+
+
+@final
+class ApiManagement:
+    """Everything about APIs but answering requests."""
+
+    def __init__(self, bucket: Bucket, worlds: Worlds) -> None:
+        self._bucket = bucket
+        self._worlds = worlds
+
+    def routes(self) -> Routes:
+        """Return the operations of this noun."""
+        return {
+            "api.define": route(Define, self._told(self._define)),
+            "api.get": route(Named, self._told(self._get)),
+            "api.list": route(Nothing, self._told(self._list)),
+            "api.remove": route(Named, self._told(self._remove)),
+            "api.deploy": route(Deploy, self._told(self._deploy)),
+            "api.undeploy": route(Undeploy, self._told(self._undeploy)),
+            "api.sites": route(Nothing, self._told(self._sites)),
+        }
+
+    @staticmethod
+    def _told(
+        run: Callable[..., Awaitable[object]],
+    ) -> Callable[..., Awaitable[object]]:
+        async def told(body: object, _request: Request) -> object:
+            try:
+                return await run(body)
+            except GatewayError as error:
+                raise ApiError(error.kind, str(error)) from error
+
+        return told
+
+    async def define(self, definition: ApiDefinition) -> ApiDefinition:
+        """Store a definition, whose programs must compile against the components there are.
+
+        Raises:
+            BrokenError: they do not.
+            ConflictError: it was published already, and says something else; or its own routes
+                conflict.
+        """
+        routes = await self._compiled([definition])
+        _table(routes)
+        name = ApiName(definition.id, definition.version)
+        known = await self._bucket.get(definition_key(name))
+        if known is not None and known.data is not None:
+            before = decode_stored_definition(known.data)
+            if before == definition:
+                return definition
+            if not before.draft:
+                raise ConflictError(f"{name} is published and never changes; choose a new version")
+        await self._bucket.put(definition_key(name), msgspec.json.encode(definition))
+        return definition
+
+    async def definitions(self) -> list[ApiDefinition]:
+        """Return all definitions, by id and version."""
+        found: list[ApiDefinition] = []
+        for key in await self._bucket.keys(DEFINITIONS):
+            entry = await self._bucket.get(key)
+            if entry is not None and entry.data is not None:
+                found.append(decode_stored_definition(entry.data))
+        return found
+
+    async def definition(self, name: ApiName) -> ApiDefinition:
+        """Return a definition.
+
+        Raises:
+            UnknownApiError: there is none.
+        """
+        entry = await self._bucket.get(definition_key(name))
+        if entry is None or entry.data is None:
+            known = ", ".join(f"{each.id}@{each.version}" for each in await self.definitions())
+            raise UnknownApiError(f"there is no API {name}; there are {known or 'none'}")
+        return decode_stored_definition(entry.data)
+
+    async def deploy(self, host: str, names: Sequence[ApiName], *, replace: bool) -> Deployment:
+        """Deploy versions at a host; a version replaces another one of the same id.
+
+        Raises:
+            UnknownApiError: one is not defined.
+            BrokenError: programs do not compile against the components there are by now.
+            ConflictError: two routes take the same requests; both are named.
+        """
+        for _ in range(_ATTEMPTS):
+            entry = await self._bucket.get(site_key(host))
+            before: tuple[ApiName, ...] = ()
+            if entry is not None and entry.data is not None and not replace:
+                before = decode_deployment(entry.data).apis
+            ids = {name.id for name in names}
+            apis = tuple(sorted({*(each for each in before if each.id not in ids), *names}))
+            routes = await self._compiled([await self.definition(name) for name in apis])
+            _table(routes)
+            deployment = Deployment(host, apis, routes, time.time_ns() // 1_000_000)
+            if await self._store(host, entry.revision if entry else None, deployment):
+                return deployment
+        raise ConflictError(f"somebody else deploys at {host} all the time; try again")
+
+    async def undeploy(self, host: str, api: str | None) -> None:
+        """Take the version of an id away from a host, or everything.
+
+        Raises:
+            UnknownApiError: nothing of that is deployed there.
+        """
+        entry = await self._bucket.get(site_key(host))
+        if entry is None or entry.data is None:
+            raise UnknownApiError(f"nothing is deployed at {host}")
+        apis = decode_deployment(entry.data).apis
+        left = tuple(name for name in apis if api is not None and name.id != api)
+        if len(left) == len(apis):
+            raise UnknownApiError(f"{api} is not deployed at {host}")
+        if left:
+            await self.deploy(host, left, replace=True)
+        else:
+            await self._bucket.delete(site_key(host))
+
+    async def deployments(self) -> list[Deployment]:
+        """Return what is deployed, by host."""
+        found: list[Deployment] = []
+        for key in await self._bucket.keys(SITES):
+            entry = await self._bucket.get(key)
+            if entry is not None and entry.data is not None:
+                found.append(decode_deployment(entry.data))
+        return found
+
+    async def broken_by(self, component: str, world: World) -> list[str]:
+        """Return why deployed APIs could not go on with another version of a component."""
+        found: list[str] = []
+        for deployment in await self.deployments():
+            for each in deployment.routes:
+                place = f"{deployment.host}: {each.api}: {each.method} {each.path}"
+                for code in filter(None, (each.response, each.idempotency_key)):
+                    try:
+                        program = Program.decode(code)
+                    except ProgramFormatError:
+                        continue
+                    if any(use.component == component for use in program.functions):
+                        reasons = broken_by(program, {component: world})
+                        found += [
+                            f"{place}: {reason}"
+                            for reason in reasons
+                            if reason.startswith(f"{component}: ")
+                        ]
+        return found
+
+    async def _compiled(self, definitions: Sequence[ApiDefinition]) -> tuple[CompiledRoute, ...]:
+        wanted = components_of(definitions)
+        worlds = await self._worlds(None if wanted is None else sorted(wanted))
+        return compile_routes(definitions, worlds)
+
+    async def _store(self, host: str, revision: int | None, deployment: Deployment) -> bool:
+        data = msgspec.json.encode(deployment)
+        try:
+            if revision is None:
+                await self._bucket.create(site_key(host), data)
+            else:
+                await self._bucket.update(site_key(host), data, revision=revision)
+        except ExistsError:
+            return False
+        return True
+
+    # Over the wire
+
+    async def _define(self, body: Define) -> object:
+        return await self.define(decode_definition(bytes(body.definition)))
+
+    async def _get(self, body: Named) -> object:
+        return await self.definition(ApiName(body.id, body.version))
+
+    async def _list(self, _: Nothing) -> object:
+        return {"definitions": await self.definitions()}
+
+    async def _remove(self, body: Named) -> object:
+        name = ApiName(body.id, body.version)
+        await self.definition(name)
+        hosts = [each.host for each in await self.deployments() if name in each.apis]
+        if hosts:
+            raise ConflictError(f"{name} is deployed at {', '.join(hosts)}; undeploy it first")
+        await self._bucket.delete(definition_key(name))
+        return {"removed": name}
+
+    async def _deploy(self, body: Deploy) -> object:
+        return _shown(await self.deploy(_host(body.host), body.apis, replace=body.replace))
+
+    async def _undeploy(self, body: Undeploy) -> object:
+        await self.undeploy(_host(body.host), body.id)
+        return {"host": body.host}
+
+    async def _sites(self, _: Nothing) -> object:
+        return {"sites": [_shown(each) for each in await self.deployments()]}
+
+
+def _host(text: str) -> str:
+    host = text.strip().lower()
+    if host != ANY_HOST and (not host or any(each in host for each in "/ \\@?#*")):
+        raise DefinitionError((f"{text!r} is no host; write example.com, localhost:8080 or *",))
+    return host
+
+
+def _table(routes: Sequence[CompiledRoute]) -> None:
+    """Refuse routes that conflict."""
+    Table(map(LiveRoute.of, routes))
+
+
+def _shown(deployment: Deployment) -> object:
+    return {
+        "host": deployment.host,
+        "apis": deployment.apis,
+        "created-at-ms": deployment.created_at_ms,
+        "routes": [
+            {"api": str(each.api), "method": each.method, "path": each.path}
+            for each in deployment.routes
+        ],
+    }

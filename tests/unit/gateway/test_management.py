@@ -1,0 +1,146 @@
+"""Definitions and deployments: what is refused and why, what is stored, what gateways follow."""
+
+import asyncio
+
+import pytest
+
+from broker.memory import MemoryBroker, MemoryCluster
+from gateway.definitions import decode_definition
+from gateway.deployments import ApiName
+from gateway.errors import BrokenError, ConflictError, DefinitionError, UnknownApiError
+from gateway.management import ApiManagement
+from gateway.sites import Sites
+from tests.unit.rib.shop import COMPONENTS, SHOP
+from wit.world import World
+
+ONE = ApiName("shop", "1")
+
+
+def definition(*routes, id_="shop", version="1", **more):
+    bound = [
+        {"method": method, "path": path, "binding": {"type": "default", "response": response}}
+        for method, path, response in routes
+    ]
+    return decode_definition({"id": id_, "version": version, "routes": bound, **more})
+
+
+PRICE = ("GET", "/price/{sku}", 'instance("w").price-of(request.path.sku)')
+
+
+@pytest.fixture
+def bucket():
+    return MemoryBroker(MemoryCluster()).apis
+
+
+@pytest.fixture
+def management(bucket):
+    async def worlds(names):
+        return {name: world for name, world in COMPONENTS.items() if not names or name in names}
+
+    return ApiManagement(bucket, worlds)
+
+
+@pytest.mark.parametrize(
+    ("document", "findings"),
+    [
+        ({"id": "a b", "version": "", "routes": []}, ["id 'a b'", "version ''", "at least one"]),
+        ({"id": "a"}, ["missing required field `version`"]),
+        ({"id": "a", "version": "1", "routes": [], "extra": 1}, ["unknown field `extra`"]),
+        (
+            {
+                "id": "a",
+                "version": "1",
+                "routes": [{"method": "FETCH", "path": "/", "binding": {}}],
+            },
+            ["Invalid enum value 'FETCH' - at `$.routes[0].method`"],
+        ),
+        (
+            {
+                "id": "a",
+                "version": "1",
+                "routes": [
+                    {"method": "GET", "path": "x", "binding": {"type": "cors-preflight"}},
+                    {"method": "OPTIONS", "path": "/{}", "binding": {"type": "cors-preflight"}},
+                ],
+            },
+            ["routes[0] (GET x): 'x' must begin", "answers OPTIONS, not GET", "routes[1]"],
+        ),
+    ],
+)
+def test_definitions_that_are_none(document, findings):
+    with pytest.raises(DefinitionError) as error:
+        decode_definition(document)
+    for each in findings:
+        assert each in str(error.value)
+
+
+async def test_every_route_is_checked_against_the_components(management):
+    wrong = definition(
+        ("GET", "/a/{id}", 'instance("w").price-of(request.path.sku)'),
+        ("GET", "/b", "request.body.x + 1"),
+        ("GET", "/c", 'instance("w").prce-of("x")'),
+        ("GET", "/d", '{status: "200"}'),
+    )
+    with pytest.raises(BrokenError) as error:
+        await management.define(wrong)
+    for each in (
+        "shop@1: GET /a/{id}: response: the path has no variable sku; it has id",
+        "shop@1: GET /b: response: a GET request has no body",
+        "error[RIB0301] shop@1: GET /c: response:1:1: invalid function call `prce-of`",
+        "shop@1: GET /d: response: `status` must be an integer",
+    ):
+        assert each in str(error.value)
+
+
+async def test_what_is_published_never_changes(management):
+    await management.define(definition(PRICE))
+    await management.define(definition(PRICE))
+    with pytest.raises(ConflictError, match="is published and never changes"):
+        await management.define(definition(("GET", "/other", "1")))
+    draft = await management.define(definition(PRICE, version="2", draft=True))
+    assert draft.draft
+    await management.define(definition(("GET", "/other", "1"), version="2", draft=True))
+
+
+async def test_deployments_replace_a_version_and_refuse_conflicts(management):
+    await management.define(definition(PRICE))
+    await management.define(definition(PRICE, ("GET", "/new", "1"), version="2"))
+    await management.define(definition(("GET", "/price/{other}", "1"), id_="rival"))
+    await management.deploy("*", [ONE], replace=False)
+    with pytest.raises(ConflictError, match=r"rival@1 .* shop@1|shop@1 .* rival@1"):
+        await management.deploy("*", [ApiName("rival", "1")], replace=False)
+    deployed = await management.deploy("*", [ApiName("shop", "2")], replace=False)
+
+    assert deployed.apis == (ApiName("shop", "2"),)
+    assert [each.path for each in deployed.routes] == ["/price/{sku}", "/new"]
+    with pytest.raises(UnknownApiError, match=r"no API shop@9; there are rival@1, shop@1, shop@2"):
+        await management.deploy("*", [ApiName("shop", "9")], replace=False)
+
+
+async def test_an_update_that_would_break_an_api_is_found(management):
+    await management.define(definition(PRICE))
+    await management.deploy("*", [ONE], replace=False)
+
+    assert await management.broken_by("shop", SHOP) == []
+    assert await management.broken_by("other", World()) == []
+    assert await management.broken_by("shop", World()) == [
+        "*: shop@1: GET /price/{sku}: shop: acme:store/orders.{price-of}: the function is gone"
+    ]
+
+
+async def test_gateways_follow_deployments(management, bucket):
+    sites = Sites(bucket)
+    await sites.start()
+    await management.define(definition(PRICE))
+    await management.deploy("shop.example", [ONE], replace=False)
+    await management.deploy("*", [ONE], replace=False)
+    await asyncio.sleep(0)
+
+    assert sites.find("shop.example:8080").host == "shop.example"
+    assert sites.find("elsewhere").host == "*"
+    await management.undeploy("*", None)
+    await asyncio.sleep(0)
+    assert sites.find("elsewhere") is None
+    with pytest.raises(UnknownApiError):
+        await management.undeploy("*", None)
+    await sites.stop()
