@@ -83,17 +83,8 @@ async def rehearse(
         return str(error)
     deaf = copy.copy(services)
     deaf.broker = cast("Broker", _Deaf(services.broker))
-    ledger = Ledger(
-        worker_id,
-        Address.of(worker_id, services.broker.partitions),
-        deaf,
-        head=loaded.head,
-        past=past,
-        references=references,
-        on_quiet=_nothing,
-        on_failure=_ignore,
-    )
-    ledger.trying, ledger.is_rehearsal = version, True
+    ledger = _ledger(worker_id, deaf, loaded, past, references)
+    ledger.trying = version
     marks = loaded.head.marks
     mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
     waiting = Waiting(
@@ -145,6 +136,27 @@ async def rehearse(
             guest.close()
         await ledger.writer.close()
     return ledger.rehearsed
+
+
+def _ledger(
+    worker_id: WorkerId,
+    services: Services,
+    loaded: LoadedLog,
+    past: Past,
+    references: Mapping[bytes, Raw],
+) -> Ledger:
+    ledger = Ledger(
+        worker_id,
+        Address.of(worker_id, services.broker.partitions),
+        services,
+        head=loaded.head,
+        past=past,
+        references=references,
+        on_quiet=_nothing,
+        on_failure=_ignore,
+    )
+    ledger.is_rehearsal = True
+    return ledger
 
 
 def _plan(past: Past, version: int) -> Plan:
