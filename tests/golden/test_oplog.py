@@ -67,8 +67,6 @@ from oplog.entries import (
     Revert,
     RolledBackRemoteTransaction,
     SetSpanAttribute,
-    Snapshot,
-    SnapshotFailed,
     StartSpan,
     SuccessfulUpdate,
     Suspend,
@@ -79,6 +77,7 @@ from oplog.public import public
 from oplog.render import line
 from oplog.replay import Cursor
 from oplog.status import fold
+from tests.golden.snapshot_cases import SNAPSHOT
 
 ROOT = Path(__file__).parent / "oplog"
 SUMS = ROOT / "SHA256SUMS"
@@ -263,24 +262,7 @@ CASES: dict[str, list[list[Entry]]] = {
         [OUT, Log(at_ms=T, level="warn", message="\x1b[31mred", context="shop")],
         [Log(level="stderr", message="")],
     ],
-    "snapshot": [
-        [
-            Snapshot(
-                at_ms=T,
-                index=41,
-                blob="snapshot/b7e1c0de/41-0011223344556677",
-                size=144_000,
-                sha256="0011223344556677889900112233445566778899001122334455667788990011",
-                took_us=5_210,
-            )
-        ],
-        [
-            SnapshotFailed(
-                at_ms=T, operation="save", reason="the worker holds a Event: it waits for something"
-            ),
-            SnapshotFailed(operation="load", reason="wrong checksum"),
-        ],
-    ],
+    "snapshot": SNAPSHOT,
     "jump": [[Jump(at_ms=T, start=5, end=9)]],
     "revert": [[Revert(at_ms=T, start=5, end=9)]],
     "reserved-index": [[NoOp(at_ms=T, function="golem:api/host#get-oplog-index")]],
