@@ -157,7 +157,8 @@ def main() -> int:
     took_s = time.monotonic() - begun
     print(
         f"{options.requests} requests of {options.workers} workers in {took_s:.0f} s: "
-        f"{ends['right']} right, {ends['reported']} reported failures, {ends['cut']} cuts, {ends['repeated']} repeated"
+        f"{ends['right']} right, {ends['reported']} reported failures, {ends['cut']} cuts, "
+        f"{ends['repeated']} repeated"
     )
     return 0
 
