@@ -181,6 +181,21 @@ class CallTable:
                 return Function(f"[drop]{resource}", FunctionType((owned,)), interface.name)
         return None
 
+    def own_words(self, interface: str, function: str) -> Function:
+        """Return a function of `golem:api/save-snapshot` or `load-snapshot`, whatever version.
+
+        Raises:
+            RejectedError: the component does not export it.
+        """
+        name = f"golem:api/{interface}"
+        for exported in self._world.export_interfaces:
+            if exported.name.partition("@")[0] == name:
+                for each in exported.functions:
+                    if each.name == function:
+                        return each
+        text = f"the component does not export {name}"
+        raise RejectedError(Failure(kind="unknown-function", message=text))
+
     def bind(
         self, call: JsonCall | WitCall | Call, handles: HandleNames
     ) -> tuple[BoundFunction, list[Value], Raw]:

@@ -1,24 +1,30 @@
 """Commands of operators, as they come in the mailbox; what they do stands in `actors.life`."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 
 from broker.ports import Message
 from oplog.entries import Failure
+from oplog.update_entries import UpdateMode
 
 __all__ = [
+    "OF_THE_LOG",
     "BadCommand",
     "Cancel",
     "Command",
+    "CompletePromise",
     "CreateWorker",
     "Delete",
+    "ForkWorker",
     "Interrupt",
     "ListFiles",
     "Question",
     "ReadFile",
     "Resume",
+    "RevertWorker",
+    "UpdateWorker",
     "understand_command",
 ]
 
@@ -45,6 +51,36 @@ class Cancel(Struct, frozen=True, tag="cancel", tag_field="command"):
     """Take a queued invocation out of the queue."""
 
     key: str
+
+
+class CompletePromise(Struct, frozen=True, tag="complete-promise", tag_field="command"):
+    """Complete the promise that the entry `index` made, with bytes."""
+
+    index: int
+    data: bytes = b""
+    incarnation: str = ""
+
+
+class RevertWorker(Struct, frozen=True, tag="revert", tag_field="command", rename="kebab"):
+    """Undo what the worker did: behind an entry, or its last invocations. One of them is given."""
+
+    last_oplog_index: int | None = None
+    invocations: int | None = None
+
+
+class ForkWorker(Struct, frozen=True, tag="fork", tag_field="command"):
+    """Copy the worker up to entry `at` (None: all of it) as the worker of another name."""
+
+    worker: str
+    at: int | None = None
+
+
+class UpdateWorker(Struct, frozen=True, tag="update", tag_field="command", rename="kebab"):
+    """Run another version of the component; `dry-run`: only say whether that would go well."""
+
+    version: int
+    mode: UpdateMode = "automatic"
+    dry_run: bool = False
 
 
 class Delete(Struct, frozen=True, tag="delete", tag_field="command"):
@@ -74,11 +110,24 @@ class BadCommand(Struct, frozen=True):
 
 # What is answered by the guest's files, between two invocations.
 Question: TypeAlias = ListFiles | ReadFile
-Command: TypeAlias = CreateWorker | Interrupt | Resume | Cancel | Delete | Question | BadCommand
+_Known: TypeAlias = (
+    CreateWorker
+    | Interrupt
+    | Resume
+    | Cancel
+    | CompletePromise
+    | RevertWorker
+    | ForkWorker
+    | UpdateWorker
+    | Delete
+    | Question
+)
+Command: TypeAlias = _Known | BadCommand
+# What needs the log as it is, and nothing that runs: obeyed at the beginning of a life alone.
+OF_THE_LOG: Final = (CreateWorker, RevertWorker, ForkWorker, UpdateWorker)
 
-_decode = msgspec.json.Decoder(
-    CreateWorker | Interrupt | Resume | Cancel | Delete | Question
-).decode
+
+_decode = msgspec.json.Decoder(_Known).decode
 
 
 def understand_command(message: Message) -> Command:

@@ -5,20 +5,29 @@ entry only moves the watermark; after a crash before the next commit it is obeye
 changes nothing.
 """
 
+from collections.abc import Callable
 from typing import final
 
 import structlog
+from msgspec import UNSET, Raw
+from msgspec.json import encode as encode_json
 
 from actors.command import (
+    OF_THE_LOG,
     BadCommand,
     Cancel,
+    Command,
+    CompletePromise,
     CreateWorker,
     Delete,
+    ForkWorker,
     Interrupt,
     ListFiles,
     Question,
     ReadFile,
     Resume,
+    RevertWorker,
+    UpdateWorker,
     understand_command,
 )
 from actors.host.files.errors import FileError
@@ -26,11 +35,11 @@ from actors.host.files.filesystem import FileSystem
 from actors.host.files.look import list_files, read_file
 from actors.ledger import Ledger
 from actors.mailbox import Mailbox
-from actors.message import is_inbox, understand
+from actors.message import caller_of, is_inbox, understand
 from actors.outcome import encode_answer
+from actors.past import Past
 from broker.ports import Message, Signals
 from oplog.entries import Failure
-from oplog.status import State
 
 __all__ = ["Commands"]
 
@@ -49,13 +58,23 @@ def _look(filesystem: FileSystem, question: Question) -> object:
 class Commands:
     """The commands of one worker in memory."""
 
-    def __init__(self, ledger: Ledger, mailbox: Mailbox, signals: Signals, *, state: State) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        mailbox: Mailbox,
+        signals: Signals,
+        *,
+        past: Past,
+        on_completed: Callable[[int], None],
+    ) -> None:
         self._ledger = ledger
         self._mailbox = mailbox
         self._signals = signals
-        self._state = state
-        self.creation: tuple[Message, CreateWorker] | None = None
-        """A worker to be created: needs its component first."""
+        self._past = past
+        self._state = past.status.state
+        self._on_completed = on_completed
+        self.order: tuple[Message, CreateWorker | ForkWorker | UpdateWorker] | None = None
+        """What takes more than entries; see `actors.orders`. `answer` once that is done."""
         self.questions: list[tuple[Message, Question]] = []
         """What is asked of the guest's files."""
         self.burial: Message | None = None
@@ -64,20 +83,23 @@ class Commands:
     @property
     def stops_guest(self) -> bool:
         """Whether a queued command must not wait until the running invocation ends."""
-        return any(
-            isinstance(understand_command(message), Interrupt | Delete)
-            for message in self._mailbox.commands()
-        )
+        return any(_stops(understand_command(message)) for message in self._mailbox.commands())
 
-    def obey(self) -> bool:
-        """Obey all queued commands. True: the life must end, its guest with it."""
-        while (message := self._mailbox.next_command()) is not None:
+    def obey(self, *, at_start: bool = False) -> bool:
+        """Obey all queued commands. True: the life must end, its guest with it.
+
+        What needs the log as it is stays queued, unless the life has just begun from it.
+        """
+        while (message := self._mailbox.first_command()) is not None:
+            if not at_start and isinstance(understand_command(message), OF_THE_LOG):
+                return True
+            self._mailbox.next_command()
             if self._obey(message):
                 return True
         return False
 
     def answer(self, message: Message, *, ok: object = None, error: Failure | None = None) -> None:
-        """Tell the operator, if an answer is wanted."""
+        """Tell the operator, or the worker that gave the order, if an answer is wanted."""
         inbox = message.headers.get("Shem-Result-To")
         if inbox is not None and is_inbox(inbox):
             self._signals.publish(inbox, encode_answer(ok=ok, error=error))
@@ -93,7 +115,7 @@ class Commands:
                 text = f"worker {self._ledger.id} exists"
                 self._done(message, error=Failure(kind="worker-exists", message=text))
             case CreateWorker():
-                self.creation = message, command
+                self.order = message, command
                 return True
             case _ if not exists:
                 text = f"there is no worker {self._ledger.id}"
@@ -113,6 +135,13 @@ class Commands:
                 self._done(message)
             case Cancel(key=key):
                 self._cancel(message, key)
+            case CompletePromise():
+                self._complete_promise(message, command)
+            case RevertWorker():
+                return self._revert(message, command)
+            case ForkWorker() | UpdateWorker():
+                self.order = message, command
+                return True
             case ListFiles() | ReadFile():
                 self._ledger.writer.mark(control=message.sequence)
                 self.questions.append((message, command))
@@ -120,6 +149,49 @@ class Commands:
                 self.burial = message
                 return True
         return False
+
+    def _revert(self, message: Message, command: RevertWorker) -> bool:
+        last = self._past.last_index
+        kept, problem = command.last_oplog_index, None
+        if (kept is None) == (command.invocations is None):
+            problem = "expected either 'last-oplog-index' or 'invocations'"
+        elif command.invocations is not None:
+            kept, problem = self._before_invocations(command.invocations)
+        if problem is None and kept is not None:
+            problem = self._past.plan.problem_with(kept, last)
+        if problem is not None or kept is None:
+            failure = Failure(kind="bad-index", message=f"cannot revert: {problem}")
+            self._done(message, error=failure)
+            return False
+        if kept == last:
+            self._done(message, ok={"reverted": 0})
+            return False
+        # Commands obeyed just before this one have added entries to what was loaded.
+        end = self._ledger.writer.last_index
+        index = self._ledger.revert(kept + 1, end, control=message.sequence)
+        self._recorded(message, index, ok={"reverted": last - kept})
+        return True
+
+    def _before_invocations(self, count: int) -> tuple[int | None, str | None]:
+        begun = self._past.begun_indices
+        if not 1 <= count <= len(begun):
+            return None, f"the worker has {len(begun)} invocations, not {count}"
+        return begun[-count] - 1, None
+
+    def _complete_promise(self, message: Message, command: CompletePromise) -> None:
+        ledger = self._ledger
+        done: bool | None = None
+        if command.incarnation in {"", ledger.outbox.incarnation}:
+            result = Raw(encode_json(command.data))
+            done = ledger.complete_promise(command.index, result, control=message.sequence)
+        if done is None:
+            text = f"worker {ledger.id} has made no promise at entry {command.index}"
+            self._done(message, error=Failure(kind="unknown-promise", message=text))
+        elif done:
+            self._recorded(message, ledger.writer.last_index, ok={"completed": True})
+            self._on_completed(command.index)
+        else:
+            self._done(message, ok={"completed": False})
 
     def answer_questions(self, filesystem: FileSystem) -> None:
         """Answer what was asked of the files; they are what the last invocation left."""
@@ -151,9 +223,54 @@ class Commands:
                 return
         self._done(message, ok={"cancelled": False})
 
+    def done(
+        self,
+        message: Message,
+        *,
+        ok: object = None,
+        error: Failure | None = None,
+        told: bool = True,
+    ) -> None:
+        """An order is carried out, or not; `told` False: the caller answers the operator."""
+        self._ledger.writer.mark(control=message.sequence)
+        self._note(message, ok=ok, error=error)
+        if told:
+            self.answer(message, ok=ok, error=error)
+
     def _recorded(self, message: Message, index: int, *, ok: object = None) -> None:
+        index = self._note(message, ok=ok) or index
         self._ledger.writer.when_committed(index, lambda: self.answer(message, ok=ok))
 
     def _done(self, message: Message, *, ok: object = None, error: Failure | None = None) -> None:
         self._ledger.writer.mark(control=message.sequence)
+        self._note(message, ok=ok, error=error)
         self.answer(message, ok=ok, error=error)
+
+    def _note(
+        self, message: Message, *, ok: object = None, error: Failure | None = None
+    ) -> int | None:
+        """Answer the worker that gave the order, if one did: by an entry, so that it is not lost.
+
+        Where there is no worker to have a log, it is answered without.
+        """
+        caller = caller_of(message)
+        if caller is None:
+            return None
+        ledger = self._ledger
+        if ledger.created is None:
+            ledger.outbox.reply(caller, None, None, UNSET, error)
+            return None
+        result = UNSET if ok is None else Raw(encode_json(ok))
+        name = type(understand_command(message)).__name__
+        return ledger.command_done(name, caller, result, error)
+
+
+def _stops(command: Command) -> bool:
+    # An update by snapshot waits until what runs has ended.
+    match command:
+        case Interrupt() | Delete() | RevertWorker() | ForkWorker():
+            return True
+        case UpdateWorker(mode="automatic", dry_run=False):
+            return True
+        case _:
+            return False

@@ -21,6 +21,7 @@ from actors.host.context import (
     Refused,
     SharedStores,
 )
+from actors.host.control import Control
 from actors.host.interface import Kind
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
@@ -67,6 +68,7 @@ class WorkerContext:
         stores: SharedStores,
         waiting: Waiting,
         remote: Remote,
+        control: Control,
         tracing: Tracing,
         allows_sockets: bool = False,
         entropy: Callable[[int], bytes] = os.urandom,
@@ -81,6 +83,7 @@ class WorkerContext:
         self.allows_sockets = allows_sockets
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
+        self.control = control
         self._worker_id = worker_id
         self._tracing = tracing
         self._remote = remote

@@ -24,6 +24,7 @@ __all__ = [
     "LeaveGuest",
     "PartitionLostError",
     "RejectedError",
+    "RestartGuest",
     "RetryableError",
     "StopGuest",
     "SuspendGuest",
@@ -92,3 +93,7 @@ class SuspendGuest(StopGuest):
 
 class LeaveGuest(StopGuest):
     """The guest waits, and its worker leaves this executor. Nothing is recorded."""
+
+
+class RestartGuest(StopGuest):
+    """The guest changed what its log means: it is brought back from there at once."""

@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from typing import final
 
+import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
+from actors.control import WorkerControl
+from actors.directory import Directory
 from actors.engine.port import Instance, Limits
+from actors.errors import RejectedError
+from actors.fork import Forks
 from actors.guest_resources import GuestResources
 from actors.host.context import SharedStores
 from actors.host.files.filesystem import FileSystem
@@ -22,11 +27,14 @@ from actors.remote import Remote
 from actors.tracing import Tracing
 from actors.waiting import NEVER_MS, Waiting
 from oplog.attempts import Attempts
-from oplog.entries import ExportedFunctionInvoked
+from oplog.entries import ExportedFunctionInvoked, Failure
+from oplog.plan import Update
 from oplog.replay import Cursor
 from wit.values import Value
 
 __all__ = ["Guest"]
+
+_decode_bytes = msgspec.json.Decoder(bytes).decode
 
 
 @final
@@ -58,8 +66,11 @@ class Guest:
         options: ExecutorOptions,
         stores: SharedStores,
         attempts: Attempts,
+        base: Update | None,
         waiting: Waiting,
         remote: Remote,
+        directory: Directory,
+        forks: Forks,
         tracing: Tracing,
     ) -> "Guest":
         """Instantiate the component; start functions run, answered by the journal.
@@ -80,17 +91,54 @@ class Guest:
             stores=stores,
             waiting=waiting,
             remote=remote,
+            control=WorkerControl(
+                journal,
+                ledger,
+                waiting,
+                directory=directory,
+                forks=forks,
+                options=options,
+            ),
             tracing=tracing,
             allows_sockets=prepared.record.sockets,
         )
         context.state[FILES] = new_filesystem(prepared.files)
         limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
+        instantiate = prepared.program.instantiate
         try:
-            instance = await prepared.program.instantiate(context, limits, pace=context.pace)
+            if base is None:
+                instance = await instantiate(context, limits, pace=context.pace)
+                return Guest(instance, context, calls=prepared.calls, references=references)
+            with journal.unheard():
+                instance = await instantiate(context, limits, pace=context.pace)
+                guest = Guest(instance, context, calls=prepared.calls, references=references)
+                await guest._load_custom(base)
+                return guest
         except BaseException:
             context.close()
             raise
-        return Guest(instance, context, calls=prepared.calls, references=references)
+
+    async def save_custom(self) -> bytes:
+        """Return the guest's state in its own words.
+
+        Raises:
+            GuestTrap: it failed.
+            RejectedError: its component does not export `save-snapshot`.
+        """
+        save = self.calls.own_words("save-snapshot", "save")
+        with self._context.journal.unheard():
+            snapshot: bytes = await self._instance.call(save, [])
+        return snapshot
+
+    async def _load_custom(self, base: Update) -> None:
+        load = self.calls.own_words("load-snapshot", "load")
+        snapshot = base.entry.snapshot
+        assert isinstance(snapshot, Raw), "a base has a snapshot"
+        data = self._references.get(bytes(snapshot), snapshot)
+        outcome = await self._instance.call(load, [_decode_bytes(data)])
+        if outcome[0] == "err":
+            text = f"load-snapshot refused the state: {outcome[1]}"
+            raise RejectedError(Failure(kind="snapshot-refused", message=text))
 
     @property
     def files(self) -> FileSystem:

@@ -8,8 +8,7 @@ from typing import Final, final
 
 from actors.engine.resources import GuestResource
 from actors.host.rpc.urn import ResourceUrn, parse_urn
-from actors.identity import WorkerId
-from actors.remote import component_uuid
+from actors.identity import WorkerId, component_uuid
 from wit.types import ResourceName
 
 __all__ = ["HELD_MAX", "GuestResources"]

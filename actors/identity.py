@@ -1,12 +1,29 @@
 """Who a worker is, and where its messages live."""
 
+import uuid
+from typing import Final
+
 from msgspec import Struct
 
 from actors.errors import TerminalError
 from actors.limits import WORKER_NAME_BYTES_MAX
 from broker import subjects
 
-__all__ = ["Address", "WorkerId", "check_worker_name", "worker_id_of"]
+__all__ = [
+    "COMPONENT_NAMESPACE",
+    "Address",
+    "WorkerId",
+    "check_worker_name",
+    "component_uuid",
+    "worker_id_of",
+]
+
+COMPONENT_NAMESPACE: Final = uuid.UUID("5f3c7a52-6f0e-5a3b-9d6b-3b1f0c6d4e21")
+
+
+def component_uuid(name: str) -> uuid.UUID:
+    """Return the UUID under which guests know the component of a name."""
+    return uuid.uuid5(COMPONENT_NAMESPACE, name)
 
 
 class WorkerId(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """The worker's journal as host calls see it: the replay cursor until it ends, then the writer."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Final, TypeVar, final
 
 from msgspec import UNSET, Raw, UnsetType, structs
@@ -20,6 +21,7 @@ from oplog.entries import (
     EndAtomicRegion,
     EndRemoteWrite,
     ExportedFunctionInvoked,
+    ImportedFunctionInvoked,
     Jump,
     Log,
     Mark,
@@ -104,10 +106,25 @@ class WorkerJournal:
             return None
         recorded = self._replay.answer(function, request)
         if recorded is None:
-            self._live = True
+            self._go_live()
         elif payloads.is_reference(recorded):
             return self._references[bytes(recorded)]
         return recorded
+
+    def next_call(self) -> tuple[int, ImportedFunctionInvoked, Raw]:
+        """Return the next recorded host call, whatever it is, its index and its response.
+
+        Raises:
+            BadPlaceError: the log has ended.
+        """
+        found = None if self._live else self._replay.next_call()
+        if found is None:
+            raise BadPlaceError("the worker is live: no persisted call is left to read")
+        index, entry = found
+        response = entry.response
+        if payloads.is_reference(response):
+            response = self._references[bytes(response)]
+        return index, entry, response
 
     def record(
         self,
@@ -141,6 +158,19 @@ class WorkerJournal:
         """Record the answer to entry `index` as observed."""
         is_progress = self._redoing is None
         self._ledger.called(function, kind, UNSET, response, settles=index, is_progress=is_progress)
+
+    def complete(self, function: str, index: int, data: Raw) -> bool:
+        """Complete an own promise, if nobody has; recorded with the completion, or not at all."""
+        is_first = index not in self._ledger.promises
+        self._ledger.called(
+            function,
+            Kind.WRITE_LOCAL.value,
+            data,
+            Raw(b"true" if is_first else b"false"),
+            completes=index if is_first else None,
+            is_progress=self._redoing is None,
+        )
+        return is_first
 
     def mark(self, ours: M) -> tuple[int, M]:
         """Do what belongs to the course of things; return its entry and where it stands.
@@ -196,6 +226,8 @@ class WorkerJournal:
         self._replay.require_end(f"a jump back to entry {index}")
         last = self._writer.last_index
         problem = self._replay.plan.problem_with(index, last)
+        if problem is None and index in self._replay.plan.skipped:
+            problem = f"entry {index} lies in a region that was jumped over"
         begun = self._ledger.begun_index
         if problem is None and index < begun:
             problem = f"entry {index} lies before the running invocation, which began at {begun}"
@@ -209,6 +241,9 @@ class WorkerJournal:
         """Record other host calls from now on."""
         if level == self.level:
             return
+        if level != "smart":
+            # A rehearsal must do nothing outside, and what is not recorded runs again.
+            self._ledger.cannot_rehearse(f"nothing tells what runs again at the level {level}")
         if self.is_live:
             self._writer.add(ChangePersistenceLevel(at_ms=self._clock.stamp_ms(), level=level))
         self.level = level
@@ -241,6 +276,24 @@ class WorkerJournal:
             Log(at_ms=self._clock.stamp_ms(), level=level, message=message, context=context)
         )
 
+    @contextmanager
+    def unheard(self) -> Generator[None]:
+        """Record nothing, and ask nothing of the log: for what is no part of the worker's course.
+
+        Restoring and saving a state that the guest describes itself.
+        """
+        before = self.level, self.unrecorded
+        self.level, self.unrecorded = "persist-nothing", UNRECORDED["persist-nothing"]
+        try:
+            yield
+        finally:
+            self.level, self.unrecorded = before
+
+    def _go_live(self) -> None:
+        self._live = True
+        # A version that is tried has repeated everything.
+        self._ledger.updated()
+
     def _stamp(self) -> int:
         if self._redoing is None:
             self._ledger.progressed = True
@@ -255,7 +308,7 @@ class WorkerJournal:
                 if cut is not None and found[0] == cut.index and not cut.unknown:
                     return self._do_again(cut, found, ours)
                 return found
-            self._live = True
+            self._go_live()
         return self._add(ours)
 
     def _add(self, ours: M) -> tuple[int, M]:
@@ -267,7 +320,7 @@ class WorkerJournal:
     def _do_again(self, cut: Cut, found: tuple[int, M], ours: M) -> tuple[int, M]:
         if isinstance(cut.entry, BeginRemoteWrite) and not cut.entry.idempotent:
             raise IncompleteWriteError(cut.entry.function, cut.index)
-        self._live = True
+        self._go_live()
         last = self._writer.last_index
         self._ledger.waits.forget_behind(cut.index)
         # The other side knows a transaction by its identifier, so that a new attempt has a begin of

@@ -4,16 +4,23 @@ Every method records entries and returns at once; their messages leave after the
 the books of the worker's keys, so that an outcome is recorded once and repeated for ever.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import final
 
-from msgspec import Raw, UnsetType
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
+from actors.errors import RestartGuest
 from actors.identity import Address, WorkerId
 from actors.keys import Decided, Keys, derived_key
-from actors.limits import OUTCOME_OVERHEAD_BYTES, RESULT_BYTES_MAX, WAKE_AT_MS_MAX
+from actors.limits import (
+    OUTCOME_OVERHEAD_BYTES,
+    RESULT_BYTES_MAX,
+    UPDATE_DETAILS_CHARACTERS_MAX,
+    WAKE_AT_MS_MAX,
+)
 from actors.message import Envelope
 from actors.outbox import Outbox
 from actors.outcome import Outcome
@@ -25,20 +32,28 @@ from broker.errors import BrokerError
 from oplog.commit import Commit, Head
 from oplog.entries import (
     Asks,
+    Caller,
     CancelPendingInvocation,
+    CommandDone,
     Create,
     Entry,
     ErrorEntry,
     Exited,
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
+    FailedUpdate,
     Failure,
     ImportedFunctionInvoked,
     Interrupted,
     InvocationRejected,
+    Jump,
+    PendingUpdate,
+    PromiseCompleted,
     RemoteCall,
     Repeat,
     Restart,
+    Revert,
+    SuccessfulUpdate,
     Suspend,
 )
 from oplog.outcome import read_outcome
@@ -59,6 +74,7 @@ class Ledger:
         *,
         head: Head,
         past: Past,
+        references: Mapping[bytes, Raw],
         on_quiet: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
@@ -83,6 +99,27 @@ class Ledger:
         self.outbox.incarnation = head.incarnation
         self.waits = Waits(past.outstanding)
         self.waits.incarnation = head.incarnation
+        self.promises = {
+            index: references.get(bytes(result), result) for index, result in past.promises.items()
+        }
+        """What promises are completed with, by the entry that made them."""
+        self.retry = past.status.retry
+        """The retry policy that the guest chose, if it did."""
+        self.component_version = past.status.status().component_version
+        """What the worker runs."""
+        pending = past.plan.pending
+        self.wanted: PendingUpdate | None = None
+        """An update for which the guest has to save its state, once it is idle."""
+        if pending is not None and not past.tries_update:
+            self.wanted = pending.entry
+        self.is_rehearsal = False
+        """Whether a version is tried without consequences: the guest ends before it is live."""
+        self.rehearsed: str | None = None
+        """Why it would fail."""
+        self.trying: int | None = None
+        """The version that this life tries, until it has turned out well."""
+        self.attempts_before = past.status.attempt
+        """How often in a row it has failed."""
         self.outbox.resume(past.open)
         if past.created is not None:
             self.outbox.inherit(past.created)
@@ -139,6 +176,7 @@ class Ledger:
             args=() if envelope is None else envelope.arguments,
             env=tuple(environment.items()),
         )
+        self.component_version = record.version
         self.outbox.inherit(self.created)
         self.waits.incarnation = self.created.incarnation
         self._add(self.created)
@@ -239,9 +277,13 @@ class Ledger:
         asks: Asks | None = None,
         settles: int | None = None,
         begin: int | None = None,
+        completes: int | None = None,
         is_progress: bool = True,
     ) -> int:
-        """Record a host call, what it asks of the world and whose answer it observes."""
+        """Record a host call, what it asks of the world and whose answer it observes.
+
+        `completes`: a promise is completed by it, with its request.
+        """
         self.progressed = self.progressed or is_progress
         self.recorded_ms = at_ms = self.clock.stamp_ms()
         index = self.writer.add(
@@ -254,13 +296,49 @@ class Ledger:
                 asks=asks,
                 settles=settles,
                 begin_index=begin,
+                completes=completes,
             )
         )
         if asks is not None and not (isinstance(asks, RemoteCall) and not asks.awaits):
             self.waits.asked(index, asks)
         if settles is not None:
             self.waits.settled(settles)
+        if completes is not None and isinstance(request, Raw):
+            self.promises[completes] = request
+            self.waits.settled(completes)
         return index
+
+    def command_done(
+        self,
+        command: str,
+        caller: Caller | None,
+        result: Raw | UnsetType = UNSET,
+        error: Failure | None = None,
+    ) -> int:
+        """Record a command, and what a worker gets for it; return the entry's index."""
+        return self._add(
+            CommandDone(
+                at_ms=self.clock.stamp_ms(),
+                command=command,
+                caller=caller,
+                result=result,
+                error=error,
+            )
+        )
+
+    def complete_promise(
+        self, index: int, result: Raw, *, control: int | None = None
+    ) -> bool | None:
+        """Record that a promise is completed; False: it was before, None: there is none."""
+        if index in self.promises:
+            return False
+        if not self.waits.is_promise(index):
+            return None
+        entry = PromiseCompleted(at_ms=self.clock.stamp_ms(), promise_index=index, result=result)
+        self.writer.add(entry, control=control)
+        self.promises[index] = result
+        self.waits.settled(index)
+        return True
 
     async def cancel_schedule(self, subject: str) -> None:
         """Take back what is stored at `subject` to be sent later."""
@@ -286,6 +364,50 @@ class Ledger:
     def restart(self, *, control: int) -> int:
         """Record that an operator let the worker go on; return the entry's index."""
         return self.writer.add(Restart(at_ms=self.clock.stamp_ms()), control=control)
+
+    def revert(self, start: int, end: int, *, control: int) -> int:
+        """Record that entries never happened; return the entry's index. The life has to end."""
+        entry = Revert(at_ms=self.clock.stamp_ms(), start=start, end=end)
+        return self.writer.add(entry, control=control)
+
+    def want_update(self, entry: PendingUpdate) -> int:
+        """Record that another version is to be run; return the entry's index."""
+        return self._add(msgspec.structs.replace(entry, at_ms=self.clock.stamp_ms()))
+
+    def leave_out(self, start: int, end: int) -> None:
+        """Record that replay passes over entries from now on."""
+        self._add(Jump(at_ms=self.clock.stamp_ms(), start=start, end=end))
+
+    def updated(self, *, component_size: int = 0) -> None:
+        """Record that the version that was tried is the worker's own, if one is tried."""
+        if self.trying is None:
+            return
+        if self.is_rehearsal:
+            raise RestartGuest
+        version, self.trying = self.trying, None
+        self.component_version = version
+        self._add(
+            SuccessfulUpdate(
+                at_ms=self.clock.stamp_ms(), target_version=version, component_size=component_size
+            )
+        )
+
+    def update_failed(self, version: int, details: str) -> None:
+        """Record why a version could not be run."""
+        self.trying = None
+        if self.is_rehearsal:
+            self.rehearsed = details
+            return
+        details = details[:UPDATE_DETAILS_CHARACTERS_MAX]
+        self._add(
+            FailedUpdate(at_ms=self.clock.stamp_ms(), target_version=version, details=details)
+        )
+
+    def cannot_rehearse(self, reason: str) -> None:
+        """End a rehearsal that cannot be without consequences from here on."""
+        if self.is_rehearsal:
+            self.rehearsed = f"cannot be told beforehand: {reason}"
+            raise RestartGuest
 
     def repeat_outcome(self, envelope: Envelope) -> None:
         """Answer a duplicate with the first outcome, once that is committed."""

@@ -29,6 +29,7 @@ from actors.ledger import Ledger
 from actors.limits import MAILBOX_PURGE_MIN
 from actors.mailbox import Mailbox
 from actors.message import Envelope, understand
+from actors.orders import Orders
 from actors.outcome import Outcome
 from actors.past import Past
 from actors.programs import Prepared
@@ -118,6 +119,7 @@ class Life:
             services,
             head=loaded.head,
             past=past,
+            references=references,
             on_quiet=self._became_quiet,
             on_failure=on_failure,
         )
@@ -130,7 +132,20 @@ class Life:
         )
         self._knots = Knots(self.ledger, self.mailbox, services, waits_for=self._waits_for)
         self._commands = Commands(
-            self.ledger, self.mailbox, services.broker.signals, state=past.status.state
+            self.ledger,
+            self.mailbox,
+            services.broker.signals,
+            past=past,
+            on_completed=self.waiting.nudge,
+        )
+        self._orders = Orders(
+            worker_id,
+            services,
+            self.ledger,
+            self._commands,
+            loaded=loaded,
+            past=past,
+            references=references,
         )
 
     @staticmethod
@@ -219,7 +234,7 @@ class Life:
     async def run(self) -> Next:
         """Do what is to be done; return what follows."""
         await self._read_mailbox()
-        if self._recovering and self._past.unsent:
+        if (self._recovering or self._past.is_fresh_copy) and self._past.unsent:
             await self._learn_calls()
             for index, entry in self._past.unsent:
                 self.ledger.outbox.emit(index, await self._loaded.internalise(entry))
@@ -237,8 +252,10 @@ class Life:
 
     async def _act(self) -> Ended:
         while True:
-            if self._commands.obey():
-                return await self._create() if self._commands.creation else Ended.AGAIN
+            if self._commands.obey(at_start=True):
+                if self._commands.order is None or await self._orders.carry_out():
+                    return Ended.AGAIN
+                continue
             match self._plan():
                 case _Plan.REST:
                     return Ended.REST
@@ -251,6 +268,10 @@ class Life:
                     return await self._run_guest()
 
     def _plan(self) -> _Plan:
+        if self._past.is_unfinished_copy:
+            return _Plan.REST
+        if self._past.tries_update and self._past.status.state != "interrupted":
+            return _Plan.REST if self._leaving else _Plan.RUN
         status = self._past.status.status()
         # Without a point in time only a message can wake it: later than any clock.
         wake_at_ms = _NEVER_MS if status.wake_at_ms is None else status.wake_at_ms
@@ -270,20 +291,31 @@ class Life:
             case "retrying" if wake_at_ms > self.ledger.clock.stamp_ms():
                 return _Plan.REST if self._leaving else _Plan.WAIT
             case _:
-                is_asked = bool(self._commands.questions)
-                work = self._past.open is not None or len(self.mailbox) or is_asked
+                work = (
+                    self._past.open is not None
+                    or len(self.mailbox)
+                    or self._past.plan.pending is not None
+                    or bool(self._commands.questions)
+                )
                 return _Plan.RUN if work and not self._leaving else _Plan.REST
 
     async def _run_guest(self) -> Ended:
+        plan = self._past.plan
+        if self._past.tries_update:
+            plan = plan.trying()
+            self.ledger.trying = plan.version
         try:
             prepared = await self._prepare()
         except (ComponentUnknownError, ComponentError) as error:
+            if self.ledger.trying is not None:
+                self.ledger.update_failed(self.ledger.trying, str(error))
+                return Ended.AGAIN
             return await self._refuse_unrunnable(error)
         if self.ledger.created is None:
             self.ledger.create(prepared.record, self._first_envelope())
         assert self.ledger.created is not None
         self.ledger.outbox.calls = prepared.calls
-        cursor = Cursor(self._loaded.commits(), self._past.plan, self._past.attempts.cut())
+        cursor = Cursor(self._loaded.commits(), plan, self._past.attempts.cut())
         session = Session(
             self.ledger,
             self.mailbox,
@@ -315,7 +347,10 @@ class Life:
                     options=self._services.options,
                     stores=self._services.broker,
                     attempts=self._past.attempts,
+                    base=plan.base,
                     waiting=self.waiting,
+                    directory=self._services.directory,
+                    forks=self._services.forks,
                     remote=Remote(
                         self.ledger,
                         self._services.programs.components,
@@ -353,8 +388,9 @@ class Life:
             self._services.residency.woke(self._resident)
 
     async def _prepare(self) -> Prepared:
-        created = self.ledger.created
-        version = None if created is None else created.component_version
+        version = None if self.ledger.created is None else self.ledger.component_version
+        if self.ledger.trying is not None:
+            version = self.ledger.trying
         return await self._services.programs.prepare(self.id.component, version)
 
     async def _learn_calls(self) -> None:
@@ -365,29 +401,6 @@ class Life:
             self.ledger.outbox.calls = (await self._prepare()).calls
         except (ComponentUnknownError, ComponentError) as error:
             log.info("outcomes are told without WAVE", error=str(error))
-
-    async def _create(self) -> Ended:
-        assert self._commands.creation is not None
-        (message, command), self._commands.creation = self._commands.creation, None
-        try:
-            record = await self._services.programs.components.get(
-                self.id.component, command.version
-            )
-        except ComponentUnknownError as error:
-            failure = Failure(kind="unknown-component", message=str(error))
-            self._commands.answer(message, error=failure)
-            return Ended.REST
-        envelope = Envelope(
-            sequence=message.sequence,
-            key="",
-            arguments=command.args,
-            environment=tuple(command.env.items()),
-        )
-        self.ledger.create(record, envelope)
-        self.ledger.writer.mark(control=message.sequence)
-        await self.ledger.writer.flush()
-        self._commands.answer(message, ok={"version": record.version})
-        return Ended.AGAIN
 
     def _first_envelope(self) -> Envelope | None:
         waiting = self.mailbox.waiting()

@@ -24,6 +24,7 @@ __all__ = [
     "RESULT_BYTES_MAX",
     "RESULT_TO_BYTES_MAX",
     "UNCOMMITTED_ENTRIES_MAX",
+    "UPDATE_DETAILS_CHARACTERS_MAX",
     "WAKE_AT_MS_MAX",
     "WORKER_NAME_BYTES_MAX",
 ]
@@ -37,6 +38,8 @@ RESULT_BYTES_MAX: Final = 16 << 20
 # Room in an outcome message for everything but the result: headers, key, function name.
 OUTCOME_OVERHEAD_BYTES: Final = 16 << 10
 LOG_MESSAGE_BYTES_MAX: Final = 64 << 10
+# Why an update failed, as it stands in the log and in the worker's status.
+UPDATE_DETAILS_CHARACTERS_MAX: Final = 4_000
 
 # A guest that runs ahead of its commits by more than this waits for the broker.
 UNCOMMITTED_ENTRIES_MAX: Final = 1_000

@@ -94,6 +94,10 @@ class Mailbox:
                 return message
         return None
 
+    def first_command(self) -> Message | None:
+        """Return the oldest command, leaving it queued; None if there is none."""
+        return self._commands[0][1] if self._commands else None
+
     def next_command(self) -> Message | None:
         """Take out the oldest command and move its watermark; None if there is none."""
         if not self._commands:

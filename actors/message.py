@@ -18,7 +18,16 @@ from oplog.entries import Caller, Failure, Repeat
 from wit.errors import ParseError
 from wit.wave import Call, parse_call
 
-__all__ = ["Envelope", "Invocation", "JsonCall", "Malformed", "WitCall", "is_inbox", "understand"]
+__all__ = [
+    "Envelope",
+    "Invocation",
+    "JsonCall",
+    "Malformed",
+    "WitCall",
+    "caller_of",
+    "is_inbox",
+    "understand",
+]
 
 
 class JsonCall(Struct, frozen=True):
@@ -82,6 +91,14 @@ _decode_args = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_caller = msgspec.json.Decoder(Caller).decode
 _decode_repeat = msgspec.json.Decoder(Repeat).decode
 _decode_chain = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def caller_of(message: Message) -> Caller | None:
+    """Return the worker that wants an answer, None if none does or its name makes no sense."""
+    try:
+        return _decoded(message.headers, "Shem-Caller", _decode_caller, None)
+    except ValueError:
+        return None
 
 
 def understand(message: Message) -> Understood:

@@ -20,12 +20,20 @@ from actors.errors import RejectedError
 from actors.identity import WorkerId
 from actors.limits import OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
-from actors.requests import Sending, answer_to, inherited_headers, occurrence, request_for
+from actors.requests import (
+    Sending,
+    answer_to,
+    inherited_headers,
+    occurrence,
+    order_for,
+    request_for,
+)
 from broker import subjects
 from broker.errors import TerminalError
 from broker.ports import Broker
 from oplog.entries import (
     Caller,
+    CommandDone,
     Create,
     Entry,
     ErrorEntry,
@@ -37,6 +45,7 @@ from oplog.entries import (
     Interrupted,
     InvocationRejected,
     Log,
+    Order,
     RemoteCall,
     Repeat,
     Restart,
@@ -114,6 +123,16 @@ class Outbox:
                     index=index,
                 )
                 self.send(index, request_for(caller, call, entry.request, self._inherited))
+            case ImportedFunctionInvoked(asks=Order() as order):
+                caller = Caller(
+                    component=self._id.component,
+                    worker=self._id.worker,
+                    incarnation=self.incarnation,
+                    index=index,
+                )
+                self.send(index, order_for(caller, order))
+            case CommandDone():
+                self.reply(entry.caller, index, None, entry.result, entry.error)
             case Log():
                 self._event(
                     {

@@ -5,6 +5,7 @@ work is understood without replay.
 """
 
 import asyncio
+from array import array
 from typing import final
 
 from msgspec import Raw
@@ -21,6 +22,8 @@ from oplog.entries import (
     ExportedFunctionInvoked,
     ImportedFunctionInvoked,
     InvocationRejected,
+    PendingUpdate,
+    PromiseCompleted,
     RemoteCall,
     Suspend,
 )
@@ -50,6 +53,7 @@ class Past:
         self.outcomes: dict[str, OutcomeRef] = {}
         self.unsent: list[tuple[int, Entry]] = []
         self.last_ms = 0
+        self.last_index = 0
         self.references: set[bytes] = set()
         """Values that lie in the blob store, as they stand in the entries."""
         self.waiting_since = 0
@@ -58,6 +62,12 @@ class Past:
         """The entries whose answers end the suspension."""
         self.outstanding: dict[int, Open] = {}
         """The entries that asked and whose answers the guest has not observed."""
+        self.promises: dict[int, Raw] = {}
+        """What promises were completed with, by the entry that made them."""
+        self.begun_indices = array("Q")
+        """Where invocations begin that have not been reverted."""
+        self.failed_index = 0
+        """Where the invocation begins that failed for good, if the last one did."""
         self._begun: tuple[int, ExportedFunctionInvoked] | None = None
         self._sent = sent
         self._skips = bool(plan.skipped)
@@ -67,6 +77,25 @@ class Past:
         """The index of the invocation that began last (0: none)."""
         return 0 if self._begun is None else self._begun[0]
 
+    @property
+    def tries_update(self) -> bool:
+        """Whether the next life tries another version.
+
+        An update by snapshot is tried when the old version has saved its state.
+        """
+        pending = self.plan.pending
+        return pending is not None and (pending.entry.mode == "automatic" or pending.has_snapshot)
+
+    @property
+    def is_unfinished_copy(self) -> bool:
+        """Whether the worker is a copy that is still being made."""
+        return self.created is not None and self.created.copied > self.last_index
+
+    @property
+    def is_fresh_copy(self) -> bool:
+        """Whether the worker is a copy that has done nothing yet."""
+        return self.created is not None and self.created.copied == self.last_index > 0
+
     @staticmethod
     async def read(log: LoadedLog) -> "Past":
         """Fold the whole log, giving way to other workers now and then.
@@ -75,6 +104,7 @@ class Past:
             CorruptLogError: a commit cannot be believed.
         """
         past = Past(sent=log.head.marks.sent, plan=log.plan())
+        past.last_index = log.head.last_index
         turn_ends = PAST_ENTRIES_PER_TURN_MAX
         for commit, sequence in log.commits():
             for index, entry in enumerate(commit.entries, commit.first):
@@ -103,7 +133,7 @@ class Past:
     def _follow(self, index: int, entry: Entry, sequence: int) -> None:
         # The frequent ones first: each case is a comparison of its own.
         match entry:
-            case ImportedFunctionInvoked(asks=None, settles=None):
+            case ImportedFunctionInvoked(asks=None, settles=None, completes=None):
                 pass
             case ImportedFunctionInvoked():
                 if not (self._skips and index in self.plan.skipped):
@@ -111,13 +141,21 @@ class Past:
             case ExportedFunctionInvoked():
                 self.open = entry
                 self._begun = index, entry
+                self.begun_indices.append(index)
             case ExportedFunctionCompleted():
                 self.open = None
+                self.failed_index = 0 if entry.error is None else self.begun_index
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
             case Create():
                 self.created = entry
             case InvocationRejected():
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
+            case PromiseCompleted():
+                self.outstanding.pop(entry.promise_index, None)
+                self.promises.setdefault(entry.promise_index, entry.result)
+                self._collect_references(entry)
+            case PendingUpdate():
+                self._collect_references(entry)
             case Suspend():
                 self.waiting_since = index
                 self.waits_for = entry.waits_for
@@ -132,6 +170,9 @@ class Past:
             self.outstanding[index] = Open(asks, sequence)
         if entry.settles is not None:
             self.outstanding.pop(entry.settles, None)
+        if entry.completes is not None and isinstance(entry.request, Raw):
+            self.outstanding.pop(entry.completes, None)
+            self.promises.setdefault(entry.completes, entry.request)
 
     def _collect_references(self, entry: Entry) -> None:
         for name in payloads.RAW_FIELDS[type(entry)]:

@@ -7,25 +7,19 @@ from typing import Final, final
 from actors.components import ComponentStore
 from actors.errors import ComponentUnknownError, TerminalError
 from actors.host.context import CallRequest
-from actors.identity import WorkerId, check_worker_name
+from actors.identity import WorkerId, check_worker_name, component_uuid
 from actors.ledger import Ledger
 from actors.limits import PARAMETERS_BYTES_MAX, WAKE_AT_MS_MAX
 from actors.options import ExecutorOptions
 from broker import subjects
 from oplog.entries import Asks, Create, Failure, RemoteCall
 
-__all__ = ["COMPONENT_NAMESPACE", "Remote", "call_timeout_s", "component_uuid"]
+__all__ = ["Remote", "call_timeout_s"]
 
-COMPONENT_NAMESPACE: Final = uuid.UUID("5f3c7a52-6f0e-5a3b-9d6b-3b1f0c6d4e21")
 TIMEOUT_VARIABLE: Final = "SHEM_CALL_TIMEOUT_S"
 TIMEOUT_S_MAX: Final = 1e9
 CHAIN_MAX: Final = 256
 """Callers that wait for one another in one chain."""
-
-
-def component_uuid(name: str) -> uuid.UUID:
-    """Return the UUID under which guests know the component of a name."""
-    return uuid.uuid5(COMPONENT_NAMESPACE, name)
 
 
 def call_timeout_s(created: Create, options: ExecutorOptions) -> float | None:

@@ -17,7 +17,7 @@ from actors.identity import WorkerId
 from actors.recurrence import headers_of
 from actors.waits import Answer
 from broker import subjects
-from oplog.entries import Caller, Create, Failure, RemoteCall, Repeat
+from oplog.entries import Caller, Create, Failure, Order, RemoteCall, Repeat
 from wit.errors import WitError
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "answer_to",
     "inherited_headers",
     "occurrence",
+    "order_for",
     "request_for",
 ]
 
@@ -93,6 +94,16 @@ def request_for(
         headers=headers,
         at_ms=call.run_at_ms,
         schedule=subjects.schedule(*target, f"{caller.incarnation}-{caller.index}"),
+    )
+
+
+def order_for(caller: Caller, order: Order) -> Sending:
+    """Return the command that the entry which `caller` names causes."""
+    return Sending(
+        subject=subjects.control(order.component, order.worker),
+        data=order.body.encode(),
+        message_id=f"{caller.incarnation}:{caller.index}",
+        headers={"Shem-Caller": _encode(caller).decode()},
     )
 
 

@@ -2,7 +2,11 @@
 
 from msgspec import Struct
 
-__all__ = ["RetryPolicy"]
+from oplog.entries import RetryRule
+
+__all__ = ["RetryPolicy", "policy_of", "rule_of"]
+
+_NS_PER_MS = 1_000_000
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
@@ -23,3 +27,25 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
             return None
         delay = min(self.delay_max_ms, self.delay_min_ms * self.multiplier ** (attempt - 1))
         return round(delay * (1 + random * self.jitter))
+
+
+def policy_of(rule: RetryRule) -> RetryPolicy:
+    """Return the policy that a guest or a component chose."""
+    return RetryPolicy(
+        attempts_max=rule.max_attempts,
+        delay_min_ms=rule.min_delay_ns // _NS_PER_MS,
+        delay_max_ms=rule.max_delay_ns // _NS_PER_MS,
+        multiplier=rule.multiplier,
+        jitter=rule.max_jitter_factor or 0.0,
+    )
+
+
+def rule_of(policy: RetryPolicy) -> RetryRule:
+    """Return a policy as guests see it."""
+    return RetryRule(
+        max_attempts=policy.attempts_max,
+        min_delay_ns=policy.delay_min_ms * _NS_PER_MS,
+        max_delay_ns=policy.delay_max_ms * _NS_PER_MS,
+        multiplier=policy.multiplier,
+        max_jitter_factor=policy.jitter,
+    )

@@ -6,7 +6,10 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any, final
 
+from actors.api.statuses import Statuses
 from actors.clock import TimeSource
+from actors.directory import Directory
+from actors.fork import Forks
 from actors.identity import WorkerId
 from actors.limits import LOADS_AT_ONCE_MAX
 from actors.options import ExecutorOptions
@@ -46,6 +49,8 @@ class Services:
         """Hand an answer to a worker that is in the memory of this executor."""
         self._nonce = os.urandom(9).hex()
         self._attempts = count(1)
+        self.directory = Directory(Statuses(broker), programs.components)
+        self.forks = Forks(broker, next_message_id=self.next_message_id)
 
     def count_invocation(self) -> None:
         """Count an invocation that ran for the first time."""

@@ -12,13 +12,21 @@ from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import Final, final
 
+import msgspec
 import structlog
 from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.commands import Commands
 from actors.engine.errors import CapacityError, GuestTrap
-from actors.errors import IncompleteWriteError, LeaveGuest, RejectedError, SuspendGuest
+from actors.errors import (
+    IncompleteWriteError,
+    LeaveGuest,
+    RejectedError,
+    RestartGuest,
+    SuspendGuest,
+)
+from actors.failures import is_final
 from actors.guest import Guest
 from actors.host.context import ExitRequest
 from actors.ledger import Ledger
@@ -27,10 +35,11 @@ from actors.mailbox import Mailbox
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
 from actors.recurrence import is_missed
+from actors.retry import policy_of
 from actors.tracing import InvocationTrace, Tracing, cause_of, trace_id_of
 from broker.errors import FencedError, RetryableError
 from broker.ports import Message
-from oplog.entries import ExportedFunctionInvoked, Failure
+from oplog.entries import ExportedFunctionInvoked, Failure, PendingUpdate
 from oplog.errors import DivergenceError, WriterStoppedError
 from oplog.replay import Cursor
 from wit.values import Value
@@ -121,6 +130,7 @@ class Session:
                     self._trace = self._tracing.execute(self._ledger.id, invoked)
                 result = await self._execute(guest, bound, arguments)
                 if self._cursor.completed(result=result) is None:
+                    self._ledger.updated()
                     self._complete(invoked, result)
                     replayed = 0
                     break
@@ -129,6 +139,7 @@ class Session:
                     await asyncio.sleep(0)
             if self._tracing.enabled and replayed:
                 self._trace_replay(begun_ns, replayed)
+            self._ledger.updated()
 
             async def same() -> Guest:
                 return guest
@@ -140,6 +151,8 @@ class Session:
         except SuspendGuest as suspension:
             self._ledger.suspend(suspension.wake_at_ms, suspension.waits_for)
             return Ended.AGAIN
+        except RestartGuest:
+            return Ended.AGAIN
         except LeaveGuest:
             return Ended.REST
         except ExitRequest as request:
@@ -150,7 +163,7 @@ class Session:
             return self._failed(Failure(kind="divergence", message=str(error)))
         except IncompleteWriteError as error:
             # Trying again finds the same log: an operator has to decide.
-            return self._failed(Failure(kind="incomplete-write", message=str(error)), final=True)
+            return self._failed(Failure(kind="incomplete-write", message=str(error)))
         except RejectedError as error:
             # A recorded function or its parameters no longer fit the component.
             return self._failed(error.failure)
@@ -175,6 +188,8 @@ class Session:
             if resident is None:
                 self._commands.refuse_questions()
             else:
+                if self._ledger.wanted is not None:
+                    return await self._save(resident, self._ledger.wanted)
                 self._commands.answer_questions(resident.files)
             await self._next_work()
             if self._commands.obey():
@@ -194,6 +209,17 @@ class Session:
             writer = self._ledger.writer
             if writer.last_index - writer.committed_index > UNCOMMITTED_ENTRIES_MAX:
                 await writer.wait_committed(writer.last_index - UNCOMMITTED_ENTRIES_MAX // 2)
+
+    async def _save(self, guest: Guest, update: PendingUpdate) -> Ended:
+        """Have the old version describe its state for the new one."""
+        try:
+            snapshot = await guest.save_custom()
+        except (GuestTrap, RejectedError) as error:
+            self._ledger.update_failed(update.target_version, f"save: {error}")
+            return Ended.AGAIN
+        encoded = Raw(msgspec.json.encode(snapshot))
+        self._ledger.want_update(msgspec.structs.replace(update, snapshot=encoded))
+        return Ended.AGAIN
 
     async def _take(self, guest: Guest, message: Message) -> None:
         understood = understand(message)
@@ -276,7 +302,12 @@ class Session:
         self._give_up(failure)
         return Ended.AGAIN
 
-    def _failed(self, failure: Failure, *, final: bool = False) -> Ended:
+    def _failed(self, failure: Failure) -> Ended:
+        if self._ledger.trying is not None:
+            # The old version goes on as if nothing had been tried.
+            self._log().warning("update failed", version=self._ledger.trying, kind=failure.kind)
+            self._ledger.update_failed(self._ledger.trying, f"{failure.kind}: {failure.message}")
+            return Ended.AGAIN
         if self._is_ephemeral:
             self._log().warning("ephemeral guest failed", kind=failure.kind)
             self._give_up(failure)
@@ -284,8 +315,10 @@ class Session:
         progressed = self._ledger.progressed
         attempt = 1 if progressed else self._attempts_before + 1
         delay_ms = None
-        if not final:
-            delay_ms = self._options.retry.delay_ms(attempt, random=random.random())  # noqa: S311
+        if not is_final(failure.kind):
+            rule = self._ledger.retry
+            policy = self._options.retry if rule is None else policy_of(rule)
+            delay_ms = policy.delay_ms(attempt, random=random.random())  # noqa: S311
         retry_at_ms = None if delay_ms is None else self._ledger.clock.stamp_ms() + delay_ms
         self._log().warning(
             "guest failed", kind=failure.kind, attempt=attempt, retry_in_ms=delay_ms

@@ -54,6 +54,12 @@ class Waiting:
                 self.blocked_on = ()
             self._news.set()
 
+    def nudge(self, index: int) -> None:
+        """Entry `index` is over: look again."""
+        if index in self.blocked_on:
+            self.blocked_on = ()
+        self._news.set()
+
     def distrust_deliveries(self) -> None:
         """Read the answers in the mailbox again: some may have been missed."""
         self._stale = True

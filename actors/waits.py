@@ -13,7 +13,7 @@ from typing import final
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from oplog.entries import Asks, Failure, RemoteCall
+from oplog.entries import Asks, Failure, Promise, RemoteCall
 
 __all__ = ["Answer", "Open", "Waits", "Wake"]
 
@@ -69,6 +69,11 @@ class Waits:
         if found is not None:
             self._open[index] = Open(found.asks, log_sequence)
 
+    def is_promise(self, index: int) -> bool:
+        """Whether entry `index` made a promise that nobody has completed before this life."""
+        found = self._open.get(index)
+        return found is not None and isinstance(found.asks, Promise)
+
     def settled(self, index: int) -> None:
         """The answer was observed, or nobody wants it any more."""
         self._open.pop(index, None)
@@ -109,5 +114,10 @@ class Waits:
     @property
     def read_from(self) -> int | None:
         """The stream sequence from which on answers may lie in the mailbox; None: none can."""
-        sequences = [found.log_sequence for found in self._open.values() if found.log_sequence]
+        # A promise is completed by a command, whose place in the mailbox the watermark knows.
+        sequences = [
+            found.log_sequence
+            for found in self._open.values()
+            if found.log_sequence and not isinstance(found.asks, Promise)
+        ]
         return min(sequences) + 1 if sequences else None

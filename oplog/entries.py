@@ -44,6 +44,7 @@ __all__ = [
     "CancelPendingInvocation",
     "ChangePersistenceLevel",
     "ChangeRetryPolicy",
+    "CommandDone",
     "CommittedRemoteTransaction",
     "Create",
     "Deleted",
@@ -64,10 +65,12 @@ __all__ = [
     "Log",
     "Mark",
     "NoOp",
+    "Order",
     "PendingUpdate",
     "PreCommitRemoteTransaction",
     "PreRollbackRemoteTransaction",
     "Promise",
+    "PromiseCompleted",
     "RemoteCall",
     "Repeat",
     "Restart",
@@ -82,7 +85,10 @@ __all__ = [
 
 
 class Create(BaseEntry, tag="create", frozen=True, kw_only=True):
-    """The worker came to be. `incarnation` is random and tells it from a deleted namesake."""
+    """The worker came to be. `incarnation` is random and tells it from a deleted namesake.
+
+    A copy of another worker, its `parent`, begins with `copied` entries; with fewer it is not done.
+    """
 
     incarnation: str
     component: str
@@ -91,6 +97,7 @@ class Create(BaseEntry, tag="create", frozen=True, kw_only=True):
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     parent: str | None = None
+    copied: int = 0
 
 
 class ExportedFunctionInvoked(
@@ -204,7 +211,15 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keb
     """Something that anybody may complete, once, by naming the worker and the entry's index."""
 
 
-Asks: TypeAlias = RemoteCall | Promise
+class Order(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab", tag="order"):
+    """A command to a worker, as `body`, which is what an operator would send."""
+
+    component: str
+    worker: str
+    body: str
+
+
+Asks: TypeAlias = RemoteCall | Promise | Order
 """What a host call asks of the world, to be answered by a message to the worker."""
 
 
@@ -215,7 +230,8 @@ class ImportedFunctionInvoked(
 
     With `asks` the true answer comes later, as a message that names this entry's index; `settles`
     is the index of the entry that asked, once its answer has been observed or is not wanted.
-    `begin_index` names the remote write or transaction that it is a part of.
+    `begin_index` names the remote write or transaction that it is a part of. `completes` is the
+    index of a promise that the guest has completed hereby, with `request`, base64 text.
     """
 
     function: str
@@ -225,6 +241,7 @@ class ImportedFunctionInvoked(
     begin_index: int | None = None
     asks: Asks | None = None
     settles: int | None = None
+    completes: int | None = None
 
 
 class NoOp(BaseEntry, tag="no-op", frozen=True, kw_only=True):
@@ -274,6 +291,22 @@ class CancelPendingInvocation(
     """A queued invocation was cancelled before it began."""
 
     idempotency_key: str
+
+
+class PromiseCompleted(BaseEntry, tag="promise-completed", frozen=True, kw_only=True):
+    """The promise made by entry `promise_index` has its `result`: base64 text, as JSON."""
+
+    promise_index: int
+    result: Raw
+
+
+class CommandDone(BaseEntry, tag="command-done", frozen=True, kw_only=True):
+    """A command was obeyed; the worker that gave it, if one did, gets `result` or `error`."""
+
+    command: str
+    caller: Caller | None = None
+    result: Raw | UnsetType = UNSET
+    error: Failure | None = None
 
 
 class Log(BaseEntry, tag="log", frozen=True, kw_only=True):
@@ -327,6 +360,8 @@ Entry: TypeAlias = (
     | StartSpan
     | FinishSpan
     | SetSpanAttribute
+    | PromiseCompleted
+    | CommandDone
 )
 
 # What a guest does without getting anything from outside: replay expects the same at this place.
@@ -363,4 +398,6 @@ HINTS: Final = (
     PendingUpdate,
     SuccessfulUpdate,
     FailedUpdate,
+    PromiseCompleted,
+    CommandDone,
 )

@@ -66,13 +66,14 @@ class Plan(Struct, frozen=True):
         return Plan(self.deleted, skipped, update, update, version)
 
     def problem_with(self, last_kept: int, last_index: int) -> str | None:
-        """Say why nobody can go back to entry `last_kept` of `last_index`; None if one can."""
+        """Say why nobody can undo all behind entry `last_kept` of `last_index`; None if one can.
+
+        What was jumped over or updated away may be kept: that is undone with the rest.
+        """
         if not 1 <= last_kept <= last_index:
             return f"there is no entry {last_kept}: the log has entries 1 to {last_index}"
         if last_kept in self.deleted:
             return f"entry {last_kept} was deleted by a revert: it never happened"
-        if last_kept in self.skipped:
-            return f"entry {last_kept} lies in a region that was jumped over or updated away"
         return None
 
 

@@ -20,6 +20,7 @@ from oplog.entries import (
     CancelPendingInvocation,
     ChangePersistenceLevel,
     ChangeRetryPolicy,
+    CommandDone,
     CommittedRemoteTransaction,
     Create,
     Deleted,
@@ -40,9 +41,11 @@ from oplog.entries import (
     Log,
     Mark,
     NoOp,
+    Order,
     PendingUpdate,
     PreCommitRemoteTransaction,
     PreRollbackRemoteTransaction,
+    PromiseCompleted,
     RemoteCall,
     Restart,
     Revert,
@@ -93,6 +96,8 @@ def _text(entry: Entry) -> str:
             request = None if isinstance(entry.request, UnsetType) else entry.request
             if isinstance(entry.asks, RemoteCall):
                 return _remote_call(entry.asks, request)
+            if isinstance(entry.asks, Order):
+                return f"to {_short(entry.asks.component)}/{_short(entry.asks.worker)}"
             whole = entry.begin_index if entry.settles is None else entry.settles
             part = "" if whole is None else f"  of {whole}"
             call = _call(entry.function, request)
@@ -112,6 +117,13 @@ def _text(entry: Entry) -> str:
             return " or ".join(parts)
         case Exited():
             return f"code {entry.code}"
+        case PromiseCompleted():
+            return f"made at {entry.promise_index}"
+        case CommandDone():
+            caller = entry.caller
+            by = "" if caller is None else f" from {caller.component}/{caller.worker}"
+            outcome = "" if entry.error is None else f"  {_failure(entry.error)}"
+            return f"{entry.command}{by}{outcome}"
         case CancelPendingInvocation():
             return f"key {_short(entry.idempotency_key)}"
         case Log():

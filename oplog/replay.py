@@ -233,6 +233,19 @@ class Cursor:
             self._pass_skipped(index, entry, sequence)
         self._logged.clear()
 
+    def next_call(self) -> tuple[int, ImportedFunctionInvoked] | None:
+        """Return the next host call, whatever it is, and its index, or None: the log has ended.
+
+        Raises:
+            DivergenceError: something else is recorded here.
+        """
+        move = self._move(_ANSWER)
+        if move is _Move.LIVE:
+            return None
+        if move is not _Move.TAKE:
+            raise self._refusal(move, "a host call that the guest reads itself")
+        return self._next_index, cast("ImportedFunctionInvoked", self._take())
+
     def require_end(self, got: str) -> None:
         """Say that the guest does something that no log holds, described by `got`.
 

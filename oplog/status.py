@@ -33,6 +33,7 @@ from oplog.entries import (
     CancelPendingInvocation,
     ChangePersistenceLevel,
     ChangeRetryPolicy,
+    CommandDone,
     CommittedRemoteTransaction,
     Create,
     Deleted,
@@ -55,6 +56,7 @@ from oplog.entries import (
     PendingUpdate,
     PreCommitRemoteTransaction,
     PreRollbackRemoteTransaction,
+    PromiseCompleted,
     Restart,
     RetryRule,
     Revert,
@@ -95,6 +97,8 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
     running_function: str | None = None
     pending_update: int | None = None
     last_update_problem: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
 
 
 @final
@@ -114,6 +118,8 @@ class StatusFold:
         self._open: ExportedFunctionInvoked | None = None
         self._pending_update: int | None = None
         self._update_problem: str | None = None
+        self._args: tuple[str, ...] = ()
+        self._env: dict[str, str] = {}
         self._failed_before_update = False
         self.retry: RetryRule | None = None
         """The retry policy that the guest chose, if it did."""
@@ -135,6 +141,8 @@ class StatusFold:
             running_function=self._open.function if self._open else None,
             pending_update=self._pending_update,
             last_update_problem=self._update_problem,
+            args=self._args,
+            env=self._env,
         )
 
     def apply(self, index: int, entry: Entry) -> None:
@@ -158,12 +166,14 @@ class StatusFold:
             case Create():
                 self._component_version = entry.component_version
                 self._created_at_ms = entry.at_ms
+                self._args = entry.args
+                self._env = dict(entry.env)
             case ChangeRetryPolicy():
                 self.retry = entry.policy
                 self._marked()
             case PendingUpdate() | SuccessfulUpdate() | FailedUpdate():
                 self._update(entry)
-            case Jump() | Revert() | ChangePersistenceLevel():
+            case Jump() | Revert() | ChangePersistenceLevel() | PromiseCompleted() | CommandDone():
                 pass
             case Suspend():
                 self.state = "suspended"

@@ -128,6 +128,8 @@ _CLASSES: Final[dict[str, type[ShemError]]] = {
     "trap": GuestError,
     "exited": GuestError,
     "out-of-memory": GuestError,
+    "incomplete-write": GuestError,
+    "divergence": GuestError,
     "previous-invocation-failed": WorkerStoppedError,
     "previous-invocation-exited": WorkerStoppedError,
     "interrupted": WorkerStoppedError,

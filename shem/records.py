@@ -182,6 +182,10 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     exit_code: int | None = None
     running_key: str | None = None
     running_function: str | None = None
+    pending_update: int | None = None
+    last_update_problem: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class FileEntry(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):

@@ -4,6 +4,7 @@ from typing import Final
 
 from wit.types import (
     Case,
+    EnumType,
     Field,
     ListType,
     OptionType,
@@ -14,7 +15,7 @@ from wit.types import (
     VariantType,
 )
 
-__all__ = ["WIT_VALUE", "WIT_VALUES"]
+__all__ = ["WIT_TYPE", "WIT_VALUE", "WIT_VALUES"]
 
 _INDEX: Final = Primitive.S32
 _INDICES: Final = ListType(_INDEX)
@@ -48,3 +49,27 @@ _NODE: Final = VariantType(
 
 WIT_VALUE: Final = RecordType((Field("nodes", ListType(_NODE)),))
 WIT_VALUES: Final = ListType(WIT_VALUE)
+
+_NAMES: Final = ListType(Primitive.STRING)
+_TYPE_NODE: Final = VariantType(
+    (
+        Case("record-type", ListType(TupleType((Primitive.STRING, _INDEX)))),
+        Case("variant-type", ListType(TupleType((Primitive.STRING, OptionType(_INDEX))))),
+        Case("enum-type", _NAMES),
+        Case("flags-type", _NAMES),
+        Case("tuple-type", _INDICES),
+        Case("list-type", _INDEX),
+        Case("option-type", _INDEX),
+        Case("result-type", TupleType((OptionType(_INDEX), OptionType(_INDEX)))),
+        *(
+            Case(f"prim-{name}-type")
+            for name in (
+                *("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64"),
+                *("f32", "f64", "char", "bool", "string"),
+            )
+        ),
+        Case("handle-type", TupleType((Primitive.U64, EnumType(("owned", "borrowed"))))),
+    )
+)
+
+WIT_TYPE: Final = RecordType((Field("nodes", ListType(_TYPE_NODE)),))

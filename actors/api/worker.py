@@ -31,12 +31,31 @@ Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 
 
 class ListWorkers(Struct, frozen=True, forbid_unknown_fields=True):
-    """Workers of a component in the order of their names, from behind `after`."""
+    """Workers of a component in the order of their names, from behind `after`.
+
+    What is given has to hold of each. Times are Unix time in milliseconds.
+    """
 
     component: str
     prefix: str = ""
     after: str = ""
     limit: Limit = LIMIT_MAX
+    status: tuple[str, ...] = ()
+    version: int | None = None
+    name_contains: str = ""
+    env: dict[str, str] = {}
+    created_after_ms: int | None = None
+    created_before_ms: int | None = None
+
+    def lets_pass(self, found: Status) -> bool:
+        """Whether a worker is wanted."""
+        return (
+            (not self.status or found.state in self.status)
+            and self.version in {None, found.component_version}
+            and all(found.env.get(name) == value for name, value in self.env.items())
+            and (self.created_after_ms is None or found.created_at_ms >= self.created_after_ms)
+            and (self.created_before_ms is None or found.created_at_ms < self.created_before_ms)
+        )
 
 
 class GetWorker(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,16 +116,17 @@ class WorkerApi:
         if not names and not body.prefix and not body.after:
             # Raises for a component that does not exist: a typing error should be told.
             await self._store.get(body.component, fresh=True)
+        names = [name for name in names if body.name_contains in name]
         listed: list[dict[str, object]] = []
         for start in range(0, len(names), body.limit):
             part = names[start : start + body.limit]
-            found = await self._statuses.find_all(body.component, part)
-            listed += [_describe(each.worker, each.status) for each in found]
-            if len(listed) >= body.limit:
-                break
-        listed = listed[: body.limit]
-        more = bool(listed) and listed[-1]["worker"] != names[-1] and len(listed) == body.limit
-        return {"workers": listed, **({"next": listed[-1]["worker"]} if more else {})}
+            for each in await self._statuses.find_all(body.component, part):
+                if not body.lets_pass(each.status):
+                    continue
+                if len(listed) == body.limit:
+                    return {"workers": listed, "next": listed[-1]["worker"]}
+                listed.append(_describe(each.worker, each.status))
+        return {"workers": listed}
 
     async def _get(self, body: GetWorker, _request: Request) -> object:
         status = await self._statuses.get(body.component, body.worker)

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from actors.host.control import Control
 from actors.host.interface import Kind
 from broker.ports import Bucket, Containers
 from wit.types import Type
@@ -169,6 +170,11 @@ class HostContext(Protocol):
         Not later than now, the same at replay, and it costs no entry: the time for what a worker
         does inside itself, such as writing its files.
         """
+        ...
+
+    @property
+    def control(self) -> Control:
+        """What the guest may do to its own history and to other workers."""
         ...
 
     def begin_batch(self, name: str) -> int:

@@ -7,7 +7,7 @@ Replay is only as right as this table, so it stands in one place and is printed 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from actors.host.golem import rpc_types
+from actors.host.golem import context, durability, host, oplog, rpc_types
 from actors.host.interface import HostFunction, HostInterface, Kind
 from actors.host.wasi import (
     blobstore,
@@ -93,6 +93,10 @@ TABLE: Final = table_of(
         blobstore.CONTAINER,
         blobstore.BLOBSTORE,
         rpc_types.TYPES,
+        host.HOST,
+        context.CONTEXT,
+        oplog.OPLOG,
+        durability.DURABILITY,
     )
 )
 

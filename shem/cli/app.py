@@ -21,6 +21,7 @@ class _Root(LazyGroup):
         "api": LazyCommand("shem.cli.api", "app"),
         "component": LazyCommand("shem.cli.component", "app"),
         "worker": LazyCommand("shem.cli.worker", "app"),
+        "promise": LazyCommand("shem.cli.promise", "app"),
         "wit": LazyCommand("shem.cli.wit", "app"),
         "rib": LazyCommand("shem.cli.rib", "app"),
         "repl": LazyCommand("shem.cli.repl", "repl", "Example: `shem repl --component counter`"),

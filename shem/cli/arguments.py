@@ -11,12 +11,14 @@ from shem.cli.completion import component_names, worker_ids
 
 __all__ = [
     "ComponentName",
+    "MomentOption",
     "VersionOption",
     "WorkerId",
     "WorkerIdArgument",
     "parse_moment",
     "parse_pairs",
     "parse_worker_id",
+    "unix_ms",
 ]
 
 
@@ -97,3 +99,14 @@ def parse_moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise typer.BadParameter(f"{text!r}: the time zone is missing; append Z for UTC")
     return moment
+
+
+def unix_ms(moment: datetime | None) -> int | None:
+    """Return Unix milliseconds."""
+    return None if moment is None else round(moment.timestamp() * 1_000)
+
+
+MomentOption = Annotated[
+    datetime | None,
+    typer.Option(parser=parse_moment, metavar="RFC3339", help="A time.", show_default=False),
+]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from shem.cli.arguments import ComponentName, VersionOption, parse_pairs
+from shem.cli.component_update import update_workers
 from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
 from shem.cli.times import moment
@@ -338,3 +339,10 @@ def _size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} GiB"
+
+
+app.command(
+    "update-workers",
+    epilog="Examples: `shem component update-workers counter` · "
+    "`shem component update-workers counter --version 2 --mode snapshot-based`",
+)(update_workers)

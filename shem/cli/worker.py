@@ -6,10 +6,17 @@ import typer
 from rich.console import Console
 
 from shem.cli import worker_files
-from shem.cli.arguments import WorkerId, WorkerIdArgument, parse_pairs
+from shem.cli.arguments import (
+    MomentOption,
+    WorkerId,
+    WorkerIdArgument,
+    parse_pairs,
+    unix_ms,
+)
 from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
 from shem.cli.times import moment
+from shem.cli.worker_change import fork, revert, update
 from shem.cli.worker_invoke import invoke
 from shem.cli.worker_log import logs, oplog
 from shem.cli.worker_schedule import pause, repeat, scheduled, unpause, unschedule
@@ -56,7 +63,11 @@ app.command(
 )(invoke)
 
 
-@app.command("list", epilog="Examples: `shem worker list counter` · `shem worker list counter/a`")
+@app.command(
+    "list",
+    epilog="Examples: `shem worker list counter` · `shem worker list counter/a` · "
+    "`shem worker list counter --status failed --status retrying`",
+)
 def list_(
     component: Annotated[
         str,
@@ -67,14 +78,41 @@ def list_(
         ),
     ],
     *,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="Only workers that are idle, failed, …; repeatable.", metavar="STATUS"),
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(min=0, help="Only workers of this version.", show_default=False)
+    ] = None,
+    contains: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only workers whose names contain it.")
+    ] = "",
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="K=V", help="Only workers with this in their environment."),
+    ] = None,
+    created_after: MomentOption = None,
+    created_before: MomentOption = None,
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """List the workers of a component."""
     output = Output(format_)
     name, _, prefix = component.partition("/")
+    environment = parse_pairs("--env", env)
 
     async def work(client: Client) -> None:
-        found = [each async for each in client.workers(name, prefix=prefix)]
+        listing = client.workers(
+            name,
+            prefix=prefix,
+            status=status or (),
+            version=version,
+            name_contains=contains,
+            env=environment,
+            created_after_ms=unix_ms(created_after),
+            created_before_ms=unix_ms(created_before),
+        )
+        found = [each async for each in listing]
 
         def text(console: Console) -> None:
             shown = table("WORKER", "STATUS", "VERSION", "INVOCATIONS", "CREATED")
@@ -173,6 +211,20 @@ def cancel(
     run(output, work, component=worker.component, worker=worker.worker)
 
 
+app.command(
+    epilog="Examples: `shem worker update counter/alice --version 2` · "
+    "`shem worker update counter/alice --version 2 --mode snapshot-based`"
+)(update)
+app.command(
+    epilog="Examples: `shem worker revert counter/alice --invocations 1` · "
+    "`shem worker revert counter/alice --last-oplog-index 17`"
+)(revert)
+app.command(
+    epilog="Examples: `shem worker fork counter/alice bob` · "
+    "`shem worker fork counter/alice bob --at 17`"
+)(fork)
+
+
 @app.command(epilog="Example: `shem worker delete counter/alice`")
 def delete(worker: WorkerIdArgument, *, format_: FormatOption = Format.TEXT) -> None:
     """End a worker and forget its state; the next invocation creates a fresh one."""
@@ -203,6 +255,10 @@ def _show(console: Console, status: WorkerStatus) -> None:
         rows["running"] = f"{status.running_function} ({status.running_key})"
     if status.last_error is not None:
         rows["last error"] = f"{status.last_error.kind}: {status.last_error.message}"
+    if status.pending_update is not None:
+        rows["updating to"] = str(status.pending_update)
+    if status.last_update_problem is not None:
+        rows["update failed"] = status.last_update_problem
     if status.attempt:
         rows["attempt"] = str(status.attempt)
     if status.wake_at_ms is not None:

@@ -1,5 +1,6 @@
 """`shem worker oplog` and `shem worker logs`: what a worker did and what it said."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated, Final, TypeAlias
 
@@ -15,6 +16,7 @@ __all__ = ["logs", "oplog"]
 
 FromOption = Annotated[int, typer.Option("--from", min=1, help="Begin with this index.")]
 
+FOLLOW_LOOK_S: Final = 0.5
 LOG_TYPES: Final = ("stdout", "stderr", "log")
 
 Show: TypeAlias = Callable[[object, str], None]
@@ -28,6 +30,9 @@ def oplog(
         str | None,
         typer.Option(metavar="Q", help="Only entries that match, like 'type:log AND error'."),
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Print a worker's journal, one entry per line."""
@@ -35,12 +40,29 @@ def oplog(
 
     async def work(client: Client) -> None:
         handle = client.worker(worker.component, worker.worker)
+        if follow:
+            await _follow(handle, output, from_, query)
+            return
         entries = handle.oplog(start=from_, query=query, with_text=format_ is Format.TEXT)
         with output.items() as show:
             async for entry in entries:
                 show({"index": entry.index, "entry": entry.entry}, entry.text or "")
 
     run(output, work, component=worker.component, worker=worker.worker)
+
+
+async def _follow(handle: Worker, output: Output, start: int, query: str | None) -> None:
+    """Print what is there and what comes. The log is asked: no event tells of every entry."""
+    with_text = output.format is Format.TEXT
+    while True:
+        end = (await handle.status()).index
+        if end >= start:
+            async for entry in handle.oplog(start=start, query=query, with_text=with_text):
+                value = {"index": entry.index, "entry": entry.entry}
+                output.item(value, entry.text or "")
+                end = max(end, entry.index)
+            start = end + 1
+        await asyncio.sleep(FOLLOW_LOOK_S)
 
 
 def logs(

@@ -1,9 +1,9 @@
 """A connection to Shem."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self, final
+from types import MappingProxyType, TracebackType
+from typing import Literal, Self, final
 
 import msgspec
 from msgspec import structs
@@ -19,7 +19,8 @@ from shem.client.invocations import Invocations
 from shem.client.mail import Mail
 from shem.client.requests import Requests
 from shem.client.schedules import Schedules
-from shem.client.worker import Worker, decode_event, decode_result
+from shem.client.updates import UpdateOutcome, update_all
+from shem.client.worker import UPDATE_TIMEOUT_S, Worker, decode_event, decode_result
 from shem.connection import CONNECT_TIMEOUT_S, Connection
 from shem.errors import RefusedError, UnavailableError
 from shem.records import WorkerStatus
@@ -128,20 +129,72 @@ class Client:
             requests=self._requests,
         )
 
-    async def workers(self, component: str, *, prefix: str = "") -> AsyncIterator[WorkerStatus]:
+    async def workers(
+        self,
+        component: str,
+        *,
+        prefix: str = "",
+        status: Sequence[str] = (),
+        version: int | None = None,
+        name_contains: str = "",
+        env: Mapping[str, str] = MappingProxyType({}),
+        created_after_ms: int | None = None,
+        created_before_ms: int | None = None,
+    ) -> AsyncIterator[WorkerStatus]:
         """Yield the workers of a component whose names begin with `prefix`, by name.
+
+        What else is given has to hold of each.
 
         Raises:
             UnknownComponentError: there is no such component.
         """
+        wanted: dict[str, object] = {
+            "component": component,
+            "prefix": prefix,
+            "status": list(status),
+            "version": version,
+            "name_contains": name_contains,
+            "env": dict(env),
+            "created_after_ms": created_after_ms,
+            "created_before_ms": created_before_ms,
+        }
         after: str | None = ""
         while after is not None:
-            body = {"component": component, "prefix": prefix, "after": after}
+            body = {**wanted, "after": after}
             answer = await self._requests.ask("worker.list", body, timeout_s=60.0)
             page = msgspec.convert(answer, _Page)
             for worker in page.workers:
                 yield worker
             after = page.next
+
+    async def update_workers(
+        self,
+        component: str,
+        version: int,
+        *,
+        mode: Literal["automatic", "snapshot-based"] = "automatic",
+        timeout_s: float = UPDATE_TIMEOUT_S,
+        dry_run: bool = False,
+        on_outcome: Callable[[UpdateOutcome], None],
+    ) -> None:
+        """Have all workers of a component run a version, and tell what came of each.
+
+        `timeout_s` is for a single one. Asking again goes on where it was left. With `dry_run`
+        nothing is changed, and the outcomes are what an automatic update would give.
+
+        Raises:
+            UnknownComponentError: there is no such component or version.
+        """
+        await self.components.get(component, version)
+        await update_all(
+            self.workers(component),
+            lambda name: self.worker(component, name),
+            version,
+            mode=mode,
+            timeout_s=timeout_s,
+            dry_run=dry_run,
+            on_outcome=on_outcome,
+        )
 
     async def executors(self) -> list[dict[str, object]]:
         """Return the living executors and what they say of themselves."""

@@ -1,10 +1,13 @@
 """One worker, as callers and operators see it."""
 
+import asyncio
+import base64
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final, final
+from typing import Final, Literal, final
 
 import msgspec
 from msgspec import Struct
@@ -17,14 +20,17 @@ from shem.client.invocations import Invocations, Outcome, broker_error, decode_o
 from shem.client.mail import Mail
 from shem.client.requests import Requests, decode_answer
 from shem.client.values import encode_call
-from shem.errors import ResultTimeoutError
+from shem.errors import ResultTimeoutError, UnavailableError
 from shem.records import FileEntry, OplogEntry, WorkerStatus
 from shem.telemetry import enqueue
 
-__all__ = ["Worker", "decode_event", "decode_result"]
+__all__ = ["UPDATE_TIMEOUT_S", "Worker", "decode_event", "decode_result"]
 
 INVOKE_TIMEOUT_S: Final = 30.0
 COMMAND_TIMEOUT_S: Final = 10.0
+UPDATE_TIMEOUT_S: Final = 30.0
+# How often a worker is asked whether its update is done: the log says so, and no event.
+UPDATE_LOOK_S: Final = 0.1
 
 
 class _FilePage(Struct):
@@ -248,6 +254,84 @@ class Worker:
         """Take a queued invocation out of the queue; it gets the outcome `cancelled`."""
         return await self.command("cancel", {"key": key})
 
+    async def update(
+        self,
+        version: int,
+        *,
+        mode: Literal["automatic", "snapshot-based"] = "automatic",
+        timeout_s: float = COMMAND_TIMEOUT_S,
+    ) -> None:
+        """Have the worker run another version; `status` tells when that is done, or why not.
+
+        Raises:
+            RefusedError: of kind `cannot-update`; `UnknownComponentError`: no such version.
+        """
+        fields = {"version": version, "mode": mode}
+        await self.command("update", fields, timeout_s=timeout_s)
+
+    async def rehearse_update(self, version: int) -> str | None:
+        """Say why the worker would not be updated automatically; None if it would be.
+
+        Nothing is changed.
+
+        Raises:
+            RefusedError: of kind `cannot-update`; `UnknownComponentError`: no such version.
+        """
+        fields = {"version": version, "dry-run": True}
+        answer = await self.command("update", fields, timeout_s=UPDATE_TIMEOUT_S)
+        return msgspec.convert(answer, _Rehearsal).reason
+
+    async def wait_for_update(
+        self, version: int, *, timeout_s: float = UPDATE_TIMEOUT_S
+    ) -> WorkerStatus:
+        """Return the status once the update to `version` is done, or has failed.
+
+        Raises:
+            ResultTimeoutError: it is pending still.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                # The log tells, and whoever writes it may change in between.
+                while True:
+                    with contextlib.suppress(UnavailableError):
+                        status = await self.status()
+                        if status.pending_update != version:
+                            return status
+                    await asyncio.sleep(UPDATE_LOOK_S)
+        except TimeoutError as error:
+            text = f"the update of {self.component}/{self.name} is pending still"
+            raise ResultTimeoutError(text, kind="timeout") from error
+
+    async def revert(
+        self, *, last_oplog_index: int | None = None, invocations: int | None = None
+    ) -> int:
+        """Undo everything behind an entry, or the last invocations; return how many entries.
+
+        Raises:
+            RefusedError: of kind `bad-index`; nothing was changed.
+        """
+        given = {"last-oplog-index": last_oplog_index, "invocations": invocations}
+        fields = {name: value for name, value in given.items() if value is not None}
+        return msgspec.convert(await self.command("revert", fields), dict[str, int])["reverted"]
+
+    async def fork(self, worker: str, *, at: int | None = None) -> None:
+        """Make a copy of the worker up to entry `at`, by default all of it.
+
+        Raises:
+            RefusedError: of kind `cannot-fork`; nothing was changed.
+        """
+        await self.command("fork", {"worker": worker, **({} if at is None else {"at": at})})
+
+    async def complete_promise(self, index: int, data: bytes = b"") -> bool:
+        """Complete the promise that entry `index` made; False if it was completed before.
+
+        Raises:
+            RefusedError: of kind `unknown-promise`.
+        """
+        fields = {"index": index, "data": base64.b64encode(data).decode()}
+        answer = await self.command("complete-promise", fields)
+        return msgspec.convert(answer, dict[str, bool])["completed"]
+
     async def delete(self) -> None:
         """End the worker and forget its state; the next invocation creates a fresh one."""
         await self.command("delete")
@@ -336,6 +420,12 @@ class Worker:
         """Listen to the outcomes of all invocations from now on."""
         subject = pattern("result", self.component, self.name)
         return Feed(self._broker.signals, subject, decode_result)
+
+
+class _Rehearsal(msgspec.Struct, frozen=True):
+    version: int
+    diverges: bool
+    reason: str | None = None
 
 
 class _Page(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ from oplog.entries import (
     CancelPendingInvocation,
     ChangePersistenceLevel,
     ChangeRetryPolicy,
+    CommandDone,
     CommittedRemoteTransaction,
     Create,
     Deleted,
@@ -52,10 +53,12 @@ from oplog.entries import (
     Jump,
     Log,
     NoOp,
+    Order,
     PendingUpdate,
     PreCommitRemoteTransaction,
     PreRollbackRemoteTransaction,
     Promise,
+    PromiseCompleted,
     Raw,
     RemoteCall,
     Repeat,
@@ -335,6 +338,45 @@ CASES: dict[str, list[list[Entry]]] = {
             FinishSpan(at_ms=T, span_id="00f067aa0ba902b7"),
         ],
         [StartSpan(span_id="00f067aa0ba902b7", name="")],
+    ],
+    "orders": [
+        [
+            Create(
+                incarnation="b",
+                component="c",
+                worker="copy",
+                component_version=0,
+                parent="c/w",
+                copied=12,
+            )
+        ],
+        [
+            PromiseCompleted(at_ms=T, promise_index=3, result=Raw(b'"AAEC"')),
+            ImportedFunctionInvoked(
+                at_ms=T,
+                function="golem:api/host#update-worker",
+                kind="write-remote",
+                response=Raw(b"null"),
+                asks=Order(component="c", worker="v", body='{"command":"update"}'),
+            ),
+        ],
+        [
+            CommandDone(at_ms=T, command="Update", caller=CALLER, result=Raw(b'{"version":2}')),
+            CommandDone(command="Fork", caller=CALLER, error=TRAP),
+        ],
+    ],
+    "own-promise": [
+        [
+            ImportedFunctionInvoked(
+                at_ms=T,
+                function="golem:api/host#complete-promise",
+                kind="write-local",
+                request=Raw(b'"AAEC"'),
+                response=Raw(b"true"),
+                completes=3,
+            )
+        ],
+        [CommandDone(at_ms=T, command="ForkWorker")],
     ],
     "second-thoughts": [
         [CREATE, INVOKED, BeginAtomicRegion(at_ms=T + 2)],

@@ -29,7 +29,7 @@ __all__ = ["GUESTS", "OPTIONAL_GUESTS", "Guest", "build", "main"]
 _HERE: Final = Path(__file__).parent
 _ROOT: Final = _HERE.parent.parent
 _LIBRARIES: Final = _ROOT / "shem" / "guest" / "python"
-_PACKAGES: Final = _ROOT / "wit" / "packages" / "wasi"
+_PACKAGES: Final = _ROOT / "wit" / "packages"
 _COUNTER: Final = _ROOT / "examples" / "counter"
 _WEB: Final = _HERE / "web"
 _SCRIPT: Final = _HERE / "js"
@@ -73,7 +73,7 @@ GUESTS: Final[Mapping[str, Guest]] = {
             _HERE / "probe" / "app.py",
             _HERE / "probe" / "probe.wit",
             _LIBRARIES / "shem_loop.py",
-            *sorted(_PACKAGES.glob("*.wit")),
+            *sorted(_PACKAGES.glob("*/*.wit")),
         ),
         tools=("componentize-py",),
         make=recipes.python_with_packages(

@@ -1,6 +1,7 @@
 """How each kind of guest is built from its source: functions from files to component bytes."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,7 @@ Recipe: TypeAlias = Callable[[Path], bytes]
 
 _BUILD_TIME_S_MAX: Final = 300
 _ROOT: Final = Path(__file__).parents[2]
-_PACKAGES: Final = _ROOT / "wit" / "packages" / "wasi"
+_PACKAGES: Final = _ROOT / "wit" / "packages"
 _C_FLAGS: Final = (
     "--target=wasm32-freestanding",
     "-std=c11",
@@ -104,9 +105,16 @@ def python_with_packages(folder: Path, wit: Path, *, world: str, libraries: Path
 
     def make(scratch: Path) -> bytes:
         deps = scratch / "wit" / "deps"
-        for package in sorted(_PACKAGES.glob("*.wit")):
-            (deps / package.stem).mkdir(parents=True)
-            shutil.copy(package, deps / package.stem)
+        for package in sorted(_PACKAGES.glob("*/*.wit")):
+            folder_of_package = deps / f"{package.parent.name}-{package.stem}"
+            folder_of_package.mkdir(parents=True)
+            # The tool knows no compatible versions: what a package uses has to be what is there.
+            text = re.sub(r"(wasi:[a-z/-]+)@0\.2\.0(?!-)", r"\1@0.2.9", package.read_text())
+            # Guests name whatever patch version they were built for.
+            text = re.sub(
+                r"golem:api(/[a-z-]+)?@1\.1\.6", lambda m: m[0].replace("1.1.6", "1.1.0"), text
+            )
+            (folder_of_package / package.name).write_text(text)
         shutil.copy(wit, scratch / "wit")
         out = scratch / "out.wasm"
         tool = Path(sys.executable).with_name("componentize-py")
@@ -126,8 +134,13 @@ def python_with_clients(folder: Path, served: Path, *, world: str, guest: Path) 
 
     def make(scratch: Path) -> bytes:
         deps = scratch / "wit" / "deps"
-        rpc = _PACKAGES.parent / "golem" / "rpc.wit"
-        for source in (_PACKAGES / "io.wit", _PACKAGES / "clocks.wit", rpc, served):
+        rpc = _PACKAGES / "golem" / "rpc.wit"
+        for source in (
+            _PACKAGES / "wasi" / "io.wit",
+            _PACKAGES / "wasi" / "clocks.wit",
+            rpc,
+            served,
+        ):
             _write(deps / source.stem, source.read_text().replace("@0.2.9", "@0.2.0"))
         parsed = parse(served.read_text())
         resolved = resolve([[parsed]]).world(world)

@@ -1,5 +1,6 @@
 """The programs of the replay-equivalence test. Adding an interface is adding rows here."""
 
+from tests.replay.golem_rows import GOLEM_ROWS
 from tests.replay.harness import Effect, Row, Step, http, py
 
 # By an engine that may not be there.
@@ -18,6 +19,7 @@ JAVASCRIPT = Row(
 )
 
 ROWS = (
+    *GOLEM_ROWS,
     Row(
         name="numbers and naps of a C guest",
         guest="load",

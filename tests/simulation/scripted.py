@@ -11,7 +11,7 @@ from typing import Any
 
 from actors.engine.errors import ComponentError, GuestTrap, MissingImportsError
 from actors.engine.port import CodeReport, HostCall, HostResolver, Limits, Progress
-from actors.remote import component_uuid
+from actors.identity import component_uuid
 from wit.types import (
     Borrow,
     Case,

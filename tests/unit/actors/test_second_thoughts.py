@@ -68,6 +68,12 @@ class ListedLog:
         )
         return self.add(entry)
 
+    def updated(self):
+        """No version is tried here."""
+
+    def cannot_rehearse(self, reason):
+        """Nor is one rehearsed."""
+
     def forget_behind(self, index):
         """Nothing is asked of the world here that is answered later."""
 

@@ -1,0 +1,170 @@
+"""Copies of workers: the beginning of one worker's log as the log of another.
+
+The copy says in its first entry how many entries it is made of. Until it has them it is no worker
+yet: nothing runs, and whoever copies goes on where a crash has left it. Its incarnation is derived
+from the original's and from its name, so that both know whose work it is.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Final, final
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from actors.errors import TerminalError
+from actors.identity import WorkerId, check_worker_name
+from broker import subjects
+from broker.errors import FencedError
+from broker.ports import Broker
+from oplog.commit import Head
+from oplog.entries import (
+    Create,
+    Entry,
+    ErrorEntry,
+    ExportedFunctionInvoked,
+    ImportedFunctionInvoked,
+    Suspend,
+)
+from oplog.reader import LoadedLog, load
+from oplog.writer import Writer
+
+__all__ = ["CUT_OFF_MIN", "Forks"]
+
+CUT_OFF_MIN: Final = 2
+
+
+@final
+class Forks:
+    """Makes copies of workers."""
+
+    def __init__(self, broker: Broker, *, next_message_id: Callable[[], str]) -> None:
+        self._broker = broker
+        self._next_message_id = next_message_id
+
+    async def fork_self(self, me: WorkerId, function: str, worker: str) -> str | None:
+        """Copy a running worker up to its last committed entry; its copy is told so by `function`.
+
+        Returns why it cannot be done, None when it is done.
+        """
+        subject = subjects.log(me.component, me.worker, self._broker.partitions)
+        log = await load(self._broker.journal, self._broker.blobs, subject)
+        told = ImportedFunctionInvoked(
+            function=function, kind="write-remote", request=UNSET, response=Raw(b'"forked"')
+        )
+        return await self.copy(log, WorkerId(me.component, worker), last=None, told=told)
+
+    async def copy(
+        self, log: LoadedLog, target: WorkerId, *, last: int | None, told: Entry | None = None
+    ) -> str | None:
+        """Copy entries up to index `last` (None: all), and one more entry that only the copy has.
+
+        Returns why it cannot be done, None when it is done. Doing it again does nothing.
+        """
+        last = log.head.last_index if last is None else last
+        problem = _problem(log, target, last)
+        if problem is not None:
+            return problem
+        entries = [
+            await log.internalise(entry) for index, entry, _ in log.entries() if index <= last
+        ]
+        if told is not None:
+            entries.append(told)
+        incarnation = _derived(log.head.incarnation, target)
+        entries = _adapted(entries, target, incarnation)
+        journal = self._broker.journal
+        subject = subjects.log(target.component, target.worker, self._broker.partitions)
+        found = await load(journal, self._broker.blobs, subject)
+        if found.stored and found.head.incarnation != incarnation:
+            return f"there is a worker {target} already"
+        try:
+            await self._write(subject, found.head, entries)
+        except FencedError:
+            return f"there is a worker {target} already"
+        # Whoever owns the copy looks at it now, and goes on with what was running.
+        await journal.publish(
+            subjects.control(target.component, target.worker),
+            b'{"command":"resume"}',
+            message_id=f"{incarnation}:forked",
+        )
+        return None
+
+    async def _write(self, subject: str, head: Head, entries: list[Entry]) -> None:
+        failures: list[BaseException] = []
+        sent = _sent_mark(entries)
+        writer = Writer(
+            journal=self._broker.journal,
+            blobs=self._broker.blobs,
+            subject=subject,
+            head=head,
+            next_message_id=self._next_message_id,
+            sent_mark=lambda: sent,
+            on_commit=lambda _commit, _sequence: None,
+            on_failure=failures.append,
+        )
+        try:
+            for entry in entries[head.last_index :]:
+                writer.add(entry)
+            await writer.flush()
+        finally:
+            await writer.close()
+
+
+def _problem(log: LoadedLog, target: WorkerId, last: int) -> str | None:
+    try:
+        check_worker_name(target.worker)
+    except TerminalError as error:
+        return str(error)
+    if last < CUT_OFF_MIN:
+        return f"a copy needs at least {CUT_OFF_MIN} entries, not {last}"
+    return log.plan().problem_with(last, log.head.last_index)
+
+
+def _derived(incarnation: str, target: WorkerId) -> str:
+    return hashlib.sha256(f"{incarnation} {target}".encode()).hexdigest()[:16]
+
+
+def _adapted(entries: list[Entry], target: WorkerId, incarnation: str) -> list[Entry]:
+    """Return the entries as those of the copy, which answers nobody for what the original runs."""
+    adapted: list[Entry] = []
+    for entry in entries:
+        match entry:
+            case Create():
+                adapted.append(
+                    msgspec.structs.replace(
+                        entry,
+                        incarnation=incarnation,
+                        worker=target.worker,
+                        parent=f"{entry.component}/{entry.worker}",
+                        copied=len(entries),
+                    )
+                )
+            case ExportedFunctionInvoked():
+                adapted.append(msgspec.structs.replace(entry, result_to=None, caller=None))
+            case _:
+                adapted.append(entry)
+    return adapted
+
+
+def _sent_mark(entries: list[Entry]) -> int:
+    """Return the index up to which the copy has nothing to send.
+
+    Calls without answer are made again under its own name, with the same keys, and it gets wake-ups
+    of its own; outcomes are not told again.
+    """
+    settled = {
+        entry.settles
+        for entry in entries
+        if isinstance(entry, ImportedFunctionInvoked) and entry.settles is not None
+    }
+    waiting = [
+        index
+        for index, entry in enumerate(entries, 1)
+        if isinstance(entry, ImportedFunctionInvoked)
+        and entry.asks is not None
+        and index not in settled
+    ]
+    last = entries[-1]
+    if isinstance(last, Suspend | ErrorEntry):
+        waiting.append(len(entries))
+    return min(waiting) - 1 if waiting else len(entries)
