@@ -58,11 +58,17 @@ from oplog.entries import (
     SuccessfulUpdate,
     Suspend,
 )
-from oplog.key_index import EMPTY
 from oplog.outcome import read_outcome
 from oplog.writer import Writer
 
 __all__ = ["Ledger"]
+
+
+def _keys(past: Past, saved: SavedWorker | None, *, invoked: int) -> Keys:
+    if saved is None:
+        return Keys(past.outcomes, invoked=invoked)
+    known = {**past.outcomes, **dict(saved.open_keys)}
+    return Keys(known, invoked=invoked, packed=saved.keys())
 
 
 @final
@@ -91,12 +97,7 @@ class Ledger:
         created_ms = now_ms if past.created is None else past.created.at_ms
         floor_ms = now_ms - 1 if past.created is None else past.last_ms
         self.clock = WorkerClock(services.time, created_ms=created_ms, floor_ms=floor_ms)
-        known = {} if saved is None else dict(saved.open_keys)
-        self.keys = Keys(
-            {**past.outcomes, **known},
-            invoked=head.marks.invoked,
-            packed=EMPTY if saved is None else saved.keys(),
-        )
+        self.keys = _keys(past, saved, invoked=head.marks.invoked)
         self.history = History(past)
         """The log in short, as far as it is committed."""
         self.outbox = Outbox(

@@ -11,7 +11,7 @@ recover and it is used all the time.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
 from typing import Final, final
 
@@ -38,7 +38,6 @@ from actors.remote import Remote, call_timeout_s
 from actors.residency import Evictable
 from actors.services import Services
 from actors.session import Ended, Session
-from actors.snapshot_policy import SnapshotPolicy, parse_policy
 from actors.snapshots import Snapshots
 from actors.waiting import Waiting
 from actors.waits import Answer, Wake
@@ -322,8 +321,6 @@ class Life:
             self.ledger.create(prepared.record, self._first_envelope())
         assert self.ledger.created is not None
         self.ledger.outbox.calls = prepared.calls
-        override = self._services.options.snapshots
-        self._snapshots.policy = prepared.policy if override is None else parse_policy(override)
         cursor = cursor_of(self._loaded, self._past, plan, self._saved)
         session = Session(
             self.ledger,
@@ -339,9 +336,9 @@ class Life:
             tracing=self._services.tracing,
             is_ephemeral=prepared.is_ephemeral,
         )
+        self._snapshots.choose(prepared)
         if prepared.is_ephemeral:
             cursor = Cursor(())
-            self._snapshots.policy = SnapshotPolicy()
             self.waiting.stay()
 
         created = self.ledger.created
@@ -374,6 +371,9 @@ class Life:
             return self._guest
 
         self._session = session
+        return await self._run(session, start)
+
+    async def _run(self, session: Session, start: Callable[[], Awaitable[Guest]]) -> Ended:
         try:
             return await session.run(start)
         except SnapshotUnusableError as error:

@@ -68,6 +68,15 @@ class _Interrupted(Exception):  # noqa: N818 - control flow inside this file
     """A command stopped the guest."""
 
 
+_NOT_THE_GUEST = (
+    FencedError,
+    RetryableError,
+    WriterStoppedError,
+    CapacityError,
+    SnapshotUnusableError,
+)
+
+
 @final
 class Session:
     """One guest from its instantiation to its end."""
@@ -170,13 +179,10 @@ class Session:
         except IncompleteWriteError as error:
             # Trying again finds the same log: an operator has to decide.
             return self._failed(Failure(kind="incomplete-write", message=str(error)))
-        except SnapshotUnusableError:
-            # Nothing has run: the worker begins again from an older snapshot, or from its log.
-            raise
         except RejectedError as error:
             # A recorded function or its parameters no longer fit the component.
             return self._failed(error.failure)
-        except (FencedError, RetryableError, WriterStoppedError, CapacityError):
+        except _NOT_THE_GUEST:
             # Nothing that the guest did, a broker that is away included: the worker is loaded
             # again, here or elsewhere, and this counts as no attempt.
             raise

@@ -20,10 +20,11 @@ from actors.engine.errors import SnapshotRefusedError
 from actors.guest import Guest
 from actors.identity import Address
 from actors.ledger import Ledger
+from actors.programs import Prepared
 from actors.recovery import Recovered
 from actors.saved_worker import VERSION, SavedWorker, encode
 from actors.services import Services
-from actors.snapshot_policy import Cost, SnapshotPolicy
+from actors.snapshot_policy import Cost, SnapshotPolicy, parse_policy
 from broker.errors import BrokerError, FencedError, RetryableError
 from oplog.snapshot_entries import Snapshot, SnapshotFailed
 from oplog.snapshots import Base, SavedCommit, blob_name, publish, read_pointer
@@ -59,6 +60,13 @@ class Snapshots:
         self._took_s = 0.0
         if recovered.problem is not None:
             self.failed("load", recovered.problem)
+
+    def choose(self, prepared: Prepared) -> None:
+        """Take the policy of a component, or the executor's own; none for an ephemeral worker."""
+        override = self._services.options.snapshots
+        self.policy = prepared.policy if override is None else parse_policy(override)
+        if prepared.is_ephemeral:
+            self.policy = SnapshotPolicy()
 
     def cost(self, guest: Guest) -> Cost:
         """Return what has happened since the last snapshot, or since the last attempt."""
