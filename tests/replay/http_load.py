@@ -130,8 +130,10 @@ async def _worker(
         else:
             assert kind == 200, (path, told)
             assert json.loads(detail) == [path, size], (path, told)
-            assert server.heard[path] == 1, (path, server.heard[path])
+            # An executor that a busy machine let sleep too long begins afresh: sent once more.
+            assert server.heard[path] >= 1, path
             ends["right"] += 1
+            ends["repeated"] += server.heard[path] - 1
 
 
 async def _run(simulation: Simulation, worker: str, code: str, key: str) -> Any:
@@ -155,7 +157,8 @@ def main() -> int:
     took_s = time.monotonic() - begun
     print(
         f"{options.requests} requests of {options.workers} workers in {took_s:.0f} s: "
-        f"{ends['right']} right, {ends['reported']} reported failures, {ends['cut']} cuts"
+        f"{ends['right']} right, {ends['reported']} reported failures, {ends['cut']} cuts, "
+        f"{ends['repeated']} repeated"
     )
     return 0
 

@@ -65,7 +65,8 @@ class Outside:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            # Cancelled is what still hangs at the end.
+            with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
                 await self._serve(reader, writer)
         finally:
             writer.close()

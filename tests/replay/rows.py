@@ -18,134 +18,6 @@ JAVASCRIPT = Row(
     effects={"POST /echo": (Effect.SAME_KEY, 1)},
 )
 
-# A guest that breaks rules: told so, with an error in its log where it ends, and replayed alike.
-HOSTILE = (
-    Row(
-        name="paths that lead out",
-        guest="probe",
-        script=(
-            py(
-                "root = preopens.get_directories()[0][0]\n"
-                "def tried(path):\n"
-                "    return caught(root.open_at, fs.PathFlags.SYMLINK_FOLLOW, path, fs.OpenFlags(0), fs.DescriptorFlags.READ).name\n"
-                "[tried('../etc/passwd'), tried('/etc/passwd'), tried('tmp/../../etc/passwd')]",
-                ["NOT_PERMITTED"] * 3,
-            ),
-            py(
-                "root.symlink_at('../..', 'up'); root.create_directory_at('d'); root.symlink_at('../../etc', 'd/out')"
-            ),
-            py(
-                "[tried('up/etc/passwd'), tried('d/out/passwd'), tried('d/../up/x')]",
-                ["NOT_PERMITTED"] * 3,
-            ),
-            py(
-                "[caught(root.symlink_at, '/etc', 'abs').name, caught(root.link_at, fs.PathFlags(0), 'up/x', root, 'y').name]",
-                ["NOT_PERMITTED"] * 2,
-            ),
-            py("root.symlink_at('loop', 'loop'); tried('loop/x')", "LOOP"),
-            py(
-                "[tried('a' * 300), tried('a/' * 3000), tried('a\\0b'), tried('')]",
-                ["NAME_TOO_LONG", "NAME_TOO_LONG", "INVALID", "NO_ENTRY"],
-            ),
-        ),
-        state=(py("tried('up/etc/passwd')", "NOT_PERMITTED"),),
-    ),
-    Row(
-        name="gigabytes and holes",
-        guest="probe",
-        script=(
-            py(
-                "f = open('/big', 'wb'); f.truncate(1 << 40); f.close(); os.stat('/big').st_size",
-                1 << 40,
-            ),
-            py(
-                "root = preopens.get_directories()[0][0]\n"
-                "d = root.open_at(fs.PathFlags(0), 'x', fs.OpenFlags.CREATE, fs.DescriptorFlags.WRITE)\n"
-                "[caught(d.set_size, 1 << 62).name, caught(d.write, b'x', 1 << 62).name]",
-                ["FILE_TOO_LARGE"] * 2,
-            ),
-            Step(
-                "api/run",
-                ("streams_of = stdout.get_stdout(); streams_of.write(b'x' * 70000)",),
-                failure="trap",
-            ),
-        ),
-        failures=True,
-    ),
-    Row(
-        name="waiting for nothing",
-        guest="probe",
-        script=(py("1", 1), Step("api/run", ("poll.poll([])",), failure="trap")),
-        failures=True,
-    ),
-    Row(
-        name="descriptors without end",
-        guest="probe",
-        script=(
-            py(
-                "root = preopens.get_directories()[0][0]\n"
-                "root.create_directory_at('many'); kept = []\n"
-                "def again(): kept.append(root.open_at(fs.PathFlags(0), 'many', fs.OpenFlags(0), fs.DescriptorFlags.READ))\n"
-                "def all():\n"
-                "    while True: again()\n"
-                "[caught(all).name, len(kept) > 9000]",
-                ["INSUFFICIENT_MEMORY", True],
-            ),
-            py(
-                "for one in kept: one.__exit__(None, None, None)\nkept.clear(); again(); len(kept)",
-                1,
-            ),
-        ),
-    ),
-    Row(
-        name="headers that would be two",
-        guest="probe",
-        script=(
-            py(
-                "F = wasi_http.Fields\n"
-                "def refused(name, value): return type(caught(F.from_list, [(name, value)])).__name__\n"
-                "[refused('a', b'1\\r\\nb: 2'), refused('a\\r\\nb', b'1'), refused('a', b'\\0'), refused('', b'1'), refused('host', b'x')]",
-                ["HeaderError_InvalidSyntax"] * 4 + ["HeaderError_Forbidden"],
-            ),
-            py(
-                "o = wasi_http.OutgoingRequest(F())\n"
-                "[isinstance(e, Err) for e in ()]\n"
-                "def bad(call, *a):\n"
-                "    try: call(*a)\n"
-                "    except Err: return True\n"
-                "    return False\n"
-                "[bad(o.set_path_with_query, '/a b\\r\\n'), bad(o.set_authority, 'x\\r\\ny'), bad(o.set_method, wasi_http.Method_Other('G T'))]",
-                [True] * 3,
-            ),
-        ),
-    ),
-    Row(
-        name="servers that never end or break off",
-        guest="probe",
-        script=(
-            py("type(caught(fetch, 'get', '$HTTP', '/cut/10')).__name__", ...),
-            py(
-                "o = wasi_http.RequestOptions(); o.set_first_byte_timeout(2 * 10**9)\n"
-                "type(caught(lambda: fetch('get', '$HTTP', '/hang', options=o))).__name__",
-                "ErrorCode_HttpResponseTimeout",
-            ),
-            py(
-                "type(caught(lambda: fetch('get', '127.0.0.1:1', '/'))).__name__",
-                "ErrorCode_ConnectionRefused",
-            ),
-            py(
-                "type(caught(lambda: fetch('get', '$HTTP', '/garbage'))).__name__",
-                "ErrorCode_HttpProtocolError",
-            ),
-        ),
-        effects={
-            "GET /cut/10": (Effect.SAME_KEY, 1),
-            "GET /hang": (Effect.SAME_KEY, 1),
-            "GET /garbage": (Effect.SAME_KEY, 1),
-        },
-    ),
-)
-
 ROWS = (
     *GOLEM_ROWS,
     Row(
@@ -509,6 +381,140 @@ ROWS = (
                 ["127.0.0.1", 80],
             ),
             py("sorted({one[4][0] for one in socket.getaddrinfo('localhost', 80)})", "$names"),
+        ),
+        options={"settings": {"sockets": True}},
+    ),
+    Row(
+        name="streams in every way",
+        guest="probe",
+        script=(
+            py(
+                "root = preopens.get_directories()[0][0]\n"
+                "open('/s', 'wb').write(bytes(range(100)))\n"
+                "R, W = fs.DescriptorFlags.READ, fs.DescriptorFlags.WRITE\n"
+                "def at(name, flags=R, how=fs.OpenFlags(0)): return root.open_at(fs.PathFlags(0), name, how, flags)\n"
+                "i = at('s').read_via_stream(0)\n"
+                "[i.skip(2), i.blocking_skip(3), list(i.read(2)), list(i.blocking_read(1)), i.subscribe().ready()]",
+                [2, 3, [5, 6], [7], True],
+            ),
+            py(
+                "o = at('o', W, fs.OpenFlags.CREATE).write_via_stream(0)\n"
+                "o.write_zeroes(2); o.blocking_write_zeroes_and_flush(1); o.flush()\n"
+                "[o.splice(i, 3), o.blocking_splice(i, 2), list(open('/o', 'rb').read())]",
+                [3, 2, [0, 0, 0, 8, 9, 10, 11, 12]],
+            ),
+            py(
+                "e = caught(at('o', W).write_via_stream(1 << 62).blocking_write_and_flush, b'x').value\n"
+                "[isinstance(e.to_debug_string(), str), fs.filesystem_error_code(e).name]",
+                [True, "FILE_TOO_LARGE"],
+            ),
+            py("type(caught(at('s').read_via_stream(100).read, 1)).__name__", "StreamError_Closed"),
+            py("with stderr.get_stderr() as o: o.blocking_write_and_flush(b'to stderr')"),
+            py(
+                "[len(insecure.get_insecure_random_bytes(5)), wall_clock.resolution().seconds, environment.initial_cwd()]",
+                [5, 0, ...],
+            ),
+        ),
+        state=(py("list(open('/o', 'rb').read())[3:]", [8, 9, 10, 11, 12]),),
+    ),
+    Row(
+        name="descriptors in every way",
+        guest="probe",
+        script=(
+            py(
+                "root = preopens.get_directories()[0][0]\n"
+                "d = root.open_at(fs.PathFlags(0), 'f', fs.OpenFlags.CREATE, fs.DescriptorFlags.READ | fs.DescriptorFlags.WRITE)\n"
+                "d.write(b'hello', 0); d.advise(0, 5, fs.Advice.SEQUENTIAL); d.sync(); d.sync_data()\n"
+                "[d.get_type().name, fs.DescriptorFlags.WRITE in d.get_flags(), *d.read(3, 1), d.is_same_object(d), d.is_same_object(root)]",
+                ["REGULAR_FILE", True, "ell", False, True, False],
+            ),
+            py(
+                "T = fs.NewTimestamp_Timestamp(wall_clock.Datetime(5, 6)); N = fs.NewTimestamp_NoChange()\n"
+                "d.set_times(T, N); root.set_times_at(fs.PathFlags(0), 'f', fs.NewTimestamp_Now(), T)\n"
+                "[d.stat().data_modification_timestamp.seconds, d.stat().data_access_timestamp.seconds > 5]",
+                [5, True],
+            ),
+            py(
+                "root.symlink_at('f', 'l'); root.create_directory_at('dir'); root.remove_directory_at('dir'); root.readlink_at('l')",
+                "f",
+            ),
+            py(
+                "[caught(root.readlink_at, 'f').name, caught(root.remove_directory_at, 'f').name, caught(d.read_directory).name]",
+                ["INVALID", "NOT_DIRECTORY", "NOT_DIRECTORY"],
+            ),
+            py(
+                "h = d.metadata_hash(); g = root.metadata_hash_at(fs.PathFlags(0), 'f'); [h.lower == g.lower, h.upper == g.upper]",
+                [True, True],
+            ),
+        ),
+        state=(
+            py(
+                "[d.stat().data_modification_timestamp.nanoseconds, d.read(9, 0)]",
+                [6, ["hello", True]],
+            ),
+        ),
+    ),
+    Row(
+        name="fields, requests and options",
+        guest="probe",
+        script=(
+            py(
+                "f = wasi_http.Fields.from_list([('a', b'1'), ('A', b'2')])\n"
+                "f.append('b', b'3'); f.set('c', [b'4', b'5']); f.delete('b'); g = f.clone()\n"
+                "[f.get('a'), f.has('b'), len(g.entries())]",
+                [["1", "2"], False, 4],
+            ),
+            py(
+                "o = wasi_http.OutgoingRequest(f); o.set_path_with_query('/x?y'); o.set_authority('h:1')\n"
+                "o.set_method(wasi_http.Method_Other('BREW')); o.set_scheme(wasi_http.Scheme_Http())\n"
+                "[o.method().value, o.path_with_query(), type(o.scheme()).__name__, o.authority(), len(o.headers().entries())]",
+                ["BREW", "/x?y", "Scheme_Http", "h:1", 4],
+            ),
+            py("type(caught(o.headers().append, 'x', b'1')).__name__", "HeaderError_Immutable"),
+            py(
+                "t = wasi_http.RequestOptions(); t.set_connect_timeout(1); t.set_first_byte_timeout(2); t.set_between_bytes_timeout(3)\n"
+                "[t.connect_timeout(), t.first_byte_timeout(), t.between_bytes_timeout()]",
+                [1, 2, 3],
+            ),
+            py(
+                "r = wasi_http.OutgoingResponse(wasi_http.Fields()); [r.status_code(), r.headers().entries()]",
+                [200, []],
+            ),
+            py(
+                "logging.log(logging.Level.WARN, 'there', 'a line'); [config.get('none'), [k for k, _ in config.get_all() if k.startswith('SHEM')] != []]",
+                [None, ...],
+            ),
+        ),
+        state=(py("len(g.entries())", 4),),
+    ),
+    Row(
+        name="options of sockets",
+        guest="probe",
+        script=(
+            py(
+                "V4 = network.IpAddressFamily.IPV4\n"
+                "n, t = instance_network.instance_network(), tcp_create_socket.create_tcp_socket(V4)\n"
+                "for name in ('keep_alive_idle_time', 'keep_alive_interval', 'keep_alive_count', 'hop_limit', 'receive_buffer_size', 'send_buffer_size'):\n"
+                "    getattr(t, 'set_' + name)(7); assert getattr(t, name)() == 7; caught(getattr(t, 'set_' + name), 0)\n"
+                "t.set_keep_alive_enabled(True)\n"
+                "here = network.IpSocketAddress_Ipv4(network.Ipv4SocketAddress(0, (127, 0, 0, 1)))\n"
+                "t.start_bind(n, here); t.finish_bind()\n"
+                "[t.keep_alive_enabled(), t.local_address().value.address, t.is_listening(), t.address_family().name]",
+                [True, [127, 0, 0, 1], False, "IPV4"],
+            ),
+            py(
+                "[caught(t.remote_address).name, caught(t.shutdown, tcp.ShutdownType.BOTH).name, caught(t.start_listen).name,"
+                " caught(t.finish_listen).name, caught(t.accept).name, caught(t.set_listen_backlog_size, 5).name]",
+                ["INVALID_STATE", "INVALID_STATE", *["NOT_SUPPORTED"] * 4],
+            ),
+            py(
+                "u = udp_create_socket.create_udp_socket(V4)\n"
+                "for name in ('unicast_hop_limit', 'receive_buffer_size', 'send_buffer_size'):\n"
+                "    getattr(u, 'set_' + name)(7); assert getattr(u, name)() == 7\n"
+                "u.start_bind(n, here); u.subscribe().block(); u.finish_bind(); i, o = u.stream(None)\n"
+                "o.subscribe().block(); [caught(u.remote_address).name, u.address_family().name, o.check_send() > 0, i.receive(4)]",
+                ["INVALID_STATE", "IPV4", True, []],
+            ),
         ),
         options={"settings": {"sockets": True}},
     ),

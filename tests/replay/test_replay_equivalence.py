@@ -4,9 +4,25 @@ from collections.abc import Iterator
 
 import pytest
 
+from actors.host.table import TABLE
 from tests.guests import node_tools
-from tests.replay.harness import Guests, Row, check_everywhere
-from tests.replay.rows import HOSTILE, JAVASCRIPT, ROWS
+from tests.replay.harness import Guests, Row, check_everywhere, run_once
+from tests.replay.hostile import HOSTILE
+from tests.replay.rows import JAVASCRIPT, ROWS
+
+# What no toolchain of these guests binds, or what ends the worker.
+NOT_CALLED = {
+    "wasi:clocks/timezone#display",
+    "wasi:clocks/timezone#utc-offset",
+    "wasi:cli/exit#exit",
+    "wasi:cli/exit#exit-with-code",
+    "wasi:cli/terminal-stdin#get-terminal-stdin",
+    "wasi:cli/terminal-stdout#get-terminal-stdout",
+    "wasi:cli/terminal-stderr#get-terminal-stderr",
+    "wasi:sockets/network#network-error-code",
+    "wasi:keyvalue/cache#[method]future-get-result.listen-to-future-get-result",
+    "wasi:keyvalue/cache#[method]future-exists-result.listen-to-future-exists-result",
+}
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
 
@@ -21,6 +37,19 @@ def guests() -> Iterator[Guests]:
 @pytest.mark.parametrize("row", [*ROWS, *HOSTILE], ids=lambda row: row.name)
 def test_a_crash_anywhere_changes_nothing(row: Row, guests: Guests) -> None:
     check_everywhere(row, guests)
+
+
+def test_every_function_of_wasi_is_called_from_a_guest(guests: Guests) -> None:
+    for row in [*ROWS, *HOSTILE]:
+        if row.name not in guests.ran:
+            run_once(row, guests)
+    offered = {
+        f"{interface}#{name}"
+        for interface, found in TABLE.items()
+        if interface.startswith("wasi:")
+        for name in found.functions
+    }
+    assert offered - guests.called == NOT_CALLED
 
 
 @pytest.mark.toolchain
