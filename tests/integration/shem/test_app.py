@@ -108,6 +108,6 @@ def test_a_custom_command_is_a_command(system: RunningSystem) -> None:
 def test_a_new_app_in_python_has_a_manifest_that_is_right(system: RunningSystem) -> None:
     made = document(system, "app", "new", "web-shop", "python")
 
-    assert "components/counter/src/app.py" in made["files"]
+    assert "components/counter/src/counter.py" in made["files"]
     done = system.run("shem", "app", "list", "--manifest", "web-shop/shem.yaml", "-o", "json")
     assert [each["name"] for each in json.loads(done.stdout)["components"]] == ["web-shop:counter"]
