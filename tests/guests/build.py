@@ -53,7 +53,7 @@ def _example(name: str) -> Guest:
             served,
             guest,
             _ROOT / "wit" / "client.py",
-            _PACKAGES.parent / "golem" / "rpc.wit",
+            _PACKAGES / "golem" / "rpc.wit",
         ),
         tools=("componentize-py",),
         make=recipes.python_with_clients(folder, served, world=name, guest=guest),
@@ -91,7 +91,7 @@ GUESTS: Final[Mapping[str, Guest]] = {
                 for each in ("app.py", "api.py", "extra.py", "guest.wit", "remote.wit")
             ),
             _ROOT / "wit" / "client.py",
-            _PACKAGES.parent / "golem" / "rpc.wit",
+            _PACKAGES / "golem" / "rpc.wit",
         ),
         tools=("componentize-py",),
         make=recipes.python_with_clients(
