@@ -78,12 +78,14 @@ class Editor:
 @pytest.fixture
 def editor(tmp_path: Path) -> Iterator[Editor]:
     started = Editor(tmp_path)
-    started.ask("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
-    started.send("initialized", {})
-    yield started
-    started.ask("shutdown", None)
-    started.send("exit", None)
-    assert started.process.wait(30) == 0
+    # Closes both pipes in the end.
+    with started.process:
+        started.ask("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        started.send("initialized", {})
+        yield started
+        started.ask("shutdown", None)
+        started.send("exit", None)
+        assert started.process.wait(30) == 0
 
 
 def test_an_editor_is_served(editor: Editor, tmp_path: Path) -> None:
