@@ -25,7 +25,15 @@ _HINTS = {str(hint.__struct_config__.tag) for hint in HINTS}
 _PORT = re.compile(r"(?<=127\.0\.0\.1:)[0-9]+")
 # What a guest of these rows may hold at the end of an invocation that no snapshot can: the reason
 # that its status then gives.
-REFUSED = ("its connection exists in this process alone", "does not say how it is saved")
+REFUSED = (
+    "its connection exists in this process alone",
+    "a connection cannot be saved",
+    "the future of a cache call is held",
+    "does not say how it is saved",
+)
+# Rows whose course is decided by chance or by how long a move takes: two runs of them differ.
+_UNLIKE_THEMSELVES = {"the own history", "a cache"}
+_MOVED = [row for row in ROWS if row.name not in _UNLIKE_THEMSELVES]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +52,7 @@ def shapes(entries: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", _MOVED, ids=lambda row: row.name)
 def test_every_invocation_on_another_executor_from_a_snapshot(row: Row, guests: Guests) -> None:
     component = guests.prepare(row.guest)
     staying = structs.replace(row, options={**row.options, "snapshots": "never"})
