@@ -5,8 +5,15 @@ Each has a page under `docs/errors/`. A kind is a stable name: programs depend o
 
 from typing import Final
 
-__all__ = ["KINDS", "is_final"]
+from oplog.entries import Failure
+from oplog.status import Status
 
+__all__ = ["KINDS", "exit_failure", "is_final", "last_failure", "refusal"]
+
+_REFUSALS: Final = {
+    "failed": "the worker has failed earlier and runs nothing any more",
+    "exited": "the worker has ended its process and runs nothing any more",
+}
 # Whether the worker itself tries again, by its retry policy. All others say the same every time, or
 # are for the caller to repeat.
 KINDS: Final[dict[str, bool]] = {
@@ -52,3 +59,23 @@ KINDS: Final[dict[str, bool]] = {
 def is_final(kind: str) -> bool:
     """Whether a guest that failed so fails so again; unknown kinds are worth a try."""
     return not KINDS.get(kind, True)
+
+
+def exit_failure(code: int) -> Failure:
+    """Return what becomes of an invocation whose guest ended its own process."""
+    return Failure(kind="exited", message=f"the guest exited with code {code}")
+
+
+def last_failure(status: Status) -> Failure:
+    """Return why a failed or exited worker runs nothing any more."""
+    if status.state == "exited" or status.last_error is None:
+        return exit_failure(status.exit_code or 0)
+    return status.last_error
+
+
+def refusal(status: Status) -> Failure:
+    """Return what becomes of invocations that a failed or exited worker still gets."""
+    last = status.last_error
+    detail = "" if last is None else f" (it failed with {last.kind}: {last.message})"
+    message = f"{_REFUSALS[status.state]}{detail}"
+    return Failure(kind=f"previous-invocation-{status.state}", message=message)

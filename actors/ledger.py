@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw, UnsetType
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
 from actors.errors import RestartGuest
+from actors.failures import last_failure
 from actors.history import History
 from actors.identity import Address, WorkerId
 from actors.keys import Decided, Keys, derived_key
@@ -59,6 +60,7 @@ from oplog.entries import (
     Suspend,
 )
 from oplog.outcome import read_outcome
+from oplog.status import Status
 from oplog.writer import Writer
 
 __all__ = ["Ledger"]
@@ -365,6 +367,11 @@ class Ledger:
         """Return the key of what entry `index` causes."""
         base = self.outbox.incarnation if self.running is None else self.running.idempotency_key
         return derived_key(base, self.outbox.incarnation, index)
+
+    def conclude_running(self, status: Status) -> None:
+        """Record the outcome that an executor did not live to record after it had given up."""
+        if self.running is not None:
+            self.complete(self.running, result=UNSET, error=last_failure(status))
 
     def exit(self, code: int) -> None:
         """Record that the guest ended its process."""

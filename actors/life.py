@@ -23,6 +23,7 @@ from actors.burial import bury_worker
 from actors.commands import Commands
 from actors.engine.errors import ComponentError, SnapshotUnusableError
 from actors.errors import ComponentUnknownError
+from actors.failures import refusal
 from actors.guest import Guest
 from actors.identity import Address, WorkerId
 from actors.knots import Knots, Probe
@@ -47,6 +48,7 @@ from oplog import payloads
 from oplog.commit import Marks
 from oplog.entries import Failure
 from oplog.replay import Cursor
+from oplog.status import Status
 
 __all__ = ["Life", "Next"]
 
@@ -69,10 +71,6 @@ class _Plan(Enum):
 
 _NEVER_MS: Final = 1 << 62
 _decode_answer = msgspec.json.Decoder(Answer | Probe | Wake).decode
-_REFUSALS: Final = {
-    "failed": "the worker has failed earlier and runs nothing any more",
-    "exited": "the worker has ended its process and runs nothing any more",
-}
 
 
 @final
@@ -269,7 +267,7 @@ class Life:
                     await self._wait_for_retry()
                 case _Plan.REFUSE:
                     await self._learn_calls()
-                    self._refuse(_REFUSALS[self._past.status.state])
+                    self._refuse(self._past.status.status())
                 case _Plan.RUN:
                     return await self._run_guest()
 
@@ -285,7 +283,8 @@ class Life:
             case "suspended" if self.ledger.waits.is_answered(self._past.waits_for):
                 return _Plan.REST if self._leaving else _Plan.RUN
             case "failed" | "exited":
-                return _Plan.REFUSE if len(self.mailbox) and not self._leaving else _Plan.REST
+                owed = not self._leaving and (len(self.mailbox) or self.ledger.running)
+                return _Plan.REFUSE if owed else _Plan.REST
             case "interrupted":
                 return _Plan.REST
             case "suspended" | "retrying" if wake_at_ms >= self.ledger.horizon_ms():
@@ -428,13 +427,10 @@ class Life:
         waiting = self.mailbox.waiting()
         return understand(waiting[0]).envelope if waiting else None
 
-    def _refuse(self, reason: str) -> None:
-        """Answer everything in the queue with the reason why nothing runs any more."""
-        last = self._past.status.last_error
-        detail = "" if last is None else f" (it failed with {last.kind}: {last.message})"
-        kind = f"previous-invocation-{self._past.status.state}"
-        failure = Failure(kind=kind, message=f"{reason}{detail}")
-        self._reject_all(failure)
+    def _refuse(self, status: Status) -> None:
+        """Answer what runs and all that waits with the reason why nothing runs any more."""
+        self.ledger.conclude_running(status)
+        self._reject_all(refusal(status))
 
     def _reject_all(self, failure: Failure) -> None:
         while (message := self.mailbox.next_invocation()) is not None:

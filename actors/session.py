@@ -26,7 +26,7 @@ from actors.errors import (
     RestartGuest,
     SuspendGuest,
 )
-from actors.failures import is_final
+from actors.failures import exit_failure, is_final
 from actors.guest import Guest
 from actors.host.context import ExitRequest
 from actors.ledger import Ledger
@@ -322,8 +322,7 @@ class Session:
     def _exited(self, request: ExitRequest) -> Ended:
         if not self._is_ephemeral:
             self._ledger.exit(request.code)
-        failure = Failure(kind="exited", message=f"the guest exited with code {request.code}")
-        self._give_up(failure)
+        self._give_up(exit_failure(request.code))
         return Ended.AGAIN
 
     def _failed(self, failure: Failure) -> Ended:
