@@ -223,7 +223,7 @@ async def run(invocations: int, workers: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--invocations", type=int, default=100_000)
+    parser.add_argument("--invocations", type=int, default=20_000)
     parser.add_argument("--workers", type=int, default=1_000)
     chosen = parser.parse_args()
     asyncio.run(run(chosen.invocations, chosen.workers))
