@@ -47,7 +47,7 @@ async def _talk(client: Client, session: rib.Session, run_key: str) -> None:
         if text.strip() in {":quit", ":q"}:
             return
         if text.strip():
-            await _interruptible(lambda text=text: _run(prompt, text))  # type: ignore[misc]
+            await _interruptible(lambda text=text: _run(prompt, text))  # type: ignore[misc]  # mypy cannot infer a default
 
 
 async def _interruptible(work: Callable[[], Awaitable[bool]]) -> None:

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Literal, final
 
 import msgspec
 from msgspec import Struct
@@ -133,8 +133,8 @@ class _Runner:
     async def _upload(self, name: str, path: Path, *, is_ephemeral: bool) -> World:
         data = path.read_bytes()  # noqa: ASYNC240 - nothing else happens meanwhile
         components = self._client.components
-        kind = "ephemeral" if is_ephemeral else "durable"
-        await components.add(name, data, type_=kind, if_changed=True)  # type: ignore[arg-type]
+        kind: Literal["ephemeral", "durable"] = "ephemeral" if is_ephemeral else "durable"
+        await components.add(name, data, type_=kind, if_changed=True)
         return (await components.typed(name)).world
 
     async def run(self, suite: Suite, test: rib.Test) -> Outcome:

@@ -28,7 +28,7 @@ def play(
 
 
 def tick(**more: object) -> Repeat:
-    return Repeat(id="tick", due_ms=0, call="add(1)", every_ms=MINUTE_MS, **more)  # type: ignore[arg-type]
+    return Repeat(id="tick", due_ms=0, call="add(1)", every_ms=MINUTE_MS, **more)  # type: ignore[arg-type]  # any fields
 
 
 def test_every_occurrence_runs_once_although_executors_die(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,4 +137,4 @@ def test_intervals_keep_their_phase() -> None:
 def test_rules_that_cannot_be_followed_are_refused(change: dict[str, object], said: str) -> None:
     fields = {"id": "r", "due_ms": 0, "call": "f()", "cron": "* * * * *", **change}
     with pytest.raises(ValueError, match=said):
-        check_repeat(Repeat(**fields))  # type: ignore[arg-type]
+        check_repeat(Repeat(**fields))  # type: ignore[arg-type]  # wrong ones too
