@@ -15,6 +15,7 @@ from rib.diagnostics import PARSE_CODES, Code, Diagnostic
 from rib.errors import CallError, CompileError, ProgramFormatError, RibError, RunError
 from rib.globals import ANY_GLOBALS, GATEWAY_GLOBALS, Globals
 from rib.hover import Hover, hover
+from rib.known_values import literals_at
 from rib.port import NO_WORKERS, Port, Resource, ResourceDrop, Worker, WorkerCall
 from rib.program import Program
 from rib.report import report
@@ -62,6 +63,7 @@ __all__ = [
     "complete",
     "hover",
     "is_complete",
+    "literals_at",
     "open_at_end",
     "parse_test_at",
     "parse_tests",

@@ -48,7 +48,15 @@ ANY_GLOBALS: Final = Globals()
 
 GATEWAY_GLOBALS: Final = Globals(
     roots=frozenset({"request"}),
-    texts=frozenset({"request.path", "request.query", "request.headers"}),
+    texts=frozenset(
+        {
+            "request.path",
+            "request.query",
+            "request.headers",
+            "request.cookies",
+            "request.auth",
+        }
+    ),
     values=frozenset({"request.body"}),
-    aliases={"request.header": "request.headers"},
+    aliases={"request.header": "request.headers", "request.cookie": "request.cookies"},
 )

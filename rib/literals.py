@@ -99,6 +99,7 @@ class LiteralParser(Cursor):
 
     def interpolated(self) -> Expression:
         """Read what stands between `${` and `}`; the parser of expressions knows how."""
+        # A literal has no way to read expressions: only the parser, which extends this, has.
         raise NotImplementedError
 
     def _interpolation(self, offset: int) -> tuple[Expression, int]:

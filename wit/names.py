@@ -27,6 +27,7 @@ from wit.world import Function, Interface, World
 
 __all__ = [
     "FunctionName",
+    "answers_to",
     "base_name",
     "full_name",
     "is_hidden_function",
@@ -99,6 +100,14 @@ def visible_exports(world: World) -> tuple[Function, ...]:
     ) + tuple(
         function for function in world.export_functions if not is_hidden_function(function.name)
     )
+
+
+def answers_to(full: str, name: str) -> bool:
+    """Return whether the function that is called `full` in full may be meant by `name`."""
+    ours, wanted = parse_name(full), parse_name(name)
+    raw = _RAW.fullmatch(wanted.function)
+    function = wanted.function if raw is None else raw[2]
+    return ours.function == function and _in_interface(ours.interface, wanted.interface)
 
 
 def resolve(world: World, name: str) -> Function:

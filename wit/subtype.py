@@ -59,7 +59,7 @@ class TypeEquality:
         if left.is_async != right.is_async or len(left.parameters) != len(right.parameters):
             return False
         pairs = zip(left.parameters, right.parameters, strict=True)
-        if not all(a.name == b.name and self.types(a.type, b.type) for a, b in pairs):
+        if not all(self.names(a.name, b.name) and self.types(a.type, b.type) for a, b in pairs):
             return False
         if left.result is None or right.result is None:
             return left.result is right.result
@@ -77,9 +77,13 @@ class TypeEquality:
         key = (id(left), id(right))
         if key in self._equal:
             return True
-        left_label, left_parts = _apart(left)
-        right_label, right_parts = _apart(right)
+        left_label, left_names, left_parts = _apart(left)
+        right_label, right_names, right_parts = _apart(right)
         if left_label != right_label or len(left_parts) != len(right_parts):
+            return False
+        if len(left_names) != len(right_names):
+            return False
+        if not all(map(self.names, left_names, right_names)):
             return False
         for a, b in zip(left_parts, right_parts, strict=True):
             if a is None or b is None:
@@ -90,6 +94,13 @@ class TypeEquality:
         self._equal.add(key)
         return True
 
+    def names(self, left: str, right: str) -> bool:
+        """Compare two names of fields, cases, flags or parameters.
+
+        What was equal once must stay so.
+        """
+        return left == right
+
     def resources(self, left: ResourceName, right: ResourceName) -> bool:
         """Compare two resource types: by name, which whoever has aliases may change.
 
@@ -98,34 +109,36 @@ class TypeEquality:
         return left == right
 
 
+_Names: TypeAlias = tuple[str, ...]
 _Parts: TypeAlias = tuple[Type | None, ...]
 
 
-def _apart(type_: Type) -> tuple[object, _Parts]:
-    """Split a type into what tells it from others, without its name, and the types inside."""
+def _apart(type_: Type) -> tuple[object, _Names, _Parts]:
+    """Split a type into what tells it from others, the names in it, and the types inside."""
     kind = type(type_)
     match type_:
         case Primitive():
-            return type_, ()
+            return type_, (), ()
         case RecordType(fields):
-            return (kind, *[each.name for each in fields]), tuple(each.type for each in fields)
+            names = tuple(each.name for each in fields)
+            return kind, names, tuple(each.type for each in fields)
         case VariantType(cases):
-            return (kind, *[each.name for each in cases]), tuple(each.type for each in cases)
+            return kind, tuple(each.name for each in cases), tuple(each.type for each in cases)
         case EnumType(labels) | FlagsType(labels):
-            return (kind, *labels), ()
+            return kind, labels, ()
         case FixedListType(element, length):
-            return (kind, length), (element,)
+            return (kind, length), (), (element,)
         case Own(resource) | Borrow(resource):
-            return (kind, resource), ()
+            return (kind, resource), (), ()
         case MapType(key, value):
-            return kind, (key, value)
+            return kind, (), (key, value)
         case TupleType(elements):
-            return kind, elements
+            return kind, (), elements
         case ResultType(ok, err):
-            return kind, (ok, err)
+            return kind, (), (ok, err)
         case ListType(part) | OptionType(part) | FutureType(part) | StreamType(part):
-            return kind, (part,)
+            return kind, (), (part,)
         case ErrorContextType():
-            return kind, ()
+            return kind, (), ()
         case _:
             assert_never(type_)

@@ -5,15 +5,28 @@ Bodies and data are skipped. Reads just what wrapping a module into a component 
 Source: WebAssembly core specification, "Binary Format", "Modules".
 """
 
+from collections import Counter
+
 from msgspec import Struct
 
 from wit.binary.cursor import Cursor
+from wit.binary.encoding import name, sized, unsigned, vector
 from wit.binary.read_core_types import read_core_value_type
 from wit.binary.sections import sections_of
 
-__all__ = ["CoreModuleBoundary", "CoreSignature", "ImportedFunction", "read_core_module"]
+__all__ = [
+    "CoreModuleBoundary",
+    "CoreSignature",
+    "ImportedFunction",
+    "read_core_module",
+    "with_unique_imports",
+]
 
 _FUNCTION_TYPE = 0x60
+_IMPORTS = 2
+_PREAMBLE_SIZE = 8
+# No name of a function holds it.
+_REPEATED = " #"
 
 
 class CoreSignature(Struct, frozen=True):
@@ -29,6 +42,11 @@ class ImportedFunction(Struct, frozen=True):
     module: str
     name: str
     signature: CoreSignature
+
+    @property
+    def plain_name(self) -> str:
+        """The name without what `with_unique_imports` has put behind it."""
+        return self.name.partition(_REPEATED)[0]
 
 
 class CoreModuleBoundary(Struct, frozen=True):
@@ -61,6 +79,40 @@ def read_core_module(data: bytes) -> CoreModuleBoundary:
     return CoreModuleBoundary(functions, frozenset(exports))
 
 
+def with_unique_imports(data: bytes) -> bytes:
+    """Return the module with each import under a name of its own.
+
+    Go imports functions as often as its packages declare them, and components allow that once. The
+    second `fd_write` becomes `fd_write #2`.
+
+    Raises:
+        BinaryError: as for `read_core_module`.
+    """
+    functions = read_core_module(data).functions
+    if len({(each.module, each.name) for each in functions}) == len(functions):
+        return data
+    out = bytearray(data[:_PREAMBLE_SIZE])
+    for code, section in sections_of(data, 0, len(data)):
+        body = section.data[section.position : section.end]
+        out.append(code)
+        out += sized(_unique(section) if code == _IMPORTS else body)
+    return bytes(out)
+
+
+def _unique(section: Cursor) -> bytes:
+    seen: Counter[tuple[str, str]] = Counter()
+
+    def one() -> bytes:
+        module, plain = section.name(), section.name()
+        seen[module, plain] += 1
+        count = seen[module, plain]
+        unique = plain if count == 1 else f"{plain}{_REPEATED}{count}"
+        # Imports of anything but functions were refused before.
+        return name(module) + name(unique) + bytes([section.byte()]) + unsigned(section.u32())
+
+    return vector([one() for _ in range(section.count())])
+
+
 def _signature(section: Cursor) -> CoreSignature:
     start = section.position
     section.expect(_FUNCTION_TYPE, "a function type")
@@ -72,21 +124,21 @@ def _signature(section: Cursor) -> CoreSignature:
 def _import(section: Cursor, types: tuple[CoreSignature, ...]) -> ImportedFunction:
     start = section.position
     module = section.name()
-    name = section.name()
+    function = section.name()
     kind = section.byte()
     if kind != 0:
         raise section.error(
-            f"import {module!r} {name!r} is no function, and components give nothing else",
+            f"import {module!r} {function!r} is no function, and components give nothing else",
             offset=start,
         )
     index = section.u32()
     if index >= len(types):
         raise section.error(f"type {index} does not exist", offset=start)
-    return ImportedFunction(module, name, types[index])
+    return ImportedFunction(module, function, types[index])
 
 
 def _export(section: Cursor) -> str:
-    name = section.name()
+    exported = section.name()
     section.byte()
     section.u32()
-    return name
+    return exported

@@ -73,3 +73,25 @@ def initialize_module() -> bytes:
         + _section(2, vector([name("") + name("_initialize") + b"\x00\x00"]))
         + _section(8, unsigned(0))
     )
+
+
+def copier_module() -> bytes:
+    """Return a module with `copy_in` and `copy_out`, which copy between two memories.
+
+    Both take where to, where from, and how many bytes; `copy_in` goes from the memory `guest` to
+    the memory `adapter`.
+    """
+    memories = [name(each) + name("memory") + b"\x02\x00\x00" for each in ("guest", "adapter")]
+
+    def body(to: int, source: int) -> bytes:
+        arguments = b"".join(bytes([_LOCAL_GET, each]) for each in range(3))
+        return b"\x00" + arguments + b"\xfc\x0a" + bytes([to, source, _END])
+
+    return (
+        _PREAMBLE
+        + _section(1, vector([b"\x60\x03\x7f\x7f\x7f\x00"]))
+        + _section(2, vector(memories))
+        + _section(3, vector([b"\x00", b"\x00"]))
+        + _section(7, vector([name("copy_in") + b"\x00\x00", name("copy_out") + b"\x00\x01"]))
+        + _section(10, vector([sized(body(1, 0)), sized(body(0, 1))]))
+    )

@@ -17,6 +17,9 @@ from msgspec import Struct
 from wit.binary.sorts import Sort, SortIndex
 from wit.binary.types import (
     CoreFunctionType,
+    CoreGlobalType,
+    CoreLimits,
+    CoreTableType,
     DefinedType,
     FunctionDefinition,
     ResourceDefinition,
@@ -169,14 +172,15 @@ class CoreInline(Struct, frozen=True):
 class CoreImport(Struct, frozen=True):
     """An import or export of a core module type.
 
-    `sort` says what; its precise type is only kept for functions: an index of the module type's
-    own type space. Exports have no `module`.
+    `sort` says what. Functions and tags have a `function_type`, an index of the module type's own
+    type space, all others a `type`. Exports have no `module`.
     """
 
     module: str | None
     name: str
     sort: Sort
     function_type: int | None = None
+    type: CoreLimits | CoreTableType | CoreGlobalType | None = None
 
 
 class CoreModuleType(Struct, frozen=True):

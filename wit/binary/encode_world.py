@@ -27,6 +27,7 @@ from wit.types import (
 from wit.world import Function, Interface, NamedType
 
 __all__ = [
+    "NAMED",
     "RootTypes",
     "declared_types",
     "exported_resources",
@@ -35,7 +36,7 @@ __all__ = [
     "used_resources",
 ]
 
-_NAMED = (RecordType, VariantType, EnumType, FlagsType)
+NAMED = (RecordType, VariantType, EnumType, FlagsType)
 
 
 def signature_types(functions: Iterable[Function]) -> Iterator[Type]:
@@ -60,12 +61,12 @@ def declared_types(
     found: dict[str, Type] = {}
 
     def declare(type_: Type) -> None:
-        name = type_.name if isinstance(type_, _NAMED) else None
+        name = type_.name if isinstance(type_, NAMED) else None
         foreign = name is not None and name.interface != interface.name
         if not (foreign and name is not None and is_known(name)):
             for part in parts_of(type_):
                 declare(part)
-        if isinstance(type_, _NAMED):
+        if isinstance(type_, NAMED):
             short = names.get(type_) or (name.name if name else None)
             if short is None:
                 raise WitError(
@@ -111,7 +112,7 @@ def needed_interfaces(interface: Interface) -> tuple[str, ...]:
     needed = dict.fromkeys(each.interface for each in used_resources(interface).values())
     types = [inner for each in interface.types for inner in walk(each.type)]
     for type_ in (*types, *signature_types(interface.functions)):
-        if isinstance(type_, _NAMED) and type_.name is not None:
+        if isinstance(type_, NAMED) and type_.name is not None:
             needed[type_.name.interface] = None
     return tuple(name for name in needed if name is not None and name != interface.name)
 
@@ -181,7 +182,7 @@ class RootTypes:
         types = list(signature_types([function]))
         self._bind(self.encoder, types, None)
         for type_ in types:
-            if isinstance(type_, _NAMED) and not self.encoder.is_bound(type_):
+            if isinstance(type_, NAMED) and not self.encoder.is_bound(type_):
                 if type_.name is None:
                     raise WitError(
                         f"function {function.name!r} uses a {type(type_).__name__} without a name"
@@ -206,7 +207,7 @@ class RootTypes:
             return known[1]
         self._bind(self.encoder, walk(type_), None)
         index = self._builder.import_(name, Sort.TYPE, self.encoder.index(type_))
-        if isinstance(type_, _NAMED):
+        if isinstance(type_, NAMED):
             self.encoder.bind(type_, index)
         self._world_types[name] = (type_, index)
         return index
@@ -266,6 +267,10 @@ class _InstanceTypeWriter:
         if resource == ResourceName(name, interface):
             self._encoder.bind_resource(resource, self._export_type(name, None))
             return
+        if resource.interface == interface:
+            # Another name for one of its own, `type headers = fields`.
+            self._export_type(name, self._encoder.resource(resource))
+            return
         outer = self._root.find(resource)
         if outer is None:
             raise WitError(
@@ -278,12 +283,12 @@ class _InstanceTypeWriter:
     def _declare(self, interface: str, declared: NamedType) -> None:
         type_ = declared.type
         outer: int | None = None
-        if isinstance(type_, _NAMED) and type_.name != TypeName(declared.name, interface):
+        if isinstance(type_, NAMED) and type_.name != TypeName(declared.name, interface):
             outer = self._root.find(type_.name)
         if outer is None:
             index = self._encoder.index(type_)
         else:
             index = self._type(b"\x02" + alias_outer_type(outer))
         exported = self._export_type(declared.name, index)
-        if isinstance(type_, _NAMED):
+        if isinstance(type_, NAMED):
             self._encoder.bind(type_, exported)

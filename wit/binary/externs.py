@@ -15,12 +15,12 @@ from wit.binary.entities import (
     Resource,
     TypeClosure,
 )
+from wit.binary.equality import FoldedEquality
 from wit.binary.evaluation import Evaluation, pick
 from wit.binary.names import check_extern_name
 from wit.binary.scope import Scope
 from wit.binary.sorts import Sort
 from wit.errors import BinaryError
-from wit.subtype import TypeEquality
 from wit.types import (
     EnumType,
     FlagsType,
@@ -40,7 +40,7 @@ class ExternEvaluator:
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
         # All value types live as long as the evaluation, which keeps their measures.
-        self._equality = TypeEquality()
+        self._equality = FoldedEquality()
 
     def abstract(
         self,

@@ -7,8 +7,9 @@ exports the types first and shows the functions as using these.
 
 from wit.binary.builder import ComponentBuilder
 from wit.binary.encode_types import TypeEncoder
-from wit.binary.encode_world import declared_types, exported_resources
+from wit.binary.encode_world import NAMED, declared_types, exported_resources
 from wit.binary.sorts import Sort
+from wit.type_walk import parts_of, walk
 from wit.world import Interface
 
 __all__ = ["naming_component"]
@@ -41,7 +42,13 @@ def naming_component(interface: Interface) -> bytes:
     for (name, resource), index in zip(resources.items(), resource_indices, strict=True):
         exported.bind_resource(resource, builder.export(name, Sort.TYPE, index))
     for each, index in zip(types, type_indices, strict=True):
-        exported.bind(each.type, builder.export(each.name, Sort.TYPE, index))
+        # A type made of named ones is shown as made of those that are exported.
+        nested = any(
+            isinstance(part, NAMED) for inner in parts_of(each.type) for part in walk(inner)
+        )
+        described = exported.index(each.type) if nested else None
+        shown = builder.export(each.name, Sort.TYPE, index, described=described)
+        exported.bind(each.type, shown)
     for position, function in enumerate(interface.functions):
         described = exported.function(function.type)
         builder.export(function.name, Sort.FUNCTION, position, described=described)

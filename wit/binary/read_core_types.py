@@ -10,16 +10,12 @@ from wit.binary.cursor import Cursor
 from wit.binary.definitions import CoreImport, CoreModuleType, CoreTypeDefinition
 from wit.binary.limits import PARAMETERS_MAX
 from wit.binary.sorts import Sort
-from wit.binary.types import CoreFunctionType
+from wit.binary.types import CoreFunctionType, CoreGlobalType, CoreLimits, CoreTableType
 
 __all__ = ["read_core_type", "read_core_value_type"]
 
-_VALUE_TYPES = {
-    0x7F: "i32",
-    0x7E: "i64",
-    0x7D: "f32",
-    0x7C: "f64",
-    0x7B: "v128",
+_NUMBERS = {0x7F: "i32", 0x7E: "i64", 0x7D: "f32", 0x7C: "f64", 0x7B: "v128"}
+_REFERENCES = {
     0x74: "nullexnref",
     0x73: "nullfuncref",
     0x72: "nullexternref",
@@ -33,7 +29,10 @@ _VALUE_TYPES = {
     0x6A: "arrayref",
     0x69: "exnref",
 }
+_VALUE_TYPES = _NUMBERS | _REFERENCES
 _LIMITS_WITH_MAXIMUM = 0x01
+_LIMITS_SHARED = 0x02
+_LIMITS_64 = 0x04
 _LIMITS_WITH_PAGE_SIZE = 0x08
 _LIMITS_FLAGS_KNOWN = 0x0F
 
@@ -65,14 +64,17 @@ def _function_type(cursor: Cursor) -> CoreFunctionType:
 
 
 def read_core_value_type(cursor: Cursor) -> str:
-    """Read a core value type as its keyword."""
+    """Read a core value type as its keyword; one that names a type by index begins with `ref`.
+
+    The long form of a short one is spelled like the short one.
+    """
     offset = cursor.position
     code = cursor.byte()
     if code in {0x63, 0x64}:
-        nullable = "null " if code == 0x63 else ""
-        if cursor.peek() in _VALUE_TYPES:
-            return f"(ref {nullable}{_VALUE_TYPES[cursor.byte()].removesuffix('ref')})"
-        return f"(ref {nullable}{cursor.type_index()})"
+        if cursor.peek() in _REFERENCES:
+            short = _REFERENCES[cursor.byte()]
+            return short if code == 0x63 else f"(ref {short})"
+        return f"ref {'null ' if code == 0x63 else ''}{cursor.type_index()}"
     if code not in _VALUE_TYPES:
         raise cursor.error(f"{code:#04x} is no core value type", offset=offset)
     return _VALUE_TYPES[code]
@@ -117,16 +119,14 @@ def _described(cursor: Cursor, module: str | None, name: str) -> CoreImport:
         case 0x00:
             return CoreImport(module, name, Sort.CORE_FUNCTION, cursor.u32())
         case 0x01:
-            read_core_value_type(cursor)
-            _skip_limits(cursor)
-            return CoreImport(module, name, Sort.CORE_TABLE)
+            table = CoreTableType(read_core_value_type(cursor), _limits(cursor))
+            return CoreImport(module, name, Sort.CORE_TABLE, type=table)
         case 0x02:
-            _skip_limits(cursor)
-            return CoreImport(module, name, Sort.CORE_MEMORY)
+            return CoreImport(module, name, Sort.CORE_MEMORY, type=_limits(cursor))
         case 0x03:
-            read_core_value_type(cursor)
-            cursor.flag("mutability")
-            return CoreImport(module, name, Sort.CORE_GLOBAL)
+            value = read_core_value_type(cursor)
+            mutable = CoreGlobalType(value, mutable=cursor.flag("mutability"))
+            return CoreImport(module, name, Sort.CORE_GLOBAL, type=mutable)
         case 0x04:
             cursor.expect(0x00, "the exception attribute")
             return CoreImport(module, name, Sort.CORE_TAG, cursor.u32())
@@ -134,13 +134,20 @@ def _described(cursor: Cursor, module: str | None, name: str) -> CoreImport:
             raise cursor.error(f"{code:#04x} is no kind of core import", offset=offset)
 
 
-def _skip_limits(cursor: Cursor) -> None:
+def _limits(cursor: Cursor) -> CoreLimits:
     offset = cursor.position
     flags = cursor.byte()
     if flags & ~_LIMITS_FLAGS_KNOWN:
         raise cursor.error(f"{flags:#04x} are no limits", offset=offset)
-    cursor.u64()
-    if flags & _LIMITS_WITH_MAXIMUM:
-        cursor.u64()
-    if flags & _LIMITS_WITH_PAGE_SIZE:
+    minimum = cursor.u64()
+    maximum = cursor.u64() if flags & _LIMITS_WITH_MAXIMUM else None
+    has_page_size = bool(flags & _LIMITS_WITH_PAGE_SIZE)
+    if has_page_size:
         cursor.u32()
+    return CoreLimits(
+        minimum=minimum,
+        maximum=maximum,
+        is_64=bool(flags & _LIMITS_64),
+        is_shared=bool(flags & _LIMITS_SHARED),
+        has_page_size=has_page_size,
+    )

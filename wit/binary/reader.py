@@ -138,6 +138,12 @@ def _section(section: Cursor, code: int, at: int, depth: int) -> tuple[Definitio
             return (NestedComponent(_component(section, depth + 1), at),)
         case 0x09:
             return (_start(section),)
+        case 0x0C:
+            values = section.items(lambda: _value(section))
+            if not values:
+                # Values are an experiment that other readers refuse even where there are none.
+                raise section.error("a section of values that holds none", offset=at)
+            return values
         case _ if code in _LISTS:
             read = _LISTS[code]
             return section.items(lambda: read(section))
@@ -222,5 +228,4 @@ _LISTS: dict[int, Callable[[Cursor], Definition]] = {
     0x08: read_canon,
     0x0A: read_import,
     0x0B: _export,
-    0x0C: _value,
 }

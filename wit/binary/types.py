@@ -16,6 +16,9 @@ __all__ = [
     "BorrowDefinition",
     "CaseDefinition",
     "CoreFunctionType",
+    "CoreGlobalType",
+    "CoreLimits",
+    "CoreTableType",
     "DefinedType",
     "EnumDefinition",
     "FieldDefinition",
@@ -190,3 +193,27 @@ class CoreFunctionType(Struct, frozen=True):
 
     parameters: tuple[str, ...]
     results: tuple[str, ...]
+
+
+class CoreLimits(Struct, frozen=True, kw_only=True):
+    """The type of a core memory, sizes in pages; in elements where it stands for a table."""
+
+    minimum: int
+    maximum: int | None
+    is_64: bool
+    is_shared: bool
+    has_page_size: bool = False
+
+
+class CoreTableType(Struct, frozen=True):
+    """`element` is a reference type by keyword."""
+
+    element: str
+    limits: CoreLimits
+
+
+class CoreGlobalType(Struct, frozen=True):
+    """Value type by keyword."""
+
+    type: str
+    mutable: bool

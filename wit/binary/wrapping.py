@@ -1,19 +1,26 @@
 """The component around one core module, part by part in the order of the file."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wit.binary import core_shim
 from wit.binary.builder import ComponentBuilder
-from wit.binary.core_module import CoreModuleBoundary, CoreSignature, ImportedFunction
+from wit.binary.core_module import (
+    CoreModuleBoundary,
+    CoreSignature,
+    ImportedFunction,
+    read_core_module,
+)
 from wit.binary.definitions import CanonicalOptions, StringEncoding
 from wit.binary.encode_world import RootTypes, used_resources
 from wit.binary.naming import naming_component
 from wit.binary.sorts import Sort, SortIndex
 from wit.errors import WitError
+from wit.text.from_world import united
 from wit.types import FunctionType, Primitive, ResourceName
 from wit.world import Function, Interface, World
 
-__all__ = ["Wrapping"]
+__all__ = ["Adapter", "Wrapping"]
 
 _ROOT = "$root"
 _EXPORT = "[export]"
@@ -23,14 +30,42 @@ _DESTRUCTOR = CoreSignature(b"\x60\x01\x7f\x00", 1)
 _FLAT_PARAMETERS_MAX = 16
 
 
-class _Deferred(Struct, frozen=True):
-    """A core function that is only known once the module is instantiated.
+class Adapter(Struct, frozen=True):
+    """A core module that gives another one what that imports from `module`.
 
-    `function` is the component function to lower, or the name of a core export.
+    It has a memory of its own; what it imports from `guest` copies to and from that of the other.
+    `world` is what it imports besides, and of which version; those in its own imports say nothing.
+    """
+
+    core: bytes
+    world: World
+    module: str
+
+
+_MAIN, _ADAPTER, _COPIER = "main", "adapter", "copier"
+_GUEST = "guest"
+
+
+class _Exported(Struct, frozen=True):
+    """An export of one of the core instances."""
+
+    instance: str
+    name: str
+
+
+class _Deferred(Struct, frozen=True):
+    """A core function that is only known once the modules are instantiated.
+
+    `function` is the component function to lower for one of the instances, or a core export.
     """
 
     signature: CoreSignature
-    function: int | str
+    function: int | _Exported
+    caller: str = _MAIN
+
+
+# A slot of the shim, a component function of scalars, or None for functions on resources.
+_Target = int | tuple[int, FunctionType] | None
 
 
 def _is_scalar(type_: FunctionType) -> bool:
@@ -52,10 +87,16 @@ class Wrapping:
         boundary: CoreModuleBoundary,
         world: World,
         string_encoding: StringEncoding,
+        adapter: Adapter | None = None,
     ) -> None:
         self._core = core
         self._boundary = boundary
-        self._world = world
+        self._adapter = adapter
+        self._world = world if adapter is None else _with_imports(world, adapter.world)
+        self._versions = {
+            each.name.partition("@")[0]: each.name
+            for each in (adapter.world.import_interfaces if adapter else ())
+        }
         self._string_encoding = string_encoding
         self._builder = ComponentBuilder()
         self._types = RootTypes(self._builder)
@@ -63,7 +104,7 @@ class Wrapping:
         self._deferred: list[_Deferred] = []
         self._resources: dict[ResourceName, int] = {}
         self._shim: int | None = None
-        self._main = 0
+        self._instances: dict[str, int] = {}
 
     def finish(self) -> bytes:
         """Return the component."""
@@ -78,40 +119,42 @@ class Wrapping:
             index = self._builder.import_(function.name, Sort.FUNCTION, type_)
             self._functions[_ROOT, function.name] = (index, function.type)
 
-    # Linking: shim, resources, lowered functions, the module, and the table of the shim.
+    # Linking: shim, resources, lowered functions, the modules, and the table of the shim.
 
     def link_core(self) -> None:
         """Instantiate the core module with everything that it imports."""
-        imports = [(each, self._imported(each)) for each in self._boundary.functions]
+        boundaries = {_MAIN: self._boundary}
+        if self._adapter is not None:
+            boundaries[_ADAPTER] = read_core_module(self._adapter.core)
+        found = {
+            caller: [(each, self._imported(each, caller)) for each in boundary.functions]
+            for caller, boundary in boundaries.items()
+        }
         destructors = self._plan_destructors()
-        for imported, function in imports:
-            if function is not None and not _is_scalar(function[1]):
-                self._deferred.append(_Deferred(imported.signature, function[0]))
+        targets = {
+            caller: [(each, self._target(each, function, caller)) for each, function in imports]
+            for caller, imports in found.items()
+        }
         self._instantiate_shim()
         for resource, slot in destructors.items():
             self._define_resource(resource, slot)
-
-        bundles: dict[str, dict[str, SortIndex]] = {}
-        slot = sum(isinstance(each.function, str) for each in self._deferred)
-        for imported, function in imports:
-            if function is None:
-                index = self._resource_function(imported)
-            elif _is_scalar(function[1]):
-                index = self._builder.lower(function[0], CanonicalOptions())
-            else:
-                index = self._shim_function(slot)
-                slot += 1
-            bundle = bundles.setdefault(imported.module, {})
-            bundle[imported.name] = SortIndex(Sort.CORE_FUNCTION, index)
-        arguments = {name: self._builder.core_bundle(each) for name, each in bundles.items()}
-        module = self._builder.core_module(self._core)
-        self._main = self._builder.core_instantiate(module, arguments)
+        self._instantiate(_MAIN, self._core, targets[_MAIN])
+        if self._adapter is not None:
+            self._instantiate(_ADAPTER, self._adapter.core, targets[_ADAPTER])
+            self._instantiate_copier()
         self._fill_shim()
         self._initialize()
 
-    def _imported(self, imported: ImportedFunction) -> tuple[int, FunctionType] | None:
-        """Return the component function behind an import; None for functions on resources."""
-        module, name = imported.module, imported.name
+    def _imported(
+        self, imported: ImportedFunction, caller: str
+    ) -> tuple[int, FunctionType] | _Exported | None:
+        """Return what is behind an import; None for functions on resources."""
+        module, name = self._module(imported.module, caller), imported.plain_name
+        adapter = self._adapter
+        if caller == _ADAPTER and module == _GUEST:
+            return _Exported(_COPIER, name)
+        if caller == _MAIN and adapter is not None and module == adapter.module:
+            return _Exported(_ADAPTER, name)
         if name.startswith("[resource-"):
             return None
         found = self._functions.get((module, name))
@@ -132,6 +175,55 @@ class Wrapping:
         )
         raise WitError(f"the core module imports {name!r} of {module!r}: {hint}")
 
+    def _module(self, module: str, caller: str) -> str:
+        if caller == _MAIN:
+            return module
+        return self._versions.get(module.partition("@")[0], module)
+
+    def _target(
+        self,
+        imported: ImportedFunction,
+        function: tuple[int, FunctionType] | _Exported | None,
+        caller: str,
+    ) -> _Target:
+        match function:
+            case _Exported():
+                self._deferred.append(_Deferred(imported.signature, function))
+            case (index, type_) if not _is_scalar(type_):
+                self._deferred.append(_Deferred(imported.signature, index, caller))
+            case _:
+                return function
+        return len(self._deferred) - 1
+
+    def _instantiate(
+        self, caller: str, core: bytes, targets: list[tuple[ImportedFunction, _Target]]
+    ) -> None:
+        bundles: dict[str, dict[str, SortIndex]] = {}
+        for imported, target in targets:
+            match target:
+                case None:
+                    index = self._resource_function(imported, caller)
+                case int(slot):
+                    index = self._shim_function(slot)
+                case (function, _):
+                    index = self._builder.lower(function, CanonicalOptions())
+            bundle = bundles.setdefault(imported.module, {})
+            bundle[imported.name] = SortIndex(Sort.CORE_FUNCTION, index)
+        arguments = {name: self._builder.core_bundle(each) for name, each in bundles.items()}
+        module = self._builder.core_module(core)
+        self._instances[caller] = self._builder.core_instantiate(module, arguments)
+
+    def _instantiate_copier(self) -> None:
+        builder = self._builder
+        if _MEMORY not in self._boundary.exports:
+            raise WitError('the core module exports no "memory", which the adapter works on')
+        bundles: dict[str, int] = {}
+        for name, instance in ((_GUEST, _MAIN), (_ADAPTER, _ADAPTER)):
+            memory = builder.alias_core(Sort.CORE_MEMORY, self._instances[instance], _MEMORY)
+            bundles[name] = builder.core_bundle({_MEMORY: SortIndex(Sort.CORE_MEMORY, memory)})
+        module = builder.core_module(core_shim.copier_module())
+        self._instances[_COPIER] = builder.core_instantiate(module, bundles)
+
     def _plan_destructors(self) -> dict[ResourceName, int | None]:
         """Find the exported resources, with the place of their destructor in the shim."""
         slots: dict[ResourceName, int | None] = {}
@@ -144,7 +236,7 @@ class Wrapping:
                 destructor = f"{interface.name}#[dtor]{name}"
                 if destructor in self._boundary.exports:
                     slot = len(self._deferred)
-                    self._deferred.append(_Deferred(_DESTRUCTOR, destructor))
+                    self._deferred.append(_Deferred(_DESTRUCTOR, _Exported(_MAIN, destructor)))
                 slots[ResourceName(name, interface.name)] = slot
         return slots
 
@@ -161,9 +253,9 @@ class Wrapping:
         destructor = None if slot is None else self._shim_function(slot)
         self._resources[resource] = self._builder.resource(destructor)
 
-    def _resource_function(self, imported: ImportedFunction) -> int:
-        operation, _, name = imported.name.removeprefix("[resource-").partition("]")
-        interface = imported.module.removeprefix(_EXPORT)
+    def _resource_function(self, imported: ImportedFunction, caller: str) -> int:
+        operation, _, name = imported.plain_name.removeprefix("[resource-").partition("]")
+        interface = self._module(imported.module.removeprefix(_EXPORT), caller)
         resource = ResourceName(name, interface)
         index: int | None
         if imported.module.startswith(_EXPORT):
@@ -177,26 +269,35 @@ class Wrapping:
             )
         return self._builder.resource_function(operation, index)
 
-    def _options(self) -> CanonicalOptions:
-        exports = self._boundary.exports
+    def _options(self, caller: str = _MAIN) -> CanonicalOptions:
+        main = caller == _MAIN
+        exports = self._boundary.exports if main else {_MEMORY, _REALLOC}
+        instance = self._instances[caller]
         memory = realloc = None
         if _MEMORY in exports:
-            memory = self._builder.alias_core(Sort.CORE_MEMORY, self._main, _MEMORY)
+            memory = self._builder.alias_core(Sort.CORE_MEMORY, instance, _MEMORY)
         if _REALLOC in exports:
-            realloc = self._builder.alias_core(Sort.CORE_FUNCTION, self._main, _REALLOC)
-        return CanonicalOptions(self._string_encoding, memory, realloc)
+            realloc = self._builder.alias_core(Sort.CORE_FUNCTION, instance, _REALLOC)
+        encoding = self._string_encoding if main else StringEncoding.UTF8
+        return CanonicalOptions(encoding, memory, realloc)
 
     def _fill_shim(self) -> None:
         if self._shim is None:
             return
         builder = self._builder
-        options = self._options()
+        options = {
+            caller: self._options(caller)
+            for caller in (_MAIN, _ADAPTER)
+            if caller in self._instances
+        }
         exports: dict[str, SortIndex] = {}
         for slot, deferred in enumerate(self._deferred):
-            if isinstance(deferred.function, str):
-                index = builder.alias_core(Sort.CORE_FUNCTION, self._main, deferred.function)
-            else:
-                index = builder.lower(deferred.function, options)
+            match deferred.function:
+                case _Exported(instance, name):
+                    owner = self._instances[instance]
+                    index = builder.alias_core(Sort.CORE_FUNCTION, owner, name)
+                case int(function):
+                    index = builder.lower(function, options[deferred.caller])
             exports[str(slot)] = SortIndex(Sort.CORE_FUNCTION, index)
         table = builder.alias_core(Sort.CORE_TABLE, self._shim, core_shim.TABLE_EXPORT)
         exports[core_shim.TABLE_EXPORT] = SortIndex(Sort.CORE_TABLE, table)
@@ -207,7 +308,7 @@ class Wrapping:
     def _initialize(self) -> None:
         if _INITIALIZE in self._boundary.exports:
             builder = self._builder
-            start = builder.alias_core(Sort.CORE_FUNCTION, self._main, _INITIALIZE)
+            start = builder.alias_core(Sort.CORE_FUNCTION, self._instances[_MAIN], _INITIALIZE)
             bundle = builder.core_bundle({_INITIALIZE: SortIndex(Sort.CORE_FUNCTION, start)})
             module = builder.core_module(core_shim.initialize_module())
             builder.core_instantiate(module, {"": bundle})
@@ -242,11 +343,11 @@ class Wrapping:
         self, function: Function, core_name: str, type_: int, options: CanonicalOptions
     ) -> int:
         builder = self._builder
-        core = builder.alias_core(Sort.CORE_FUNCTION, self._main, core_name)
+        core = builder.alias_core(Sort.CORE_FUNCTION, self._instances[_MAIN], core_name)
         post_return: int | None = None
         if f"cabi_post_{core_name}" in self._boundary.exports:
             post_return = builder.alias_core(
-                Sort.CORE_FUNCTION, self._main, f"cabi_post_{core_name}"
+                Sort.CORE_FUNCTION, self._instances[_MAIN], f"cabi_post_{core_name}"
             )
         if _is_scalar(function.type):
             return builder.lift(core, CanonicalOptions(post_return=post_return), type_)
@@ -254,3 +355,14 @@ class Wrapping:
             options.string_encoding, options.memory, options.realloc, post_return
         )
         return builder.lift(core, lifted, type_)
+
+
+def _with_imports(world: World, added: World) -> World:
+    """Return a world that imports what two worlds import."""
+    interfaces = {each.name: each for each in world.import_interfaces}
+    # What is added stands first: interfaces may speak of types of those before them.
+    first = {
+        each.name: united(each, interfaces[each.name]) if each.name in interfaces else each
+        for each in added.import_interfaces
+    }
+    return replace(world, import_interfaces=tuple({**first, **interfaces, **first}.values()))

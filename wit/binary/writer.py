@@ -14,32 +14,39 @@ Imported functions have the interface as module name, `$root` for the world; `[r
 drops a handle, and `[export]demo:counter/api` with `[resource-new]cart`, `[resource-rep]cart` and
 `[resource-drop]cart` handles the resources that the module exports.
 
-Modules that import WASI preview 1 need an adapter, which is not supplied here.
+Modules that import WASI preview 1 need an adapter: another core module, which is put beside them.
 
 Source: component-model specification, CanonicalABI.md, and the naming rules of wit-component.
 """
 
-from wit.binary.core_module import CoreModuleBoundary, read_core_module
+from wit.binary.core_module import CoreModuleBoundary, read_core_module, with_unique_imports
 from wit.binary.definitions import StringEncoding
-from wit.binary.wrapping import Wrapping
+from wit.binary.wrapping import Adapter, Wrapping
 from wit.errors import WitError
 from wit.world import Function, World
 
-__all__ = ["componentize", "core_export_name"]
+__all__ = ["Adapter", "componentize", "core_export_name"]
 
 
 def componentize(
-    core: bytes, world: World, *, string_encoding: StringEncoding = StringEncoding.UTF8
+    core: bytes,
+    world: World,
+    *,
+    string_encoding: StringEncoding = StringEncoding.UTF8,
+    adapter: Adapter | None = None,
 ) -> bytes:
     """Return a component that implements the world by the core module.
+
+    With an `adapter` it imports what that needs, too.
 
     Raises:
         BinaryError: the module is malformed, or imports what is no function.
         WitError: the module does not fit the world; says what is missing and what it has instead.
     """
+    core = with_unique_imports(core)
     boundary = read_core_module(core)
     _check_exports(boundary, world)
-    wrapping = Wrapping(core, boundary, world, string_encoding)
+    wrapping = Wrapping(core, boundary, world, string_encoding, adapter)
     wrapping.import_world()
     wrapping.link_core()
     wrapping.export_world()
