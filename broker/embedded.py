@@ -25,10 +25,12 @@ import structlog
 from msgspec import Struct
 
 from broker.errors import SetupError
+from broker.sharding import mappings_text
 from broker.versions import SERVER_VERSION_MIN, parse_version
 
 __all__ = ["EmbeddedOptions", "EmbeddedServer", "Fsync", "find_server"]
 
+MAPPED_FILE: Final = "mapped-partitions"
 MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 _START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 10.0
@@ -49,13 +51,18 @@ class Fsync(StrEnum):
 
 
 class EmbeddedOptions(Struct, frozen=True, kw_only=True):
-    """`port` 0 takes a free one; `server` None searches the path, then the packaged binary."""
+    """`port` 0 takes a free one; `server` None searches the path, then the packaged binary.
+
+    `mapped_partitions` makes the server sort invocations into so many partitions itself, as several
+    streams need it; a directory keeps it for ever.
+    """
 
     data_dir: Path
     port: int = 0
     fsync: Fsync = Fsync.ALWAYS
     server: Path | None = None
     extra_config: str = ""
+    mapped_partitions: int | None = None
 
 
 @final
@@ -143,7 +150,11 @@ class EmbeddedServer:
         shutil.rmtree(ports_dir, ignore_errors=True)
         ports_dir.mkdir()
         config_file = self._directory / "nats-server.conf"
-        config_file.write_text(_config(self._options, self._port, ports_dir, self.log_file))
+        config = _config(self._options, self._port, ports_dir, self.log_file)
+        mapped = self._mapped_partitions()
+        if mapped is not None:
+            config += mappings_text(mapped) + "\n"
+        config_file.write_text(config)
         self._process = await asyncio.create_subprocess_exec(
             self._binary,
             "-c",
@@ -163,6 +174,12 @@ class EmbeddedServer:
                     f"with data in {self._directory}. Its last words: {self._last_words()}"
                 )
             await asyncio.sleep(_POLL_S)
+
+    def _mapped_partitions(self) -> int | None:
+        file = self._directory / MAPPED_FILE
+        if self._options.mapped_partitions is not None and not file.exists():
+            file.write_text(f"{self._options.mapped_partitions}\n")
+        return int(file.read_text()) if file.exists() else None
 
     def _is_listening(self, ports_dir: Path) -> bool:
         # The server writes this file once it listens, which also tells a port it chose itself.

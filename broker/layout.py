@@ -14,6 +14,7 @@ __all__ = [
     "is_captured",
     "matches",
     "partition_filter",
+    "partition_of_tokens",
     "stored_subject",
     "transform_destination",
 ]
@@ -67,7 +68,7 @@ def stored_subject(subject: str, partitions: int) -> str:
     if len(tokens) != 4:
         return subject
     _, kind, component, worker = tokens
-    partition = _partition(component + worker, partitions)
+    partition = partition_of_tokens(component, worker, partitions)
     return f"{_PREFIX}oplog.{partition}.{component}.{worker}.in.{kind}"
 
 
@@ -85,9 +86,9 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(given)
 
 
-def _partition(text: str, partitions: int) -> int:
-    # The tokens are encoded already, so `subjects.partition_of` would encode them twice.
+def partition_of_tokens(component: str, worker: str, partitions: int) -> int:
+    """Return the partition of a worker whose names are subject tokens already."""
     digest = 2166136261
-    for byte in text.encode():
+    for byte in (component + worker).encode():
         digest = ((digest ^ byte) * 16777619) & 0xFFFFFFFF
     return digest % partitions

@@ -1,8 +1,10 @@
 """What Shem needs of a message broker.
 
-All sequence numbers are of the one oplog stream: they grow over all subjects, and their order is
-the order of the world. All methods may raise `UnavailableError` unless they say otherwise; methods
-that retry by themselves say so. Callbacks run on the event loop, must not block and must not raise.
+Sequence numbers grow over all subjects of one stream, and everything that concerns one worker, or
+one partition, lies in one: its order is their order. Two streams' numbers have nothing to do with
+each other; `Broker.sharding` tells which stream holds what. All methods may raise
+`UnavailableError` unless they say otherwise; methods that retry by themselves say so. Callbacks run
+on the event loop, must not block and must not raise.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -10,6 +12,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from msgspec import Struct
+
+from broker.sharding import Sharding
 
 __all__ = [
     "Ack",
@@ -82,7 +86,7 @@ class Request(Struct, frozen=True):
 
 
 class Journal(Protocol):
-    """The stream: mailboxes, logs, snapshots and schedules."""
+    """Mailboxes, logs, snapshots and schedules, in one stream or several."""
 
     async def append(
         self,
@@ -118,16 +122,60 @@ class Journal(Protocol):
         """
         ...
 
-    def read(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[Message]:
-        """Yield the stored messages of `subject` (`*` allowed) in order up to now, in batches."""
+    async def follow(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        behind: str,
+        message_id: str,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> bool:
+        """Publish once, on condition that the newest message of its stream has the id `behind`.
+
+        So a message can leave right behind an append of this connection that is not acknowledged
+        yet, and is never stored without it. False: it is not stored, or that is unknown; then
+        `publish` under the same id does what is to be done. Raises nothing.
+        """
+        ...
+
+    def read(
+        self, subject: str, *, from_sequence: int | Sequence[int] = 1
+    ) -> AsyncIterator[Message]:
+        """Yield the stored messages of `subject` (`*` allowed) in order up to now, in batches.
+
+        A pattern that names no partition is read stream by stream; where to begin is then a number
+        for each stream.
+        """
         ...
 
     async def last(self, subject: str, *, leader: bool = False) -> Message | None:
-        """Return the newest message of `subject` (`*` allowed); `leader`: never a stale one."""
+        """Return the newest message of `subject`; `leader`: never a stale one.
+
+        `*` is allowed where the subject names its partition.
+        """
         ...
 
-    async def get(self, sequence: int) -> Message | None:
-        """Return one message by its sequence."""
+    async def newest(self, subject: str) -> tuple[int, ...]:
+        """Return the sequence of the newest message of `subject` in each stream; 0: none."""
+        ...
+
+    async def get(self, subject: str, sequence: int) -> Message | None:
+        """Return one message by its sequence, of the stream that holds `subject`."""
+        ...
+
+    async def end(self, partition: int) -> int:
+        """Return the sequence given out last in the stream that holds a partition.
+
+        As the leader has it; its message may be gone by now.
+        """
+        ...
+
+    async def is_led(self, partition: int) -> bool:
+        """Whether the leader that answers for a partition has just heard from a majority.
+
+        One that is cut off from the others goes on answering for a while, of what it had.
+        """
         ...
 
     async def subjects(self, pattern: str) -> dict[str, int]:
@@ -136,6 +184,13 @@ class Journal(Protocol):
 
     async def purge(self, subject: str, *, up_to_sequence: int | None = None) -> int:
         """Remove the messages of `subject` up to and including a sequence; return how many."""
+        ...
+
+    async def remove(self, subject: str, sequence: int) -> None:
+        """Remove one message of the stream that holds `subject`, if it is there.
+
+        For repairs, and for what was answered without a log: a log's chain notices.
+        """
         ...
 
     async def schedule(
@@ -176,6 +231,10 @@ class Consumer(Protocol):
 
     def acknowledge(self, token: str) -> None:
         """Mark a delivery as done. Lost acknowledgements only cause a redelivery."""
+        ...
+
+    def doubt(self) -> None:
+        """Look who holds the partition: go on if it is ours, `on_lost` if somebody has taken it."""
         ...
 
 
@@ -274,6 +333,13 @@ class Bucket(Protocol):
         """Return the living keys that start with `prefix`, sorted."""
         ...
 
+    async def changes(self, *, behind: int = 0) -> Sequence[BucketEntry]:
+        """Return every key written behind revision `behind` with its newest value, in that order.
+
+        Deleted ones have no data; those deleted long ago may be left out.
+        """
+        ...
+
     async def watch(
         self, callback: Callable[[BucketEntry], None], *, prefix: str = ""
     ) -> Subscription:
@@ -354,7 +420,7 @@ class Broker(Protocol):
 
     @property
     def journal(self) -> Journal:
-        """The oplog stream."""
+        """Mailboxes, logs and schedules."""
         ...
 
     @property
@@ -364,7 +430,12 @@ class Broker(Protocol):
 
     @property
     def partitions(self) -> int:
-        """How many partitions the stream was created with."""
+        """How many partitions there are: fixed when the streams were made."""
+        ...
+
+    @property
+    def sharding(self) -> Sharding:
+        """Which stream holds what."""
         ...
 
     @property
@@ -384,12 +455,31 @@ class Broker(Protocol):
 
     @property
     def workers(self) -> Bucket:
-        """The index of workers: last known status, rebuilt from the logs when lost."""
+        """How far the index of workers has come."""
+        ...
+
+    def workers_of(self, component: str) -> Bucket:
+        """Return the index of a component's workers, rebuilt from the logs when lost."""
+        ...
+
+    @property
+    def clients(self) -> Bucket:
+        """Connected clients: who holds which, and the gateways that live."""
         ...
 
     @property
     def apis(self) -> Bucket:
         """HTTP APIs: definitions and what is deployed where."""
+        ...
+
+    @property
+    def secrets(self) -> Bucket:
+        """Secrets of components, encrypted by executors."""
+        ...
+
+    @property
+    def sessions(self) -> Bucket:
+        """Who is logged in at HTTP APIs; each key expires."""
         ...
 
     @property

@@ -9,19 +9,26 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from broker.layout import partition_of_tokens
+
 __all__ = [
     "API",
     "APIS_BUCKET",
     "BLOBS_BUCKET",
+    "CLIENTS_BUCKET",
     "CODE_BUCKET",
     "COMPONENTS_BUCKET",
     "CONTAINER_PREFIX",
     "KEYVALUE_BUCKET",
+    "LOGS",
     "MEMBERS_BUCKET",
     "PARTITIONS_DEFAULT",
+    "SECRETS_BUCKET",
+    "SESSIONS_BUCKET",
     "STREAM",
     "WORKERS_BUCKET",
     "call",
+    "client_messages",
     "container_bucket",
     "control",
     "decode_token",
@@ -29,12 +36,15 @@ __all__ = [
     "event",
     "invoke",
     "log",
+    "logs_of",
+    "logs_of_component",
     "mailbox",
     "partition_of",
     "reply",
     "result",
     "schedule",
     "snapshot",
+    "worker_of",
 ]
 
 STREAM: Final = "SHEM_OPLOG"
@@ -43,6 +53,9 @@ STREAM: Final = "SHEM_OPLOG"
 PARTITIONS_DEFAULT: Final = 16
 MEMBERS_BUCKET: Final = "SHEM_MEMBERS"
 APIS_BUCKET: Final = "SHEM_APIS"
+CLIENTS_BUCKET: Final = "SHEM_CLIENTS"
+SECRETS_BUCKET: Final = "SHEM_SECRETS"
+SESSIONS_BUCKET: Final = "SHEM_SESSIONS"
 COMPONENTS_BUCKET: Final = "SHEM_COMPONENTS"
 WORKERS_BUCKET: Final = "SHEM_WORKERS"
 BLOBS_BUCKET: Final = "SHEM_BLOBS"
@@ -52,6 +65,8 @@ KEYVALUE_BUCKET: Final = "SHEM_KEYVALUE"
 CONTAINER_PREFIX: Final = "SHEM_BLOBSTORE_"
 CODE_BUCKET: Final = "SHEM_CODE"
 API: Final = "shem.api"
+# The logs of all workers.
+LOGS: Final = "shem.oplog.*.*.*.log"
 
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_:@-")
 _STEMS_MAX: Final = 256
@@ -97,10 +112,7 @@ def decode_token(token: str) -> str:
 
 def partition_of(component: str, worker: str, partitions: int) -> int:
     """Return the partition: FNV-1a-32 over both tokens without separator, as nats-server does."""
-    digest = 2166136261
-    for byte in (encode_token(component) + encode_token(worker)).encode():
-        digest = ((digest ^ byte) * 16777619) & 0xFFFFFFFF
-    return digest % partitions
+    return partition_of_tokens(encode_token(component), encode_token(worker), partitions)
 
 
 def _worker(prefix: str, component: str, worker: str) -> str:
@@ -144,6 +156,14 @@ def schedule(component: str, worker: str | None, name: str) -> str:
     return f"{_worker('shem.sched', component, worker)}.{name}"
 
 
+def client_messages(client: str) -> str:
+    """Return where the messages to a connected client are kept; `*`: to all clients.
+
+    The stream takes it in, and its five tokens are neither a mailbox nor a log.
+    """
+    return f"shem.oplog.clients.{'*' if client == '*' else encode_token(client)}.out"
+
+
 # The subjects of one worker are asked for together; the sum over its name is what they cost.
 @lru_cache(maxsize=_STEMS_MAX)
 def _stem(component: str, worker: str, partitions: int) -> str:
@@ -168,3 +188,24 @@ def snapshot(component: str, worker: str, partitions: int) -> str:
 def mailbox(component: str, worker: str, partitions: int, kind: str = "*") -> str:
     """The worker's mailbox: `kind` is invoke, reply, control, or `*` for all in stream order."""
     return _stored(component, worker, partitions, f"in.{kind}")
+
+
+def logs_of(partition: int) -> str:
+    """Return the pattern of the logs of all workers in a partition."""
+    return f"shem.oplog.{partition}.*.*.log"
+
+
+def logs_of_component(component: str, partition: int | None = None) -> str:
+    """Return the pattern of the logs of a component's workers, of one partition or all."""
+    place = "*" if partition is None else partition
+    return f"shem.oplog.{place}.{encode_token(component)}.*.log"
+
+
+def worker_of(stored: str) -> tuple[str, str]:
+    """Return component and worker of a stored subject.
+
+    Raises:
+        ValueError: names that are no percent-encoded UTF-8.
+    """
+    _, _, _, component, worker, *_ = stored.split(".")
+    return decode_token(component), decode_token(worker)

@@ -56,7 +56,7 @@ class Cut(Struct, frozen=True):
 
 @final
 class Attempts:
-    """The regions of the running invocation. Feed it all entries that are not skipped, in order."""
+    """The regions of the running invocation. Feed it all entries in order."""
 
     def __init__(self) -> None:
         self._open: dict[int, Begin] = {}
@@ -90,6 +90,14 @@ class Attempts:
             case _:
                 pass
 
+    def passed_over(self, entry: Entry) -> None:
+        """Take an entry into account that is skipped because an attempt around it is done again.
+
+        Whoever was told to commit may have done so, although the log counts no more.
+        """
+        if isinstance(entry, PreCommitRemoteTransaction) and entry.begin_index in self._open:
+            self._committing.add(entry.begin_index)
+
     def cut(self) -> Cut | None:
         """Return where replay stops if the log ends here; None: it goes on to the end."""
         torn = {
@@ -111,6 +119,8 @@ class Attempts:
     def confirmed(self, begin: int) -> None:
         """Take a transaction as done, since the other system says so."""
         self._open.pop(begin, None)
+        # One that had its end in the log must not have its begin cut off with it.
+        self._done = [done for done in self._done if done[0] != begin]
         self._committing.discard(begin)
 
     def _end(self, begin: int, end: int) -> None:

@@ -26,10 +26,12 @@ from oplog.limits import COMPRESS_BYTES_MIN, COMPRESS_LEVEL, DECOMPRESSED_BYTES_
 __all__ = [
     "FORMAT_VERSION",
     "Encoded",
+    "body_of",
     "decode",
     "encode",
     "encode_entry",
     "hash_of",
+    "previous_of",
     "seal",
     "type_name",
 ]
@@ -66,8 +68,13 @@ class _Read(Struct):
     entries: tuple[Entry, ...]
 
 
+class _Link(Struct):
+    previous: str
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Read)
+_link_decoder = msgspec.json.Decoder(_Link)
 _compressor = zstandard.ZstdCompressor(level=COMPRESS_LEVEL, write_checksum=False)
 _decompressor = zstandard.ZstdDecompressor()
 
@@ -131,6 +138,34 @@ def seal(
     )
 
 
+def body_of(data: bytes, headers: Mapping[str, str], *, sequence: int | None = None) -> bytes:
+    """Return the uncompressed body of a commit, after comparing it with its hash.
+
+    Raises:
+        CorruptLogError: damaged.
+    """
+    peek = commit_headers.peek(headers, sequence=sequence)
+    body = _uncompressed(data, peek, sequence)
+    found_hash = hash_of(body)
+    if found_hash != peek.hash:
+        message = f"commit has the hash {found_hash} but its header says {peek.hash}: damaged"
+        raise CorruptLogError(message, index=peek.first, sequence=sequence)
+    return body
+
+
+def previous_of(data: bytes, headers: Mapping[str, str], *, sequence: int | None = None) -> str:
+    """Return the hash of the commit before, as a commit says it.
+
+    Raises:
+        CorruptLogError: damaged.
+    """
+    body = body_of(data, headers, sequence=sequence)
+    try:
+        return _link_decoder.decode(body).previous
+    except msgspec.DecodeError as error:
+        raise CorruptLogError(f"commit is no commit: {error}", sequence=sequence) from error
+
+
 def decode(
     data: bytes,
     headers: Mapping[str, str],
@@ -150,11 +185,7 @@ def decode(
         UnknownEntryError: an entry type is newer than this release.
     """
     peek = commit_headers.peek(headers, sequence=sequence)
-    body = _uncompressed(data, peek, sequence)
-    found_hash = hash_of(body)
-    if found_hash != peek.hash:
-        message = f"commit has the hash {found_hash} but its header says {peek.hash}: damaged"
-        raise CorruptLogError(message, index=peek.first, sequence=sequence)
+    body = body_of(data, headers, sequence=sequence)
     try:
         read = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -162,7 +193,7 @@ def decode(
     if read.v != FORMAT_VERSION:
         raise UnknownVersionError(read.v, index=peek.first, sequence=sequence)
     marks = Marks(invoked=read.invoked, control=read.control, sent=read.sent)
-    commit = Commit(read.first, read.entries, marks, read.previous, found_hash)
+    commit = Commit(read.first, read.entries, marks, read.previous, peek.hash)
     _check(commit, peek, expected_first, expected_previous, sequence)
     return commit
 

@@ -30,8 +30,9 @@ from oplog.region_entries import (
     RetryRule,
     Revert,
     RolledBackRemoteTransaction,
+    WorkerRetryPolicy,
 )
-from oplog.snapshot_entries import Snapshot, SnapshotFailed
+from oplog.snapshot_entries import Purged, Snapshot, SnapshotFailed
 from oplog.span_entries import FinishSpan, SetSpanAttribute, StartSpan
 from oplog.update_entries import FailedUpdate, PendingUpdate, SuccessfulUpdate
 
@@ -72,6 +73,7 @@ __all__ = [
     "PreRollbackRemoteTransaction",
     "Promise",
     "PromiseCompleted",
+    "Purged",
     "RemoteCall",
     "Repeat",
     "Restart",
@@ -84,6 +86,7 @@ __all__ = [
     "StartSpan",
     "SuccessfulUpdate",
     "Suspend",
+    "WorkerRetryPolicy",
 ]
 
 
@@ -109,7 +112,8 @@ class ExportedFunctionInvoked(
     """An invocation begins. It repeats the whole request, so that replay reads the log alone.
 
     `sequence` is the stream sequence of the message; `result_to` an inbox that wants the outcome;
-    `caller` the worker that waits for a reply, `chain` the callers up to the first.
+    `caller` the worker that waits for a reply, `chain` the callers up to the first; `attributes`
+    what whoever invoked says of it.
     """
 
     function: str
@@ -122,6 +126,7 @@ class ExportedFunctionInvoked(
     traceparent: str | None = None
     tracestate: str | None = None
     repeat: "Repeat | None" = None
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 class Repeat(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
@@ -208,6 +213,7 @@ class RemoteCall(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="
     chain: tuple[str, ...] = ()
     traceparent: str | None = None
     tracestate: str | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab", tag="promise"):
@@ -222,8 +228,31 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab
     body: str
 
 
-Asks: TypeAlias = RemoteCall | Promise | Order
-"""What a host call asks of the world, to be answered by a message to the worker."""
+class ClientMessage(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab", tag="client-message"
+):
+    """A message to a connected client, which is the entry's `request`. It has no answer.
+
+    `incarnation` is the sender's: a copy of a worker does not send again what its original sent.
+    """
+
+    client: str
+    incarnation: str
+
+
+Asks: TypeAlias = RemoteCall | Promise | Order | ClientMessage
+"""What a host call asks of the world, to be answered by a message to the worker, or not at all."""
+
+
+def has_answer(asks: Asks) -> bool:
+    """Whether an answer is to come."""
+    match asks:
+        case RemoteCall():
+            return asks.awaits
+        case ClientMessage():
+            return False
+        case Promise() | Order():
+            return True
 
 
 class ImportedFunctionInvoked(
@@ -357,6 +386,7 @@ Entry: TypeAlias = (
     | RolledBackRemoteTransaction
     | ChangeRetryPolicy
     | ChangePersistenceLevel
+    | WorkerRetryPolicy
     | PendingUpdate
     | SuccessfulUpdate
     | FailedUpdate
@@ -365,6 +395,7 @@ Entry: TypeAlias = (
     | SetSpanAttribute
     | Snapshot
     | SnapshotFailed
+    | Purged
     | PromiseCompleted
     | CommandDone
 )
@@ -400,11 +431,13 @@ HINTS: Final = (
     Jump,
     Revert,
     ChangePersistenceLevel,
+    WorkerRetryPolicy,
     PendingUpdate,
     SuccessfulUpdate,
     FailedUpdate,
     Snapshot,
     SnapshotFailed,
+    Purged,
     PromiseCompleted,
     CommandDone,
 )

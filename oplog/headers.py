@@ -5,6 +5,7 @@ of the last commit alone to see whether a delivery was consumed already, before 
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -44,13 +45,11 @@ def build(
     *, first: int, types: Iterable[str], marks: Marks, hash_: str, compressed: bool
 ) -> dict[str, str]:
     """Return the headers of a commit whose entries have these type names, in order."""
-    counts: dict[str, int] = {}
-    for name in types:
-        counts[name] = counts.get(name, 0) + 1
+    listed = tuple(types)
     headers = {
         FIRST: str(first),
-        LAST: str(first + sum(counts.values()) - 1),
-        TYPES: ",".join(name if n == 1 else f"{name}*{n}" for name, n in counts.items()),
+        LAST: str(first + len(listed) - 1),
+        TYPES: _usual(listed) if len(listed) <= _USUAL_TYPES_MAX else _counted(listed),
         HASH: hash_,
         INVOKED: str(marks.invoked),
         CONTROL: str(marks.control),
@@ -59,6 +58,18 @@ def build(
     if compressed:
         headers[ENCODING] = ZSTD
     return headers
+
+
+def _counted(types: tuple[str, ...]) -> str:
+    counts: dict[str, int] = {}
+    for name in types:
+        counts[name] = counts.get(name, 0) + 1
+    return ",".join(name if n == 1 else f"{name}*{n}" for name, n in counts.items())
+
+
+# Most commits are small and hold the same few types.
+_USUAL_TYPES_MAX: Final = 4
+_usual = lru_cache(maxsize=256)(_counted)
 
 
 def peek(headers: Mapping[str, str], *, sequence: int | None = None) -> Peek:

@@ -49,6 +49,8 @@ class KeyIndex:
 
     def find(self, key: str) -> OutcomeRef | None:
         """Return where the outcome of `key` lies, if it is here."""
+        if not self.segments:
+            return None
         digest = _digest(key)
         for segment in self.segments:
             found = _search(segment, digest)

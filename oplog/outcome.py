@@ -5,6 +5,7 @@ from typing import TypeAlias
 from broker.ports import Blobs, Journal
 from oplog import headers as commit_headers
 from oplog import payloads
+from oplog.archive import archived_commit
 from oplog.codec import decode
 from oplog.entries import (
     CancelPendingInvocation,
@@ -19,8 +20,8 @@ __all__ = ["Outcome", "read_outcome"]
 Outcome: TypeAlias = ExportedFunctionCompleted | InvocationRejected | CancelPendingInvocation
 
 
-async def read_outcome(journal: Journal, blobs: Blobs, ref: OutcomeRef) -> Outcome:
-    """Return the outcome that stands at `ref`, its result fetched from the blob store.
+async def read_outcome(journal: Journal, blobs: Blobs, subject: str, ref: OutcomeRef) -> Outcome:
+    """Return the outcome that stands at `ref` of the log `subject`, its result fetched as well.
 
     The commit is checked against its own hash; its place in the chain was checked when the worker
     was loaded.
@@ -29,7 +30,9 @@ async def read_outcome(journal: Journal, blobs: Blobs, ref: OutcomeRef) -> Outco
         CorruptLogError: there is no outcome at `ref`, or not intact; also after the worker was
             deleted.
     """
-    message = await journal.get(ref.log_sequence)
+    message = await journal.get(subject, ref.log_sequence)
+    if message is None:
+        message = await archived_commit(blobs, subject, ref.index)
     if message is None:
         problem = "the commit that holds an outcome is gone"
         raise CorruptLogError(problem, index=ref.index, sequence=ref.log_sequence)

@@ -27,6 +27,7 @@ from oplog.limits import INLINE_BYTES_MAX
 __all__ = [
     "RAW_FIELDS",
     "belongs_outside",
+    "content_digest",
     "equals_reference",
     "externalise",
     "fetch",
@@ -34,6 +35,7 @@ __all__ = [
     "internalise",
     "is_reference",
     "prefix",
+    "reference_to",
     "referenced_size",
     "sweep",
 ]
@@ -107,6 +109,11 @@ def _reference(value: Raw, name: str) -> _Reference:
     return _Reference(blob=f"{name}-{digest[:16]}", size=len(value), sha256=digest)
 
 
+def reference_to(value: Raw, incarnation: str, index: int) -> Raw:
+    """Return what stands for a value that entry `index` keeps in the blob store."""
+    return Raw(msgspec.json.encode(_reference(value, f"{prefix(incarnation)}{index}")))
+
+
 async def externalise(entry: Entry, blobs: Blobs, name: str) -> Entry:
     """Store the large values of `entry` and return it with references in their place.
 
@@ -164,6 +171,13 @@ def equals_reference(value: Raw, reference: Raw) -> bool:
     """Whether `value` is byte for byte what `reference` stands for, without fetching it."""
     recorded = _decoder.decode(reference)
     return recorded.size == len(value) and recorded.sha256 == hashlib.sha256(value).hexdigest()
+
+
+def content_digest(value: Raw) -> str:
+    """Return the SHA-256 of a value, in hex, whether it is here or referred to."""
+    if is_reference(value):
+        return _decoder.decode(value).sha256
+    return hashlib.sha256(value).hexdigest()
 
 
 def referenced_size(reference: Raw) -> int:

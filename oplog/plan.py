@@ -18,15 +18,23 @@ A half-done attempt at the end of the log is another matter, see `oplog.attempts
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from msgspec import Struct, UnsetType
+from msgspec import Struct, UnsetType, structs
 
-from oplog.entries import Entry, FailedUpdate, Jump, PendingUpdate, Revert, SuccessfulUpdate
+from oplog.entries import (
+    Entry,
+    FailedUpdate,
+    Jump,
+    PendingUpdate,
+    Purged,
+    Revert,
+    SuccessfulUpdate,
+)
 from oplog.regions import NO_REGIONS, Regions
 
 __all__ = ["NOTHING_SKIPPED", "STRUCTURAL", "Plan", "Structural", "Update", "plan_of"]
 
-Structural: TypeAlias = Jump | Revert | PendingUpdate | SuccessfulUpdate | FailedUpdate
-STRUCTURAL: Final = (Jump, Revert, PendingUpdate, SuccessfulUpdate, FailedUpdate)
+Structural: TypeAlias = Jump | Revert | PendingUpdate | SuccessfulUpdate | FailedUpdate | Purged
+STRUCTURAL: Final = (Jump, Revert, PendingUpdate, SuccessfulUpdate, FailedUpdate, Purged)
 
 
 class Update(Struct, frozen=True):
@@ -46,7 +54,8 @@ class Plan(Struct, frozen=True):
 
     `deleted` is a part of `skipped`. `pending` is an update without outcome; `base` the snapshot
     from which replay begins, if not from the first entry; `version` the component version after
-    updates, None without any.
+    updates, None without any. Of what jumps skip, `retried` is done again after a crash, and guests
+    went back over `taken_back` on purpose. Entries up to `purged` are gone, 0: none.
     """
 
     deleted: Regions = NO_REGIONS
@@ -54,6 +63,9 @@ class Plan(Struct, frozen=True):
     pending: Update | None = None
     base: Update | None = None
     version: int | None = None
+    retried: Regions = NO_REGIONS
+    taken_back: Regions = NO_REGIONS
+    purged: int = 0
 
     def trying(self) -> "Plan":
         """Return the plan by which the pending update is tried."""
@@ -61,9 +73,9 @@ class Plan(Struct, frozen=True):
         assert update is not None, "no update is pending"
         version = update.entry.target_version
         if not update.has_snapshot:
-            return Plan(self.deleted, self.skipped, update, self.base, version)
+            return structs.replace(self, version=version)
         skipped = self.skipped.joined([_before(update)])
-        return Plan(self.deleted, skipped, update, update, version)
+        return structs.replace(self, skipped=skipped, base=update, version=version)
 
     def problem_with(self, last_kept: int, last_index: int) -> str | None:
         """Say why nobody can undo all behind entry `last_kept` of `last_index`; None if one can.
@@ -72,6 +84,11 @@ class Plan(Struct, frozen=True):
         """
         if not 1 <= last_kept <= last_index:
             return f"there is no entry {last_kept}: the log has entries 1 to {last_index}"
+        if last_kept < self.purged:
+            return (
+                f"entry {last_kept} was purged: the log begins behind entry {self.purged}, with "
+                "the state that the worker had then"
+            )
         if last_kept in self.deleted:
             return f"entry {last_kept} was deleted by a revert: it never happened"
         return None
@@ -87,15 +104,22 @@ def plan_of(entries: Iterable[tuple[int, Entry]]) -> Plan:
         return NOTHING_SKIPPED
     deleted = Regions((e.start, e.end) for _, e in structural if isinstance(e, Revert))
     skipped: list[tuple[int, int]] = []
+    retried: list[tuple[int, int]] = []
+    taken_back: list[tuple[int, int]] = []
     pending: Update | None = None
     base: Update | None = None
     version: int | None = None
+    purged = 0
     for index, entry in structural:
+        if isinstance(entry, Purged):
+            # Nothing that is taken back brings back what is gone.
+            purged = entry.index
         if index in deleted:
             continue
         match entry:
             case Jump():
                 skipped.append((entry.start, entry.end))
+                (retried if entry.retry else taken_back).append((entry.start, entry.end))
             case PendingUpdate():
                 pending = Update(index, entry)
             case SuccessfulUpdate():
@@ -105,11 +129,20 @@ def plan_of(entries: Iterable[tuple[int, Entry]]) -> Plan:
                 pending = None
             case FailedUpdate():
                 pending = None
-            case Revert():
+            case Revert() | Purged():
                 pass
     if base is not None:
         skipped.append(_before(base))
-    return Plan(deleted, deleted.joined(skipped), pending, base, version)
+    return Plan(
+        deleted,
+        deleted.joined(skipped),
+        pending,
+        base,
+        version,
+        Regions(retried),
+        Regions(taken_back),
+        purged,
+    )
 
 
 def _before(update: Update) -> tuple[int, int]:

@@ -6,20 +6,22 @@ somebody gets to them. Values in the blob store stay references (see `payloads.f
 log with large values needs no more memory than its commits.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Final, final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from broker.ports import Blobs, Journal, Message
 from oplog import headers as commit_headers
 from oplog import payloads
-from oplog.codec import decode
+from oplog.archive import archived_before, has_archive
+from oplog.codec import decode, previous_of
 from oplog.commit import Commit, Head
 from oplog.entries import Create, Deleted, Entry
 from oplog.errors import CorruptLogError
 from oplog.headers import Peek
 from oplog.plan import STRUCTURAL, Plan, plan_of
+from oplog.purge import PURGED, base_of
 from oplog.snapshots import Base, SavedCommit, holds_at
 
 __all__ = ["LoadedLog", "StoredCommit", "load", "load_from"]
@@ -156,30 +158,93 @@ async def load_from(journal: Journal, blobs: Blobs, subject: str, base: Base) ->
 async def load(journal: Journal, blobs: Blobs, subject: str) -> LoadedLog:
     """Read the whole log of `subject`, which may be empty.
 
-    A tombstone voids everything before it, which a crash may have left behind.
+    A tombstone voids everything before it, which a crash may have left behind. What was archived
+    is read from there. Where a part was purged, what is left begins at the snapshot that stands
+    for it.
 
     Raises:
         CorruptLogError: a commit is missing or damaged, as far as headers and ends tell.
     """
+    try:
+        return await _load(journal, blobs, subject)
+    except CorruptLogError:
+        if not await has_archive(blobs, subject):
+            raise
+        # Its beginning may have been moved while it was read.
+        return await _load(journal, blobs, subject)
+
+
+async def _load(journal: Journal, blobs: Blobs, subject: str) -> LoadedLog:
     stored: list[StoredCommit] = []
     head = Head()
     deleted = False
-    async for message in journal.read(subject):
+    begins = 1
+    messages = journal.read(subject)
+    async for message in _with_archived(messages, blobs, subject):
         peek = commit_headers.peek(message.headers, sequence=message.sequence)
         if peek.is_tombstone:
             head = _entombed(message, previous=head.hash if head.log_sequence else None)
             deleted = True
+            begins = 1
             stored.clear()
             continue
+        if peek.first > 1 and head == Head():
+            # Perhaps it was purged: what follows tells.
+            begins = peek.first
+            link = previous_of(message.data, message.headers, sequence=message.sequence)
+            head = Head(begins - 1, link)
         _check_contiguous(peek, head, message.sequence)
         stored.append(
             StoredCommit(message.sequence, message.data, message.headers, peek, head.hash)
         )
         head = Head(peek.last, peek.hash, message.sequence, peek.marks)
-    if stored:
-        deleted = False
+    if not stored:
+        return LoadedLog(head=head, stored=(), blobs=blobs, deleted=deleted)
+    base = await _purged(stored, blobs, begins=begins)
+    if base is not None:
+        stored = [each for each in stored if each.peek.first > base.commit.index]
+        head = structs.replace(head, incarnation=base.created.incarnation)
+        if stored:
+            stored[-1].decode()
+    else:
         head = _check_ends(stored, head)
-    return LoadedLog(head=head, stored=tuple(stored), blobs=blobs, deleted=deleted)
+    return LoadedLog(head=head, stored=tuple(stored), blobs=blobs, deleted=False, base=base)
+
+
+async def _purged(stored: list[StoredCommit], blobs: Blobs, *, begins: int) -> Base | None:
+    """Return the snapshot that stands for the beginning of the log, if the log says so."""
+    for each in reversed(stored):
+        if not commit_headers.mentions(each.headers, PURGED):
+            continue
+        base = await base_of(each.decode().entries, blobs)
+        if base is not None and any(_is_at(other, base) for other in stored):
+            return base
+    if begins > 1:
+        problem = (
+            f"log has a hole: it begins with entry {begins}, nothing before is archived, and "
+            "nothing behind says that it was purged"
+        )
+        raise CorruptLogError(problem, index=begins - 1)
+    return None
+
+
+def _is_at(stored: StoredCommit, base: Base) -> bool:
+    return (stored.peek.last, stored.peek.hash) == (base.commit.index, base.commit.hash)
+
+
+async def _with_archived(
+    messages: AsyncIterator[Message], blobs: Blobs, subject: str
+) -> AsyncIterator[Message]:
+    is_first = True
+    async for message in messages:
+        if is_first:
+            is_first = False
+            first = commit_headers.peek(message.headers, sequence=message.sequence).first
+            if first > 1:
+                link = previous_of(message.data, message.headers, sequence=message.sequence)
+                for each in await archived_before(blobs, subject, first=first, previous=link):
+                    yield each
+        yield message
 
 
 def _entombed(message: Message, *, previous: str | None) -> Head:

@@ -25,16 +25,22 @@ __all__ = [
     "RetryRule",
     "Revert",
     "RolledBackRemoteTransaction",
+    "WorkerRetryPolicy",
 ]
 
 PersistenceLevel: TypeAlias = Literal["persist-nothing", "persist-remote-side-effects", "smart"]
 
 
 class Jump(BaseEntry, tag="jump", frozen=True, kw_only=True):
-    """The guest went back in its own history: replay leaves entries `start` to `end` out."""
+    """Replay leaves entries `start` to `end` out.
+
+    The guest went back in its own history, or, with `retry`, an attempt of which they are half is
+    done again.
+    """
 
     start: int
     end: int
+    retry: bool = False
 
 
 class Revert(BaseEntry, tag="revert", frozen=True, kw_only=True):
@@ -128,6 +134,16 @@ class ChangeRetryPolicy(BaseEntry, tag="change-retry-policy", frozen=True, kw_on
     """The guest chose when its failures are tried again, from here on."""
 
     policy: RetryRule
+
+
+class WorkerRetryPolicy(BaseEntry, tag="worker-retry-policy", frozen=True, kw_only=True):
+    """An operator chose when this worker's failures are tried again, whatever others say of it.
+
+    `text` is what the operator wrote; `policy` None takes the choice back.
+    """
+
+    text: str
+    policy: RetryRule | None = None
 
 
 class ChangePersistenceLevel(BaseEntry, tag="change-persistence-level", frozen=True, kw_only=True):

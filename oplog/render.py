@@ -20,6 +20,7 @@ from oplog.entries import (
     CancelPendingInvocation,
     ChangePersistenceLevel,
     ChangeRetryPolicy,
+    ClientMessage,
     CommandDone,
     CommittedRemoteTransaction,
     Create,
@@ -46,6 +47,7 @@ from oplog.entries import (
     PreCommitRemoteTransaction,
     PreRollbackRemoteTransaction,
     PromiseCompleted,
+    Purged,
     RemoteCall,
     Restart,
     Revert,
@@ -56,6 +58,7 @@ from oplog.entries import (
     StartSpan,
     SuccessfulUpdate,
     Suspend,
+    WorkerRetryPolicy,
 )
 from oplog.limits import RENDER_CHARACTERS_MAX
 from oplog.public import timestamp
@@ -98,6 +101,8 @@ def _text(entry: Entry) -> str:
             request = None if isinstance(entry.request, UnsetType) else entry.request
             if isinstance(entry.asks, RemoteCall):
                 return _remote_call(entry.asks, request)
+            if isinstance(entry.asks, ClientMessage):
+                return f"to client {_short(entry.asks.client)}"
             if isinstance(entry.asks, Order):
                 return f"to {_short(entry.asks.component)}/{_short(entry.asks.worker)}"
             whole = entry.begin_index if entry.settles is None else entry.settles
@@ -131,6 +136,10 @@ def _text(entry: Entry) -> str:
         case Log():
             context = f"[{_short(entry.context)}] " if entry.context else ""
             return f"{entry.level}: {context}{_short(entry.message)}"
+        case Purged():
+            return f"up to entry {entry.index}"
+        case WorkerRetryPolicy():
+            return entry.text or "as its component has it"
         case Deleted():
             return f"incarnation {entry.incarnation}"
         case Interrupted() | Restart():

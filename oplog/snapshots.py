@@ -117,11 +117,12 @@ async def publish(
     snapshots: Sequence[Base],
     behind: int,
     message_id: str,
+    spared: str = "",
 ) -> int:
     """Make the pointer name `snapshots`, as many as are kept, and return its sequence.
 
-    Blobs that it no longer names are deleted afterwards; a crash in between leaves them to
-    `sweep_snapshots`, at the end of the worker.
+    Blobs that it no longer names are deleted afterwards, but for the one that is `spared`; a crash
+    in between leaves them to `sweep_snapshots`, at the end of the worker.
 
     Raises:
         FencedError: somebody else has written the pointer behind `behind`.
@@ -132,7 +133,8 @@ async def publish(
     if behind:
         await journal.purge(subject, up_to_sequence=sequence - 1)
     for dropped in snapshots[SNAPSHOTS_KEPT_MAX:]:
-        await blobs.delete(dropped.blob)
+        if dropped.blob != spared:
+            await blobs.delete(dropped.blob)
     return sequence
 
 

@@ -57,6 +57,7 @@ from oplog.entries import (
     PreCommitRemoteTransaction,
     PreRollbackRemoteTransaction,
     PromiseCompleted,
+    Purged,
     Restart,
     RetryRule,
     Revert,
@@ -67,6 +68,7 @@ from oplog.entries import (
     StartSpan,
     SuccessfulUpdate,
     Suspend,
+    WorkerRetryPolicy,
 )
 
 __all__ = ["FoldState", "State", "Status", "StatusFold", "fold"]
@@ -83,7 +85,8 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
     suspended or retrying, if a time is known. `pending_update` is the version that is tried next.
     `pending` is what waits in the mailbox: the log does
     not know, the executor fills it in. The newest snapshot covers `snapshot_index` entries;
-    `snapshot_problem` says why none was taken or used since.
+    `snapshot_problem` says why none was taken or used since. `retry` is the retry policy that an
+    operator chose for this worker; empty: none.
     """
 
     state: State = "idle"
@@ -107,6 +110,7 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="keba
     snapshot_size: int | None = None
     snapshot_took_us: int | None = None
     snapshot_problem: str | None = None
+    retry: str = ""
 
 
 class FoldState(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
@@ -130,6 +134,7 @@ class FoldState(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="k
     update_problem: str | None = None
     failed_before_update: bool = False
     retry: RetryRule | None = None
+    ordered_retry: WorkerRetryPolicy | None = None
     snapshots: int = 0
     snapshot: Snapshot | None = None
     snapshot_problem: str | None = None
@@ -159,6 +164,8 @@ class StatusFold:
         self._failed_before_update = False
         self.retry: RetryRule | None = None
         """The retry policy that the guest chose, if it did."""
+        self.ordered_retry: WorkerRetryPolicy | None = None
+        """The one that an operator chose for this worker: it counts before all others."""
         self._snapshots = 0
         self._snapshot: Snapshot | None = None
         self._snapshot_problem: str | None = None
@@ -197,9 +204,20 @@ class StatusFold:
             snapshot_size=None if self._snapshot is None else self._snapshot.size,
             snapshot_took_us=None if self._snapshot is None else self._snapshot.took_us,
             snapshot_problem=self._snapshot_problem,
+            retry="" if self.ordered_retry is None else self.ordered_retry.text,
             args=self._args,
             env=self._env,
         )
+
+    @property
+    def gist(self) -> tuple[State, int, int | None]:
+        """State, version, and the version that is tried next."""
+        return self.state, self._component_version, self._pending_update
+
+    @property
+    def running_since_ms(self) -> int | None:
+        """When the running invocation began (Unix time); None: nothing runs."""
+        return None if self._open is None or self.state != "running" else self._open.at_ms
 
     def apply(self, index: int, entry: Entry) -> None:
         """Take the next entry into account."""
@@ -224,12 +242,18 @@ class StatusFold:
                 self._created_at_ms = entry.at_ms
                 self._args = entry.args
                 self._env = dict(entry.env)
-            case ChangeRetryPolicy():
-                self.retry = entry.policy
-                self._marked()
+            case ChangeRetryPolicy() | WorkerRetryPolicy():
+                self._tried_again(entry)
             case PendingUpdate() | SuccessfulUpdate() | FailedUpdate():
                 self._update(entry)
-            case Jump() | Revert() | ChangePersistenceLevel() | PromiseCompleted() | CommandDone():
+            case (
+                Jump()
+                | Revert()
+                | ChangePersistenceLevel()
+                | PromiseCompleted()
+                | CommandDone()
+                | Purged()
+            ):
                 pass
             case Snapshot() | SnapshotFailed():
                 self._saved(entry)
@@ -267,6 +291,14 @@ class StatusFold:
             case _:
                 assert_never(entry)
 
+    def _tried_again(self, entry: ChangeRetryPolicy | WorkerRetryPolicy) -> None:
+        match entry:
+            case ChangeRetryPolicy():
+                self.retry = entry.policy
+                self._marked()
+            case WorkerRetryPolicy():
+                self.ordered_retry = None if entry.policy is None else entry
+
     def _saved(self, entry: Snapshot | SnapshotFailed) -> None:
         match entry:
             case Snapshot():
@@ -292,6 +324,8 @@ class StatusFold:
             case SuccessfulUpdate():
                 self._pending_update = None
                 self._update_problem = None
+                # What the old version could not save, the new one may.
+                self._snapshot_problem = None
                 self._component_version = entry.target_version
                 if self._failed_before_update:
                     self._failed_before_update = False

@@ -13,7 +13,7 @@ whether the last append was stored is then known only by reading the log again.
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final, final
 
@@ -49,7 +49,8 @@ class Writer:
 
     Callbacks run on the event loop, must not block and must not raise; one that raises fails the
     writer. `next_message_id` is asked once per commit and must never give the same id twice;
-    `sent_mark` is asked for the outbox mark just before a commit is encoded.
+    `sent_mark` is asked for the outbox mark just before a commit is encoded; `on_append` gets the
+    index of the first entry, the entries and the id of a commit just before it is sent.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class Writer:
         sent_mark: Callable[[], int],
         on_commit: Callable[[Commit, int], None],
         on_failure: Callable[[BaseException], None],
+        on_append: Callable[[int, Sequence[Entry], str], None] | None = None,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._journal = journal
         self._blobs = blobs
         self._subject = subject
@@ -71,6 +74,7 @@ class Writer:
         self._sent_mark = sent_mark
         self._on_commit = on_commit
         self._on_failure = on_failure
+        self._on_append = on_append
         self._head = head
         self._incarnation = head.incarnation
         self._invoked = head.marks.invoked
@@ -120,7 +124,7 @@ class Writer:
                 f"at most {ENTRY_BYTES_MAX} fit into a commit"
             )
             raise EntryTooLargeError(message)
-        if isinstance(entry, Create):
+        if type(entry) is Create:
             assert self.last_index == 0, "create is entry 1"
             self._incarnation = entry.incarnation
         if invoked is not None or control is not None:
@@ -128,7 +132,7 @@ class Writer:
         self._pending.append(_Pending(entry, encoded, outside, self._invoked, self._control))
         self.last_index += 1
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task = self._loop.create_task(self._run())
         return self.last_index
 
     def mark(self, *, invoked: int | None = None, control: int | None = None) -> None:
@@ -168,7 +172,7 @@ class Writer:
         if index <= self.committed_index:
             return
         self._require_running()
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[None] = self._loop.create_future()
 
         def wake() -> None:
             if not waiter.done():
@@ -194,8 +198,13 @@ class Writer:
         """Stop, and wait until the writer's task has ended."""
         self.stop()
         task = self._task
-        if task is not None and task is not asyncio.current_task():
-            await asyncio.wait({task})
+        if task is not asyncio.current_task():
+            if task is not None:
+                await asyncio.wait({task})
+            # Nobody is called any more, and who is called holds this writer: without this both
+            # would stay in memory until the next search for garbage.
+            self._sent_mark = _never_asked
+            self._on_commit = self._on_failure = self._on_append = _never_told
 
     def _require_running(self) -> None:
         if self._failure is not None:
@@ -263,27 +272,28 @@ class Writer:
     async def _commit(self, batch: list[_Pending]) -> None:
         head = self._head
         first = head.last_index + 1
+        chunks: list[bytes] = []
+        types: list[str] = []
         for offset, pending in enumerate(batch):
             if pending.outside:
                 name = f"{payloads.prefix(self._incarnation)}{first + offset}"
                 stored = await payloads.externalise(pending.entry, self._blobs, name)
                 pending.encoded = encode_entry(stored)
+            chunks.append(pending.encoded)
+            types.append(type_name(pending.entry))
         marks = self._marks_of(batch)
-        encoded = seal(
-            first,
-            [pending.encoded for pending in batch],
-            [type_name(pending.entry) for pending in batch],
-            marks,
-            head.hash,
-        )
+        encoded = seal(first, chunks, types, marks, head.hash)
+        entries = tuple([pending.entry for pending in batch])
+        message_id = self._next_message_id()
+        if self._on_append is not None:
+            self._on_append(first, entries, message_id)
         sequence = await self._journal.append(
             self._subject,
             encoded.data,
-            message_id=self._next_message_id(),
+            message_id=message_id,
             expected_sequence=head.log_sequence,
             headers=encoded.headers,
         )
-        entries = tuple(pending.entry for pending in batch)
         commit = Commit(first, entries, marks, head.hash, encoded.hash)
         self._head = Head(commit.last, commit.hash, sequence, marks, self._incarnation)
         self._settle(commit, sequence)
@@ -297,3 +307,11 @@ class Writer:
                 heapq.heappop(self._callbacks)[2]()
         finally:
             self._settling = False
+
+
+def _never_asked() -> int:
+    raise AssertionError("a writer that is closed appends nothing")
+
+
+def _never_told(*_: object) -> None:
+    raise AssertionError("a writer that is closed appends nothing")

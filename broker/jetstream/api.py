@@ -40,8 +40,9 @@ IN_FLIGHT_COLLISION: Final = 10164
 
 _TOO_LARGE: Final = 10054
 _NOT_ENABLED: Final = frozenset({10035, 10039, 10076})
-# Cluster not available, insufficient resources, stream store failed, no leader yet.
-_RETRYABLE: Final = frozenset({10008, 10009, 10023, 10077, 10118})
+# Cluster not available, insufficient resources, stream store failed, no leader yet, the same
+# message is on its way through the replicas.
+_RETRYABLE: Final = frozenset({10008, 10009, 10023, 10077, 10118, 10158})
 
 T = TypeVar("T")
 
@@ -140,6 +141,11 @@ class JetStreamApi:
         if decoded is None:
             raise_for(error or ApiError(), operation)
         return decoded
+
+
+def is_missing_stream(error: Exception) -> bool:
+    """Say whether an error is that there is no such stream."""
+    return f"(JetStream {STREAM_NOT_FOUND})" in str(error)
 
 
 def is_retryable(error: ApiError) -> bool:

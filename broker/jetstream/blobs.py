@@ -66,7 +66,7 @@ class JetStreamBlobs:
         self._bucket = bucket
         self._stream = f"OBJ_{bucket}"
         self._reader = StreamReader(api, self._stream)
-        self._publisher = Publisher(api.wire, self._reader)
+        self._publisher = Publisher(api.wire, lambda _: self._reader)
 
     async def put(self, name: str, data: bytes) -> None:
         """Store an object."""

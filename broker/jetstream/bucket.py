@@ -43,8 +43,9 @@ class JetStreamBucket:
         self._prefix = f"$KV.{name}."
         if within is not None:
             self._prefix += f"{encode_key(within)}."
-        self._reader = StreamReader(api, self._stream)
-        self._publisher = Publisher(api.wire, self._reader)
+        self._reader = reader = StreamReader(api, self._stream)
+        # The reader and not `self`, which would keep itself in memory: some live as long as a life.
+        self._publisher = Publisher(api.wire, lambda _: reader)
         self._spawn = spawn
         self._watches: set[BucketWatch] = set()
 
@@ -128,6 +129,19 @@ class JetStreamBucket:
             elif key.startswith(prefix):
                 found.add(key)
         return sorted(found)
+
+    async def changes(self, *, behind: int = 0) -> Sequence[BucketEntry]:
+        """Return every key written behind revision `behind` with its newest value, in that order.
+
+        Deleted ones have no data; those deleted long ago may be left out.
+        """
+        found: dict[str, BucketEntry] = {}
+        async for message in self._reader.read(f"{self._prefix}>", from_sequence=behind + 1):
+            key = self._key(message)
+            data = None if is_deletion(message.raw_headers) else message.data
+            found.pop(key, None)
+            found[key] = BucketEntry(key=key, data=data, revision=message.sequence)
+        return tuple(found.values())
 
     async def watch(
         self, callback: Callable[[BucketEntry], None], *, prefix: str = ""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, assert_never, final
+from weakref import WeakSet
 
 import structlog
 
@@ -22,8 +23,9 @@ from broker.jetstream.wire import Wire
 from broker.jetstream.wire_lean import LeanWire
 from broker.jetstream.wire_nats import NatsPyWire
 from broker.ports import Delivery
+from broker.sharding import Sharding, stream_name
 
-__all__ = ["ConnectOptions", "JetStreamBroker", "connect"]
+__all__ = ["ConnectOptions", "JetStreamBroker", "connect", "connect_wire"]
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +39,7 @@ async def connect(options: ConnectOptions) -> "JetStreamBroker":
         SetupError: the server or its streams are not as Shem needs them, or the options are wrong.
     """
     options = with_url_credentials(options)
-    wire = await _connect_wire(options)
+    wire = await connect_wire(options)
     try:
         api = JetStreamApi(wire, options.api_prefix)
         shape = await Setup(api, options).run()
@@ -56,25 +58,29 @@ class JetStreamBroker:
     def __init__(self, api: JetStreamApi, shape: Shape, durability: Durability) -> None:
         self._api = api
         self._wire: Wire = api.wire
-        self._partitions = shape.partitions
+        self._sharding = shape.sharding
         self._durability = durability
         self._tasks: set[asyncio.Task[None]] = set()
-        self._journal = JetStreamJournal(api, replicated=shape.clustered)
+        self._journal = JetStreamJournal(api, shape.sharding, replicated=shape.clustered)
         self._signals = JetStreamSignals(api.wire)
         self._members = JetStreamBucket(api, subjects.MEMBERS_BUCKET, self._spawn)
         self._components = JetStreamBucket(api, subjects.COMPONENTS_BUCKET, self._spawn)
         self._workers = JetStreamBucket(api, subjects.WORKERS_BUCKET, self._spawn)
         self._apis = JetStreamBucket(api, subjects.APIS_BUCKET, self._spawn)
+        self._clients = JetStreamBucket(api, subjects.CLIENTS_BUCKET, self._spawn)
+        self._secrets = JetStreamBucket(api, subjects.SECRETS_BUCKET, self._spawn)
+        self._sessions = JetStreamBucket(api, subjects.SESSIONS_BUCKET, self._spawn)
         self._blobs = JetStreamBlobs(api, subjects.BLOBS_BUCKET)
         self._containers = JetStreamContainers(api, replicas=shape.replicas)
         self._code = JetStreamBlobs(api, subjects.CODE_BUCKET)
-        self._consumers: list[JetStreamConsumer] = []
+        # Each taking of a partition makes one; those that are done with go by themselves.
+        self._consumers: WeakSet[JetStreamConsumer] = WeakSet()
         self._hooks: list[Callable[[], Awaitable[None]]] = []
         self._wire.on_up(self._link_up)
 
     @property
     def journal(self) -> JetStreamJournal:
-        """The oplog stream."""
+        """Mailboxes, logs and schedules."""
         return self._journal
 
     @property
@@ -84,8 +90,13 @@ class JetStreamBroker:
 
     @property
     def partitions(self) -> int:
-        """How many partitions the stream was created with."""
-        return self._partitions
+        """How many partitions there are."""
+        return self._sharding.partitions
+
+    @property
+    def sharding(self) -> Sharding:
+        """Which stream holds what."""
+        return self._sharding
 
     @property
     def payload_bytes_max(self) -> int:
@@ -109,13 +120,32 @@ class JetStreamBroker:
 
     @property
     def workers(self) -> JetStreamBucket:
-        """The index of workers."""
+        """How far the index of workers has come."""
         return self._workers
+
+    def workers_of(self, component: str) -> JetStreamBucket:
+        """Return the index of a component's workers."""
+        return JetStreamBucket(self._api, subjects.WORKERS_BUCKET, self._spawn, within=component)
+
+    @property
+    def clients(self) -> JetStreamBucket:
+        """Connected clients of gateways."""
+        return self._clients
 
     @property
     def apis(self) -> JetStreamBucket:
         """HTTP APIs: definitions and what is deployed where."""
         return self._apis
+
+    @property
+    def secrets(self) -> JetStreamBucket:
+        """Secrets of components, encrypted."""
+        return self._secrets
+
+    @property
+    def sessions(self) -> JetStreamBucket:
+        """Who is logged in at HTTP APIs."""
+        return self._sessions
 
     @property
     def blobs(self) -> JetStreamBlobs:
@@ -145,9 +175,14 @@ class JetStreamBroker:
     ) -> JetStreamConsumer:
         """Return this connection's consumer of a partition."""
         consumer = JetStreamConsumer(
-            self._api, partition, on_delivery=on_delivery, on_lost=on_lost, spawn=self._spawn
+            self._api,
+            stream_name(self._sharding.stream_of(partition)),
+            partition,
+            on_delivery=on_delivery,
+            on_lost=on_lost,
+            spawn=self._spawn,
         )
-        self._consumers.append(consumer)
+        self._consumers.add(consumer)
         return consumer
 
     def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
@@ -156,7 +191,7 @@ class JetStreamBroker:
 
     async def close(self) -> None:
         """Flush and disconnect."""
-        for consumer in self._consumers:
+        for consumer in tuple(self._consumers):
             consumer.stop()
         for task in self._tasks:
             task.cancel()
@@ -164,9 +199,12 @@ class JetStreamBroker:
         await self._wire.close()
 
     def _link_up(self) -> None:
-        for consumer in self._consumers:
+        for consumer in tuple(self._consumers):
             consumer.link_up()
-        for bucket in (self._members, self._components, self._workers, self._apis):
+        for bucket in (
+            *(self._members, self._components, self._workers, self._apis, self._clients),
+            self._secrets,
+        ):
             bucket.link_up()
         for hook in self._hooks:
             self._spawn(_run_hook(hook))
@@ -178,7 +216,8 @@ class JetStreamBroker:
         return task
 
 
-async def _connect_wire(options: ConnectOptions) -> Wire:
+async def connect_wire(options: ConnectOptions) -> Wire:
+    """Connect without looking at anything; raises as `connect` does."""
     match options.client:
         case ClientKind.NATS_PY:
             return await NatsPyWire.connect(options)

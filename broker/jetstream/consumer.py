@@ -27,7 +27,7 @@ from msgspec import Struct
 from broker.errors import BrokerError, RetryableError
 from broker.jetstream.ack import ack_token
 from broker.jetstream.api import CONSUMER_NOT_FOUND, ApiFailure, JetStreamApi
-from broker.jetstream.headers import user_headers
+from broker.jetstream.headers import is_forged, user_headers
 from broker.jetstream.limits import (
     ACK_WAIT_S,
     API_RETRIED_TIMEOUT_S,
@@ -42,7 +42,6 @@ from broker.jetstream.retry import Backoff
 from broker.jetstream.wire import WireMessage, WireSubscription
 from broker.layout import partition_filter
 from broker.ports import Delivery, Message
-from broker.subjects import STREAM
 
 __all__ = ["JetStreamConsumer"]
 
@@ -95,6 +94,7 @@ class JetStreamConsumer:
     def __init__(
         self,
         api: JetStreamApi,
+        stream: str,
         partition: int,
         *,
         on_delivery: Callable[[Delivery], None],
@@ -105,7 +105,8 @@ class JetStreamConsumer:
         self._wire = api.wire
         self._partition = partition
         self._durable = f"P{partition}"
-        self._name = f"{STREAM}.{self._durable}"
+        self._stream = stream
+        self._name = f"{stream}.{self._durable}"
         self._on_delivery = on_delivery
         self._on_lost = on_lost
         self._spawn = spawn
@@ -153,10 +154,6 @@ class JetStreamConsumer:
         """Stop deliveries and free the partition for whoever comes next."""
         pin = self._pin
         self.stop()
-        # Unsubscribing ends our outstanding pull, so that the next owner sees none waiting.
-        if self._subscription is not None:
-            self._subscription.unsubscribe()
-            self._subscription = None
         info = await self._info()
         if info.pin is not None and info.pin != pin:
             return
@@ -171,10 +168,19 @@ class JetStreamConsumer:
         if self._watchdog is not None:
             self._watchdog.cancel()
             self._watchdog = None
+        # Unsubscribing ends our outstanding pull, so that the next owner sees none waiting. What is
+        # on its way comes again to whoever takes over.
+        if self._subscription is not None:
+            self._subscription.unsubscribe()
+            self._subscription = None
 
     def acknowledge(self, token: str) -> None:
         """Mark a delivery as done."""
         self._wire.publish(token, b"")
+
+    def doubt(self) -> None:
+        """Look who holds the partition: go on if it is ours, give it up if it is not."""
+        self._resume()
 
     def link_up(self) -> None:
         """Go on after a reconnection."""
@@ -223,7 +229,12 @@ class JetStreamConsumer:
         self._received += 1
         if self._received >= self._batch:
             self._pull()
-        self._on_delivery(self._delivery(message))
+        delivery = self._delivery(message)
+        if is_forged(headers):
+            log.warning("forged by a schedule", subject=message.subject)
+            self.acknowledge(delivery.token)
+        else:
+            self._on_delivery(delivery)
 
     def _pinned(self) -> None:
         # Another client may have been pinned while we waited for the first message; what it was
@@ -297,7 +308,9 @@ class JetStreamConsumer:
             "priority_policy": "pinned_client",
             "priority_timeout": int(PIN_TIMEOUT_S * _NS_PER_S),
         }
-        return await self._ask("CREATE", {"stream_name": STREAM, "config": config}, _ConsumerInfo)
+        return await self._ask(
+            "CREATE", {"stream_name": self._stream, "config": config}, _ConsumerInfo
+        )
 
     async def _reset(self) -> None:
         self._reset_at = time.monotonic()

@@ -92,6 +92,9 @@ class JetStreamContainer:
 
     async def names(self, prefix: str = "") -> Sequence[str]:
         """Return the names that start with `prefix`, sorted."""
+        # Nobody tells a direct read that its stream is gone: it would wait as long as for a leader.
+        if await _created_ms(self._api, _stream(self._name)) is None:
+            raise self._missing()
         return await self._within(lambda: self._blobs.names(prefix))
 
     async def info(self, name: str) -> BlobInfo | None:
@@ -109,8 +112,11 @@ class JetStreamContainer:
         except (SetupError, UnavailableError) as error:
             # Nobody answers a read of a stream that is gone.
             if await _created_ms(self._api, _stream(self._name)) is None:
-                raise NotFoundError(f"there is no container {self._name!r}") from error
+                raise self._missing() from error
             raise
+
+    def _missing(self) -> NotFoundError:
+        return NotFoundError(f"there is no container {self._name!r}")
 
 
 async def _created_ms(api: JetStreamApi, stream: str) -> int | None:

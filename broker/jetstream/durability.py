@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from broker.jetstream.options import ConnectOptions
 
-__all__ = ["Durability", "probe_durability", "warn_if_lazy"]
+__all__ = ["Durability", "fetch_monitor", "probe_durability", "warn_if_lazy"]
 
 _PROBE_TIMEOUT_S: Final = 3
 
@@ -47,7 +47,9 @@ async def probe_durability(options: ConnectOptions) -> Durability:
     if options.monitor_url is None:
         return Durability.UNKNOWN
     try:
-        data = await asyncio.to_thread(_fetch, f"{options.monitor_url.rstrip('/')}/jsz?config=true")
+        data = await asyncio.to_thread(
+            fetch_monitor, f"{options.monitor_url.rstrip('/')}/jsz?config=true"
+        )
         config = msgspec.json.decode(data, type=_Jsz).config
     except (URLError, OSError, ValueError, msgspec.DecodeError) as error:
         log.warning("the broker's monitoring endpoint does not answer", reason=str(error))
@@ -70,7 +72,8 @@ def warn_if_lazy(durability: Durability, options: ConnectOptions) -> None:
         )
 
 
-def _fetch(url: str) -> bytes:
+def fetch_monitor(url: str) -> bytes:
+    """Return what a monitoring endpoint answers; blocks. Raises OSError or ValueError."""
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"monitor_url {url!r} is no http:// or https:// URL")
     with urlopen(url, timeout=_PROBE_TIMEOUT_S) as answer:  # noqa: S310  # the scheme is checked

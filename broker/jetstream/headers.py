@@ -13,11 +13,20 @@ from broker.errors import InternalError
 from broker.layout import MESSAGE_ID
 from broker.ports import NO_HEADERS
 
-__all__ = ["decode_message_id", "encode_message_id", "user_headers", "with_user_headers"]
+__all__ = [
+    "decode_message_id",
+    "encode_message_id",
+    "is_forged",
+    "user_headers",
+    "with_user_headers",
+]
 
 _PLAIN: Final = re.compile(r"[!-$&-~]+")
 _SAFE: Final = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
 _RESERVED: Final = "Nats-"
+_SCHEDULER: Final = "Nats-Scheduler"
+_SCHEDULES: Final = "shem.sched."
+_SCHEDULES_OF_PARTITION: Final = re.compile(r"shem\.oplog\.[0-9]+\.[^.]+\.[^.]+\.sched\.[^.]+")
 
 
 def encode_message_id(message_id: str) -> str:
@@ -30,6 +39,21 @@ def encode_message_id(message_id: str) -> str:
 def decode_message_id(text: str) -> str:
     """Return the id that `encode_message_id` made `text` of."""
     return unquote(text) if "%" in text else text
+
+
+def is_forged(headers: Mapping[str, str]) -> bool:
+    """Say whether a message was published by a schedule that nobody may have made.
+
+    The server takes any message for a schedule that has the headers of one, and publishes to the
+    target without asking whether its sender might have. Whoever may invoke could write logs and
+    command workers that way. Who may not publish to `shem.sched.>`, and to where several streams
+    keep schedules, cannot make one there, and the server itself names where a schedule was kept: it
+    refuses that header from clients.
+    """
+    kept_at = headers.get(_SCHEDULER)
+    return kept_at is not None and not (
+        kept_at.startswith(_SCHEDULES) or _SCHEDULES_OF_PARTITION.fullmatch(kept_at)
+    )
 
 
 def user_headers(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -1,49 +1,88 @@
-"""The oplog stream as the `Journal` port."""
+"""The streams of mailboxes and logs as the `Journal` port."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, final
 
+import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
-from broker.errors import InternalError
-from broker.jetstream.api import JetStreamApi
-from broker.jetstream.headers import with_user_headers
-from broker.jetstream.limits import API_RETRIED_TIMEOUT_S
+from broker.errors import InternalError, PermissionDeniedError, UnavailableError
+from broker.jetstream.api import ApiFailure, JetStreamApi
+from broker.jetstream.headers import is_forged, with_user_headers
+from broker.jetstream.limits import API_RETRIED_TIMEOUT_S, FOLLOWER_HEARD_S
 from broker.jetstream.publisher import Publisher
-from broker.jetstream.reader import StreamReader
+from broker.jetstream.reader import StoredMessage, StreamReader
 from broker.layout import is_captured
 from broker.ports import NO_HEADERS, Ack, Message
-from broker.subjects import STREAM
+from broker.sharding import Sharding, stream_name
 
-__all__ = ["JetStreamJournal", "schedule_time"]
+__all__ = ["JetStreamJournal", "StreamInfo", "schedule_time"]
 
 _NS_PER_S: Final = 1_000_000_000
+_SEQUENCE_NOT_FOUND: Final = 10043
+_REMOVE_RETRIES: Final = 5
+# Forged messages that one look at the newest message takes out of the way.
+_FORGED_MAX: Final = 100
 _SCHEDULE: Final = "Nats-Schedule"
 _TARGET: Final = "Nats-Schedule-Target"
+
+
+log = structlog.get_logger(__name__)
 
 
 class _Purged(Struct, frozen=True):
     purged: int = 0
 
 
+class _Removed(Struct, frozen=True):
+    success: bool = False
+
+
 class _State(Struct, frozen=True):
     subjects: dict[str, int] | None = None
+    last_seq: int = 0
 
 
-class _Info(Struct, frozen=True):
+class _Follower(Struct, frozen=True):
+    active: int = 0
+    offline: bool = False
+
+
+class _Cluster(Struct, frozen=True):
+    replicas: tuple[_Follower, ...] = ()
+
+
+class StreamInfo(Struct, frozen=True):
+    """What a stream's leader says of it."""
+
     state: _State
     total: int = 0
+    cluster: _Cluster | None = None
+
+    @property
+    def is_led(self) -> bool:
+        """Whether the leader has just heard from a majority; alone it always has."""
+        followers = () if self.cluster is None else self.cluster.replicas
+        heard = sum(
+            not each.offline and each.active < FOLLOWER_HEARD_S * _NS_PER_S for each in followers
+        )
+        return 2 * (1 + heard) > 1 + len(followers)
 
 
 @final
 class JetStreamJournal:
-    """Reads and writes the oplog stream."""
+    """Reads and writes the streams."""
 
-    def __init__(self, api: JetStreamApi, *, replicated: bool) -> None:
+    def __init__(self, api: JetStreamApi, sharding: Sharding, *, replicated: bool) -> None:
         self._api = api
-        self._reader = StreamReader(api, STREAM, replicated=replicated)
-        self._publisher = Publisher(api.wire, self._reader)
+        self._sharding = sharding
+        self._replicated = replicated
+        self._readers = tuple(
+            StreamReader(api, name, replicated=replicated) for name in sharding.names
+        )
+        self._publisher = Publisher(api.wire, self._reader_of)
 
     async def append(
         self,
@@ -76,44 +115,141 @@ class JetStreamJournal:
             _checked(subject), data, message_id=message_id, headers=with_user_headers({}, headers)
         )
 
-    async def read(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[Message]:
-        """Yield what is stored under `subject` up to now."""
-        async for message in self._reader.read(subject, from_sequence=from_sequence):
-            yield message.shown()
+    async def follow(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        behind: str,
+        message_id: str,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> bool:
+        """Publish if the newest message of the stream has the id `behind`.
+
+        Not where there are replicas: a follower compares ids of its own, which may be others after
+        it has caught up, and takes a difference for a damaged disk (nats-server 2.15).
+        """
+        if self._replicated:
+            return False
+        return await self._publisher.follow(
+            _checked(subject),
+            data,
+            behind=behind,
+            message_id=message_id,
+            headers=with_user_headers({}, headers),
+        )
+
+    async def read(
+        self, subject: str, *, from_sequence: int | Sequence[int] = 1
+    ) -> AsyncIterator[Message]:
+        """Yield what is stored under `subject` up to now, stream by stream."""
+        starts = self._sharding.starts(subject, from_sequence)
+        stored = self._sharding.stored(subject)
+        for number in self._sharding.streams_of(subject):
+            reader = self._readers[number]
+            async for message in reader.read(stored, from_sequence=starts[number]):
+                if is_forged(message.raw_headers):
+                    await self._expel(message)
+                else:
+                    yield self._shown(message)
 
     async def last(self, subject: str, *, leader: bool = False) -> Message | None:
         """Return the newest message of `subject`."""
-        if leader:
-            found = await self._reader.last_from_leader(subject)
-        else:
-            found = await self._reader.last(subject)
-        return None if found is None else found.shown()
+        stream = self._sharding.stream_of_subject(subject)
+        return await self._last(stream, self._sharding.stored(subject), leader=leader)
 
-    async def get(self, sequence: int) -> Message | None:
+    async def newest(self, subject: str) -> tuple[int, ...]:
+        """Return the newest sequence that matches, in each stream."""
+        found = [0] * self._sharding.streams
+        stored = self._sharding.stored(subject)
+        for number in self._sharding.streams_of(subject):
+            message = await self._last(number, stored, leader=False)
+            found[number] = 0 if message is None else message.sequence
+        return tuple(found)
+
+    async def _last(self, stream: int, stored: str, *, leader: bool) -> Message | None:
+        reader = self._readers[stream]
+        for _ in range(_FORGED_MAX):
+            found = await (reader.last_from_leader(stored) if leader else reader.last(stored))
+            if found is None or not is_forged(found.raw_headers):
+                return None if found is None else self._shown(found)
+            await self._expel(found)
+        raise UnavailableError(f"{stored!r} is being flooded with forged messages")
+
+    async def get(self, subject: str, sequence: int) -> Message | None:
         """Return one message by its sequence."""
-        found = await self._reader.get(sequence)
-        return None if found is None else found.shown()
+        found = await self._reader_of(subject).get(sequence)
+        return None if found is None else self._shown(found)
+
+    async def end(self, partition: int) -> int:
+        """Return the sequence given out last."""
+        stream = stream_name(self._sharding.stream_of(partition))
+        info = await self._api.call(f"STREAM.INFO.{stream}", None, StreamInfo)
+        return info.state.last_seq
+
+    async def is_led(self, partition: int) -> bool:
+        """Whether the leader has just heard from a majority."""
+        stream = stream_name(self._sharding.stream_of(partition))
+        return (await self._api.call(f"STREAM.INFO.{stream}", None, StreamInfo)).is_led
 
     async def subjects(self, pattern: str) -> dict[str, int]:
         """Count stored messages by subject, page by page."""
         found: dict[str, int] = {}
+        stored = self._sharding.stored(pattern)
+        for number in self._sharding.streams_of(pattern):
+            counts = await self._counts(stream_name(number), stored)
+            found.update((self._sharding.shown(subject), count) for subject, count in counts)
+        return found
+
+    async def _counts(self, stream: str, pattern: str) -> Iterable[tuple[str, int]]:
+        found: dict[str, int] = {}
         while True:
             body = {"subjects_filter": pattern, "offset": len(found)}
-            info = await self._api.call(f"STREAM.INFO.{STREAM}", body, _Info)
+            info = await self._api.call(f"STREAM.INFO.{stream}", body, StreamInfo)
             page = info.state.subjects or {}
             found.update(page)
             if not page or len(found) >= info.total:
-                return found
+                return found.items()
 
     async def purge(self, subject: str, *, up_to_sequence: int | None = None) -> int:
         """Remove messages up to and including a sequence."""
-        body: dict[str, str | int] = {"filter": subject}
+        body: dict[str, str | int] = {"filter": self._sharding.stored(subject)}
         if up_to_sequence is not None:
             body["seq"] = up_to_sequence + 1
-        answer = await self._api.call(
-            f"STREAM.PURGE.{STREAM}", body, _Purged, timeout_s=API_RETRIED_TIMEOUT_S
-        )
-        return answer.purged
+        purged = 0
+        for number in self._sharding.streams_of(subject):
+            answer = await self._api.call(
+                f"STREAM.PURGE.{stream_name(number)}",
+                body,
+                _Purged,
+                timeout_s=API_RETRIED_TIMEOUT_S,
+            )
+            purged += answer.purged
+        return purged
+
+    async def _expel(self, message: StoredMessage) -> None:
+        """Remove a message that counts for nothing, and would fence off the owner of a log."""
+        log.warning("forged by a schedule", subject=message.subject, sequence=message.sequence)
+        try:
+            await self.remove(message.subject, message.sequence)
+        except PermissionDeniedError:
+            # Whoever only reads leaves it to the owner.
+            log.debug("a forged message cannot be removed by us", sequence=message.sequence)
+
+    async def remove(self, subject: str, sequence: int) -> None:
+        """Remove one message; one that is gone already counts as removed."""
+        stream = stream_name(self._sharding.stream_of_subject(subject))
+        try:
+            await self._api.call(
+                f"STREAM.MSG.DELETE.{stream}",
+                {"seq": sequence, "no_erase": True},
+                _Removed,
+                timeout_s=API_RETRIED_TIMEOUT_S,
+                retries=_REMOVE_RETRIES,
+            )
+        except ApiFailure as failure:
+            if failure.error.err_code != _SEQUENCE_NOT_FOUND:
+                raise
 
     async def schedule(
         self,
@@ -126,10 +262,23 @@ class JetStreamJournal:
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Ack:
         """Store a message that the broker publishes to `target` at `at_ns`."""
-        own = {_SCHEDULE: schedule_time(at_ns), _TARGET: _checked(target)}
-        return await self._publisher.publish(
-            _checked(subject), data, message_id=message_id, headers=with_user_headers(own, headers)
+        stored, aim = (
+            self._sharding.stored(_checked(subject)),
+            self._sharding.stored(_checked(target)),
         )
+        own = {_SCHEDULE: schedule_time(at_ns), _TARGET: aim}
+        return await self._publisher.publish(
+            stored, data, message_id=message_id, headers=with_user_headers(own, headers)
+        )
+
+    def _reader_of(self, subject: str) -> StreamReader:
+        return self._readers[self._sharding.stream_of_subject(subject)]
+
+    def _shown(self, message: StoredMessage) -> Message:
+        shown = message.shown()
+        if self._sharding.is_single:
+            return shown
+        return replace(shown, subject=self._sharding.shown(shown.subject))
 
 
 def schedule_time(at_ns: int) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Final, cast, final
@@ -13,8 +14,10 @@ import structlog
 from broker.errors import SetupError, UnavailableError
 from broker.jetstream.auth import auth_fields
 from broker.jetstream.limits import (
+    MESSAGES_PER_TURN_MAX,
     PING_INTERVAL_S,
     PINGS_UNANSWERED_MAX,
+    READ_BACKLOG_BYTES_HIGH,
     WRITE_BUFFER_BYTES_HIGH,
 )
 from broker.jetstream.options import ConnectOptions, ServerAddress
@@ -26,7 +29,6 @@ __all__ = ["LeanConnection"]
 
 _CLIENT_VERSION: Final = "1"
 _RELEASE_TIMEOUT_S: Final = 0.25
-_CHUNKS_PER_MESSAGE: Final = 3
 _INFO: Final = msgspec.json.Decoder(ServerInfo)
 
 log = structlog.get_logger(__name__)
@@ -48,6 +50,8 @@ class LeanConnection(asyncio.Protocol):
         self._on_error = on_error
         self._loop = asyncio.get_running_loop()
         self._parser = Parser(on_message, self._control)
+        self._has_more = False
+        self._reading_paused = False
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
         self._out_bytes = 0
@@ -64,6 +68,11 @@ class LeanConnection(asyncio.Protocol):
         """What is written and has not reached the operating system."""
         waiting = 0 if self._transport is None else self._transport.get_write_buffer_size()
         return waiting + self._out_bytes
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What has arrived and is not handed out yet."""
+        return self._parser.held_bytes
 
     @property
     def is_congested(self) -> bool:
@@ -92,13 +101,12 @@ class LeanConnection(asyncio.Protocol):
         self._ping_later()
         return info
 
-    def write(self, *chunks: bytes) -> None:
+    def write(self, command: bytes) -> None:
         """Send with everything else that this turn of the event loop writes, or the next."""
         if not self._out:
             self._loop.call_soon(self._flush_soon)
-        self._out += chunks
-        for chunk in chunks:
-            self._out_bytes += len(chunk)
+        self._out.append(command)
+        self._out_bytes += len(command)
 
     async def flush(self) -> None:
         """Wait until the server has processed what was written so far.
@@ -150,6 +158,9 @@ class LeanConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail whoever waits."""
+        if self._has_more:
+            # Answers among them are wanted, and the server's reason comes last.
+            self._take(sys.maxsize)
         reason = self.last_error or (str(exc) if exc is not None else "closed by the server")
         self._stop_pinging()
         self._writable.set()
@@ -172,12 +183,34 @@ class LeanConnection(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """Parse; a server that speaks nonsense is left."""
+        """Take a first portion of what arrived, unless an earlier one is not through yet."""
+        self._parser.feed(data)
+        if not self._has_more:
+            self._take()
+        elif self._parser.held_bytes > READ_BACKLOG_BYTES_HIGH:
+            assert self._transport is not None
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _take_more(self) -> None:
+        if not self._lost.done():
+            self._take()
+
+    def _take(self, messages_max: int = MESSAGES_PER_TURN_MAX) -> None:
+        """Hand messages out; a server that speaks nonsense is left."""
+        self._has_more = False
         try:
-            self._parser.feed(data)
+            self._has_more = self._parser.take(messages_max)
         except ProtocolError as error:
             self.last_error = str(error)
             self._break()
+            return
+        if self._has_more:
+            self._loop.call_soon(self._take_more)
+        elif self._reading_paused:
+            self._reading_paused = False
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.resume_reading()
 
     def _break(self) -> None:
         if self._transport is not None:
@@ -212,16 +245,16 @@ class LeanConnection(asyncio.Protocol):
         # A single message leaves at once. Several are signs of load, and then what the next turn
         # writes, mostly the commits of what this one received, had better go with them: each send
         # costs both sides more than a message does.
-        if len(self._out) <= _CHUNKS_PER_MESSAGE:
+        if len(self._out) == 1:
             self._flush_out()
         else:
             self._loop.call_soon(self._flush_out)
 
     def _flush_out(self) -> None:
-        chunks, self._out = self._out, []
+        commands, self._out = self._out, []
         self._out_bytes = 0
-        if chunks and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(chunks))
+        if commands and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(commands))
 
     def _control(self, line: bytes) -> None:
         word = line[:4].upper()

@@ -13,8 +13,10 @@ __all__ = [
     "BLOB_CHUNK_BYTES_MAX",
     "CONTAINERS_MAX",
     "DELIVERIES_UNACKNOWLEDGED_MAX",
+    "FOLLOWER_HEARD_S",
     "HEADER_RESERVE_BYTES",
     "MARKER_TTL_S",
+    "MESSAGES_PER_TURN_MAX",
     "OUTGOING_BYTES_MAX",
     "PINGS_UNANSWERED_MAX",
     "PING_INTERVAL_S",
@@ -23,6 +25,7 @@ __all__ = [
     "PULL_BATCH",
     "PULL_EXPIRES_S",
     "PULL_SILENCE_MAX_S",
+    "READ_BACKLOG_BYTES_HIGH",
     "READ_BATCH",
     "READ_BATCH_BYTES",
     "READ_PATIENCE_S",
@@ -55,6 +58,13 @@ PINGS_UNANSWERED_MAX: Final = 3
 WRITE_BUFFER_BYTES_HIGH: Final = 4 * 1024 * 1024
 OUTGOING_BYTES_MAX: Final = 64 * 1024 * 1024
 
+# What arrived together is taken in small portions, one per turn of the event loop: the commits of
+# the first leave while the later ones run. Taken all at once, everybody would move in step, the
+# broker idle while we work, and we while it does.
+MESSAGES_PER_TURN_MAX: Final = 8
+# With so much received and not yet taken, no more is read.
+READ_BACKLOG_BYTES_HIGH: Final = 8 * 1024 * 1024
+
 READ_BATCH: Final = 1000
 READ_BATCH_BYTES: Final = 4 * 1024 * 1024
 
@@ -65,6 +75,8 @@ PULL_SILENCE_MAX_S: Final = 2.5
 PIN_TIMEOUT_S: Final = 2.0
 UNPINNED_OWNER_WAIT_MAX_S: Final = 10.0
 ACK_WAIT_S: Final = 30.0
+# Followers are heard every second.
+FOLLOWER_HEARD_S: Final = 2.5
 DELIVERIES_UNACKNOWLEDGED_MAX: Final = 10_000
 
 MARKER_TTL_S: Final = 60

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
@@ -9,7 +10,17 @@ from msgspec.structs import replace
 
 from broker.errors import SetupError
 
-__all__ = ["ClientKind", "ConnectOptions", "ServerAddress", "addresses", "with_url_credentials"]
+__all__ = [
+    "DEFAULT_INBOX",
+    "ClientKind",
+    "ConnectOptions",
+    "ServerAddress",
+    "addresses",
+    "with_url_credentials",
+]
+
+
+DEFAULT_INBOX: Final = "_INBOX"
 
 
 class ClientKind(StrEnum):
@@ -25,7 +36,8 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
 
     `servers` are `nats://` or `tls://` URLs, tried in turn. At most one of user and password,
     token, nkey seed and credentials file says who we are; user and password may also stand in the
-    URL. `partitions` and `replicas` None take what the stream has, or 16 and 1 for a new one.
+    URL. `partitions`, `streams` and `replicas` None take what is there, or 16, 1
+    and 1 for a new broker.
     """
 
     servers: tuple[str, ...]
@@ -40,9 +52,10 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_server_name: str | None = None
-    inbox_prefix: str = "_INBOX"
+    inbox_prefix: str = DEFAULT_INBOX
     js_domain: str | None = None
     partitions: int | None = None
+    streams: int | None = None
     replicas: int | None = None
     client: ClientKind = ClientKind.AUTO
     connect_timeout_s: float = 10.0
@@ -54,6 +67,10 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
         """Whether the connection must be encrypted whatever the server says."""
         named = self.tls_ca or self.tls_cert or self.tls_key
         return named is not None or any(url.startswith("tls://") for url in self.servers)
+
+    def with_monitor(self, url: str) -> "ConnectOptions":
+        """Return the same with another monitoring endpoint."""
+        return replace(self, monitor_url=url)
 
     @property
     def api_prefix(self) -> str:

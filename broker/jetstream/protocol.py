@@ -20,6 +20,7 @@ CONTROL_LINE_BYTES_MAX: Final = 256 * 1024
 _MSG: Final = ord("M")
 _HMSG: Final = ord("H")
 _BREAK: Final = b"\r\n"
+_AROUND_HEADERS_BYTES: Final = len(b"NATS/1.0\r\n\r\n\r\n")
 
 
 class ProtocolError(InternalError):
@@ -41,37 +42,47 @@ class Parser:
     ) -> None:
         self._on_message = on_message
         self._on_control = on_control
+        self._data = b""
+        self._position = 0
+        # What has arrived behind `_data` and is not joined to it yet.
         self._chunks: list[bytes] = []
-        self._held = 0
+        self._chunks_bytes = 0
         # Nothing is parsed below this size, so that a large message is joined only once.
         self._needed = 0
 
+    @property
+    def held_bytes(self) -> int:
+        """What has arrived and is not taken yet."""
+        return len(self._data) - self._position + self._chunks_bytes
+
     def feed(self, data: bytes) -> None:
-        """Take in bytes as they arrive.
+        """Add bytes as they arrive."""
+        self._chunks.append(data)
+        self._chunks_bytes += len(data)
+
+    def take(self, messages_max: int) -> bool:
+        """Hand out what is complete, at most so many messages; say whether there may be more.
 
         Raises:
             ProtocolError: a line that is too long or malformed.
         """
-        if self._chunks:
-            self._chunks.append(data)
-            self._held += len(data)
-            if self._held < self._needed:
-                return
-            data = b"".join(self._chunks)
+        left = self._parse(messages_max)
+        while left and self._chunks and self.held_bytes >= self._needed:
+            self._data = b"".join((self._data[self._position :], *self._chunks))
+            self._position = 0
             self._chunks.clear()
-        self._needed = 0
-        end = self._parse(data)
-        if end < len(data):
-            rest = data[end:]
-            self._chunks.append(rest)
-            self._held = len(rest)
+            self._chunks_bytes = 0
+            self._needed = 0
+            left = self._parse(left)
+        return left == 0
 
-    def _parse(self, data: bytes) -> int:
-        """Parse as much as is complete; return where the incomplete rest starts."""
+    def _parse(self, left: int) -> int:
+        """Parse what is joined; return how many messages more might have been handed out."""
+        data = self._data
         find = data.find
         size = len(data)
-        position = 0
-        while (line_end := find(_BREAK, position)) >= 0:
+        position = self._position
+        while left and (line_end := find(_BREAK, position)) >= 0:
             kind = data[position]
             start = line_end + 2
             if kind == _MSG and data[position : position + 4] == b"MSG ":
@@ -83,6 +94,7 @@ class Parser:
                 head = _number(words[-2:-1])
                 plain = 4
             else:
+                self._position = start
                 self._on_control(data[position:line_end])
                 position = start
                 continue
@@ -92,7 +104,10 @@ class Parser:
             body_end = start + total
             if body_end + 2 > size:
                 self._needed = body_end + 2 - position
-                return position
+                break
+            position = body_end + 2
+            self._position = position
+            left -= 1
             self._on_message(
                 words[1],
                 words[0].decode(),
@@ -100,27 +115,32 @@ class Parser:
                 data[start : start + head],
                 data[start + head : body_end],
             )
-            position = body_end + 2
-        if size - position > CONTROL_LINE_BYTES_MAX:
+        if left and not self._needed and size - position > CONTROL_LINE_BYTES_MAX:
             raise ProtocolError(f"a protocol line is longer than {CONTROL_LINE_BYTES_MAX} bytes")
-        return position
+        return left
 
 
-def encode_publish(
-    subject: str, data: bytes, headers: Mapping[str, str], reply: str
-) -> tuple[bytes, bytes]:
-    """Return the command line with the headers, and the payload with its end."""
-    _check(subject)
+def encode_publish(subject: str, data: bytes, headers: Mapping[str, str], reply: str) -> bytes:
+    """Return the command: its line, the headers, the payload and its end."""
+    # The quick look first: this is asked for every message.
+    if not subject.isprintable() or " " in subject or not subject:
+        _check(subject)
     target = f"{subject} {reply}" if reply else subject
     if not headers:
-        return f"PUB {target} {len(data)}\r\n".encode(), data
+        return b"PUB %b %d\r\n%b\r\n" % (target.encode(), len(data), data)
     text = "\r\n".join(map(": ".join, headers.items()))
     breaks = len(headers) - 1
     if text.count("\n") != breaks or text.count("\r") != breaks:
         raise InternalError(f"a header holds a line break, encode its value: {dict(headers)}")
-    block = b"NATS/1.0\r\n%b\r\n\r\n" % text.encode()
-    size = len(block)
-    return b"HPUB %b %d %d\r\n%b" % (target.encode(), size, size + len(data), block), data
+    block = text.encode()
+    size = len(block) + _AROUND_HEADERS_BYTES
+    return b"HPUB %b %d %d\r\nNATS/1.0\r\n%b\r\n\r\n%b\r\n" % (
+        target.encode(),
+        size,
+        size + len(data),
+        block,
+        data,
+    )
 
 
 def encode_subscribe(subject: str, group: str, sid: int) -> bytes:
@@ -140,9 +160,6 @@ def encode_connect(fields: Mapping[str, object]) -> bytes:
 
 
 def _check(subject: str) -> None:
-    # The quick look first: this is asked for every message.
-    if subject.isprintable() and " " not in subject and subject:
-        return
     if not subject or " " in subject or "\n" in subject or "\r" in subject or "\t" in subject:
         raise InternalError(f"{subject!r} is no subject: encode names as tokens")
 

@@ -7,12 +7,14 @@ anything ambiguous, a fence error is not believed: the newest message of the sub
 the leader, and if it bears our id the append was ours.
 """
 
+from collections.abc import Callable
 from typing import Final, final
 
 import msgspec
 import structlog
 
 from broker.errors import (
+    BrokerError,
     FencedError,
     InternalError,
     NotFoundError,
@@ -37,6 +39,7 @@ from broker.ports import Ack
 
 __all__ = ["Publisher"]
 
+_EXPECTED_ID: Final = "Nats-Expected-Last-Msg-Id"
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _ATTEMPTS_BETWEEN_WARNINGS: Final = 10
 _ACK: Final = msgspec.json.Decoder(PubAck)
@@ -46,11 +49,11 @@ log = structlog.get_logger(__name__)
 
 @final
 class Publisher:
-    """Publishes into one stream."""
+    """Publishes durably. `reader_of` gives the reader of the stream that holds a subject."""
 
-    def __init__(self, wire: Wire, reader: StreamReader) -> None:
+    def __init__(self, wire: Wire, reader_of: Callable[[str], StreamReader]) -> None:
         self._wire = wire
-        self._reader = reader
+        self._reader_of = reader_of
 
     async def append(
         self,
@@ -118,6 +121,25 @@ class Publisher:
                     raise_for(answer.error, f"publish to {subject!r}")
             await self._wait(backoff, subject)
 
+    async def follow(
+        self, subject: str, data: bytes, *, behind: str, message_id: str, headers: dict[str, str]
+    ) -> bool:
+        """Publish once if the newest message has the id `behind`; say whether it is stored.
+
+        The server takes what one connection publishes in its order, so an append that was written
+        just before is decided by then.
+        """
+        headers[MESSAGE_ID] = encode_message_id(message_id)
+        headers[_EXPECTED_ID] = encode_message_id(behind)
+        if not self._wire.is_up:
+            return False
+        try:
+            answer = await self._ask(subject, data, headers)
+        except BrokerError as error:
+            log.debug("nothing followed an append", subject=subject, error=str(error))
+            return False
+        return answer.error is None
+
     async def _attempt(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck | None:
         """Return the answer, None when there was none."""
         try:
@@ -139,7 +161,7 @@ class Publisher:
         backoff = Backoff()
         while True:
             try:
-                newest = await self._reader.last_from_leader(subject)
+                newest = await self._reader_of(subject).last_from_leader(subject)
             except NotFoundError:
                 return None
             except UnavailableError as error:

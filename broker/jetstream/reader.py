@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Final, final
 
@@ -140,15 +140,22 @@ class StreamReader:
         return await self._direct_one(body)
 
     async def get(self, sequence: int) -> StoredMessage | None:
-        """Return one message by sequence."""
-        return await self._direct_one(msgspec.json.encode({"seq": sequence}))
+        """Return one message by sequence; that there is none is the leader's word."""
+        found = await self._direct_one(msgspec.json.encode({"seq": sequence}))
+        if found is None and self._replicated:
+            # Whoever answered may lag behind, or have lost it.
+            found = await self._from_leader({"seq": sequence})
+        return found
 
     async def last_from_leader(self, subject: str) -> StoredMessage | None:
         """Return the newest message of a subject as the stream's leader has it."""
+        return await self._from_leader({"last_by_subj": subject})
+
+    async def _from_leader(self, which: Mapping[str, str | int]) -> StoredMessage | None:
         try:
             answer = await self._api.call(
                 f"STREAM.MSG.GET.{self._stream}",
-                {"last_by_subj": subject},
+                which,
                 _LeaderAnswer,
                 timeout_s=READ_SILENCE_MAX_S,
                 patience_s=READ_PATIENCE_S,

@@ -10,31 +10,58 @@ import structlog
 from msgspec import Struct
 
 from broker.errors import SetupError, UnavailableError
-from broker.jetstream.api import STREAM_NOT_FOUND, ApiFailure, JetStreamApi
+from broker.jetstream.api import ApiFailure, JetStreamApi, is_missing_stream
 from broker.jetstream.limits import API_TIMEOUT_S
-from broker.jetstream.options import ConnectOptions
-from broker.layout import (
-    DUPLICATE_WINDOW_S,
-    STREAM_SUBJECTS,
-    TRANSFORM_SOURCE,
-    transform_destination,
+from broker.jetstream.mapping import check_mappings
+from broker.jetstream.oplog_streams import (
+    StreamConfig,
+    differences_of,
+    oplog_config,
+    sharding_of,
+    splitting_of,
 )
+from broker.jetstream.options import ConnectOptions
+from broker.layout import DUPLICATE_WINDOW_S
+from broker.sharding import Sharding
 from broker.subjects import (
     APIS_BUCKET,
     BLOBS_BUCKET,
+    CLIENTS_BUCKET,
     CODE_BUCKET,
     COMPONENTS_BUCKET,
     KEYVALUE_BUCKET,
     MEMBERS_BUCKET,
     PARTITIONS_DEFAULT,
+    SECRETS_BUCKET,
+    SESSIONS_BUCKET,
     STREAM,
     WORKERS_BUCKET,
 )
 from broker.versions import SERVER_VERSION_MIN, missing_features, parse_version
 
-__all__ = ["Setup", "Shape", "blobs_config"]
+__all__ = [
+    "BUCKET_STREAMS",
+    "Setup",
+    "Shape",
+    "blobs_config",
+]
 
 _NS_PER_S: Final = 1_000_000_000
+_BUCKETS: Final = (
+    MEMBERS_BUCKET,
+    COMPONENTS_BUCKET,
+    WORKERS_BUCKET,
+    APIS_BUCKET,
+    CLIENTS_BUCKET,
+    SECRETS_BUCKET,
+    SESSIONS_BUCKET,
+)
+_OBJECT_STORES: Final = (BLOBS_BUCKET, CODE_BUCKET)
+BUCKET_STREAMS: Final = (
+    *(f"KV_{bucket}" for bucket in (*_BUCKETS, KEYVALUE_BUCKET)),
+    *(f"OBJ_{bucket}" for bucket in _OBJECT_STORES),
+)
+"""The streams behind the buckets that every system has."""
 _SETUP_RETRIES: Final = 40
 # Values of a guest's key that are kept, so that the repetition of a write finds its first attempt
 # even when others have written since.
@@ -42,54 +69,20 @@ _HISTORY: Final = 16
 
 log = structlog.get_logger(__name__)
 
-# Settings that decide whether messages survive and fences hold, with the value each must have.
-_REQUIRED: Final[dict[str, object]] = {
-    "retention": "limits",
-    "storage": "file",
-    "max_msgs": -1,
-    "max_bytes": -1,
-    "max_age": 0,
-    "max_msgs_per_subject": -1,
-    "allow_direct": True,
-    "allow_msg_schedules": True,
-    "allow_msg_ttl": True,
-}
-
-
-class _Transform(Struct, frozen=True):
-    src: str = ""
-    dest: str = ""
-
-
-class _Config(Struct, frozen=True):
-    subjects: tuple[str, ...] = ()
-    num_replicas: int = 1
-    retention: str = ""
-    storage: str = ""
-    max_msgs: int = -1
-    max_bytes: int = -1
-    max_age: int = 0
-    max_msgs_per_subject: int = -1
-    allow_direct: bool = False
-    allow_msg_schedules: bool = False
-    allow_msg_ttl: bool = False
-    subject_transform: _Transform = _Transform()
-    metadata: dict[str, str] | None = None
-
 
 class _Cluster(Struct, frozen=True):
     name: str = ""
 
 
 class _StreamInfo(Struct, frozen=True):
-    config: _Config
+    config: StreamConfig
     cluster: _Cluster = _Cluster()
 
 
 class Shape(Struct, frozen=True):
     """What was found. `clustered`: the stream has replicas, or may be given some at any time."""
 
-    partitions: int
+    sharding: Sharding
     clustered: bool
     replicas: int = 1
 
@@ -109,13 +102,13 @@ class Setup:
             SetupError: server too old, JetStream off, or a stream with other settings.
         """
         self._check_version()
-        shape = await self._oplog_stream()
+        shape = await self._oplog_streams()
         replicas = self._options.replicas or 1
-        for bucket in (MEMBERS_BUCKET, COMPONENTS_BUCKET, WORKERS_BUCKET, APIS_BUCKET):
+        for bucket in _BUCKETS:
             await self._ensure(f"KV_{bucket}", _bucket_config(bucket, replicas))
         keyvalue = {**_bucket_config(KEYVALUE_BUCKET, replicas), "max_msgs_per_subject": _HISTORY}
         await self._ensure(f"KV_{KEYVALUE_BUCKET}", keyvalue)
-        for bucket in (BLOBS_BUCKET, CODE_BUCKET):
+        for bucket in _OBJECT_STORES:
             await self._ensure(f"OBJ_{bucket}", blobs_config(bucket, replicas))
         return shape
 
@@ -130,41 +123,45 @@ class Setup:
                 "embedded server"
             )
 
-    async def _oplog_stream(self) -> Shape:
-        wanted = self._options.partitions or PARTITIONS_DEFAULT
-        info = await self._ensure(STREAM, _oplog_config(wanted, self._options.replicas or 1))
-        config = info.config
-        partitions = _partitions_of(config)
-        missing = [
-            f"{name} is {getattr(config, name)!r} instead of {value!r}"
-            for name, value in _REQUIRED.items()
-            if getattr(config, name) != value
-        ]
-        if partitions is None:
-            missing.append(
-                f"its subject transform is {config.subject_transform.src!r} to "
-                f"{config.subject_transform.dest!r}"
-            )
-        absent = sorted(set(STREAM_SUBJECTS) - set(config.subjects))
-        if absent:
-            missing.append(f"it takes in {list(config.subjects)}, which lacks {absent}")
-        if missing or partitions is None:
-            raise SetupError(
-                f"stream {STREAM} has other settings than Shem needs: {'; '.join(missing)}. "
-                f"Edit it (`nats stream edit {STREAM}`), or use a server or account without it. "
-                "A feature that stays off after creation is not supported by the server: upgrade it"
-            )
-        self._check_choices(config, partitions)
-        return Shape(
-            partitions, clustered=bool(info.cluster.name), replicas=max(1, config.num_replicas)
+    async def _oplog_streams(self) -> Shape:
+        wanted = Sharding(
+            self._options.partitions or PARTITIONS_DEFAULT, self._options.streams or 1
         )
-
-    def _check_choices(self, config: _Config, partitions: int) -> None:
-        if self._options.partitions not in {None, partitions}:
+        info = await self._ensure(STREAM, oplog_config(wanted, 0, self._options.replicas or 1))
+        splitting = splitting_of(info.config)
+        if splitting is not None:
             raise SetupError(
-                f"stream {STREAM} was made with {partitions} partitions, "
+                f"the streams are being split into {splitting[1]}: finish it by "
+                f"`shem streams split {splitting[1]}`"
+            )
+        sharding = sharding_of(info.config)
+        if sharding is None:
+            raise _unusable(STREAM, differences_of(info.config))
+        self._check_choices(info.config, sharding)
+        replicas = max(1, info.config.num_replicas)
+        for number, name in enumerate(sharding.names):
+            each = info
+            if number:
+                each = await self._ensure(name, oplog_config(sharding, number, replicas))
+            missing = differences_of(each.config, number)
+            if missing or sharding_of(each.config) != sharding:
+                raise _unusable(name, missing or ["it belongs to another number of streams"])
+        if not sharding.is_single:
+            await check_mappings(self._api.wire, sharding)
+        return Shape(sharding, clustered=bool(info.cluster.name), replicas=replicas)
+
+    def _check_choices(self, config: StreamConfig, sharding: Sharding) -> None:
+        if self._options.partitions not in {None, sharding.partitions}:
+            raise SetupError(
+                f"stream {STREAM} was made with {sharding.partitions} partitions, "
                 f"{self._options.partitions} are asked for: partitions are fixed at creation, so "
                 "leave the option out or start with an empty server"
+            )
+        if self._options.streams not in {None, sharding.streams}:
+            raise SetupError(
+                f"{sharding.streams} stream(s) hold the logs here, {self._options.streams} are "
+                "asked for: leave the option out, or deal the partitions out anew by "
+                f"`shem streams split {self._options.streams}`"
             )
         if self._options.replicas not in {None, config.num_replicas}:
             raise SetupError(
@@ -178,7 +175,7 @@ class Setup:
         try:
             info = await self._call(f"STREAM.INFO.{name}", None)
         except SetupError as error:
-            if not _is_missing(error):
+            if not is_missing_stream(error):
                 raise
             log.info("creating stream", stream=name, replicas=config["num_replicas"])
             try:
@@ -203,32 +200,12 @@ class Setup:
             ) from error
 
 
-def _is_missing(error: SetupError) -> bool:
-    return f"JetStream {STREAM_NOT_FOUND}" in str(error)
-
-
-def _partitions_of(config: _Config) -> int | None:
-    transform = config.subject_transform
-    head, _, rest = transform.dest.partition("partition(")
-    number = rest.partition(",")[0]
-    if not head or not number.isdecimal() or transform.src != TRANSFORM_SOURCE:
-        return None
-    partitions = int(number)
-    return partitions if transform.dest == transform_destination(partitions) else None
-
-
-def _oplog_config(partitions: int, replicas: int) -> dict[str, Any]:
-    return {
-        **_REQUIRED,
-        "description": "Shem: mailboxes, logs and schedules of workers",
-        "subjects": list(STREAM_SUBJECTS),
-        "num_replicas": replicas,
-        "subject_transform": {
-            "src": TRANSFORM_SOURCE,
-            "dest": transform_destination(partitions),
-        },
-        "duplicate_window": DUPLICATE_WINDOW_S * _NS_PER_S,
-    }
+def _unusable(name: str, differences: list[str]) -> SetupError:
+    return SetupError(
+        f"stream {name} has other settings than Shem needs: {'; '.join(differences)}. "
+        f"Edit it (`nats stream edit {name}`), or use a server or account without it. "
+        "A feature that stays off after creation is not supported by the server: upgrade it"
+    )
 
 
 def _bucket_config(bucket: str, replicas: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ and retries. Callbacks run on the event loop in the order of arrival and must no
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol, final
 
 from msgspec import Struct
@@ -135,14 +135,14 @@ class Wire(Protocol):
         """
         ...
 
-    async def request(
+    def request(
         self,
         subject: str,
         data: bytes,
         headers: Mapping[str, str] = NO_HEADERS,
         *,
         timeout_s: float,
-    ) -> WireMessage:
+    ) -> Awaitable[WireMessage]:
         """Send and wait for one answer; waits for the connection first, within the time-out.
 
         Raises:

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, final
 
 import structlog
@@ -29,10 +29,12 @@ from broker.jetstream.retry import Backoff
 from broker.jetstream.tls import tls_context
 from broker.jetstream.wire import PendingRequests, ServerInfo, WireMessage
 from broker.ports import NO_HEADERS
+from broker.sharding import published_as
 
 __all__ = ["LeanWire"]
 
 _ATTEMPT_TIMEOUT_S: Final = 5.0
+_BREAK: Final = b"\r\n"
 _FLUSH_TIMEOUT_S: Final = 5.0
 _DENIED: Final = re.compile(r'Permissions Violation for (\w+) to "([^"]+)"')
 _REFUSED: Final = re.compile(r"authoriz|authenticat|account", re.IGNORECASE)
@@ -135,8 +137,8 @@ class LeanWire:
         connection = self._connection
         if connection is None:
             return
-        head, body = encode_publish(subject, data, headers, reply)
-        if len(head) + len(data) > self._server.max_payload and self._is_too_large(head, data):
+        command = encode_publish(subject, data, headers, reply)
+        if len(command) > self._server.max_payload and self._is_too_large(command):
             raise TooLargeError(
                 f"message to {subject!r} has {len(data)} bytes and its headers, the server takes "
                 f"{self._server.max_payload}: raise max_payload there or send less"
@@ -144,17 +146,27 @@ class LeanWire:
         if connection.outgoing_bytes > OUTGOING_BYTES_MAX:
             log.warning("message dropped: the broker takes nothing", subject=subject)
             return
-        connection.write(head, body, b"\r\n")
+        connection.write(command)
 
-    async def request(
+    def request(
         self,
         subject: str,
         data: bytes,
         headers: Mapping[str, str] = NO_HEADERS,
         *,
         timeout_s: float,
+    ) -> Awaitable[WireMessage]:
+        """Send, at once where that is possible, and wait for one answer."""
+        connection = self._connection
+        if connection is None or connection.is_congested:
+            return self._request_later(subject, data, headers, timeout_s)
+        number, future = self._pending.add(subject, timeout_s)
+        self.publish(subject, data, headers, f"{self._reply_prefix}{number}")
+        return future
+
+    async def _request_later(
+        self, subject: str, data: bytes, headers: Mapping[str, str], timeout_s: float
     ) -> WireMessage:
-        """Send and wait for one answer."""
         connection = self._connection
         if connection is None:
             connection = await self._wait_until_up(timeout_s)
@@ -226,10 +238,10 @@ class LeanWire:
         self._subscriptions[b"%d" % subscription.sid] = subscription
         return subscription
 
-    def _is_too_large(self, head: bytes, data: bytes) -> bool:
-        # The limit counts headers and payload, not the command line before them.
-        line_bytes = head.index(b"\r\n") + 2
-        return len(head) - line_bytes + len(data) > self._server.max_payload
+    def _is_too_large(self, command: bytes) -> bool:
+        # The limit counts headers and payload, not the line before them nor the break behind.
+        line_bytes = command.index(_BREAK) + len(_BREAK)
+        return len(command) - line_bytes - len(_BREAK) > self._server.max_payload
 
     def _answer(self, message: WireMessage) -> None:
         number = message.subject[self._reply_start :]
@@ -246,7 +258,9 @@ class LeanWire:
         if found is None:
             log.warning("the broker complains", error=error)
             return
-        action, subject = found.groups()
+        action, told = found.groups()
+        # The server names what the account has mapped the subject to.
+        subject = published_as(told)
         denied = PermissionDeniedError(
             f"the NATS identity may not do {action.lower()} to {subject!r}: "
             "grant it or connect as another"

@@ -25,6 +25,7 @@ from broker.jetstream.options import ConnectOptions
 from broker.jetstream.tls import tls_context, untrusted
 from broker.jetstream.wire import PendingRequests, ServerInfo, WireMessage
 from broker.ports import NO_HEADERS
+from broker.sharding import published_as
 
 __all__ = ["NatsPyWire"]
 
@@ -334,7 +335,9 @@ class NatsPyWire:
         if found is None:
             log.debug("nats-py reports", error=str(error))
             return
-        action, subject = found.groups()
+        action, told = found.groups()
+        # The server names what the account has mapped the subject to.
+        subject = published_as(told)
         denied = PermissionDeniedError(
             f"the NATS identity may not {action.lower()} to {subject!r}: "
             "grant it or connect as another"

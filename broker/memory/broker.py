@@ -13,14 +13,18 @@ from broker.memory.faults import Faults
 from broker.memory.journal import MemoryJournal
 from broker.memory.link import Link
 from broker.memory.signals import MemorySignals, Switch
-from broker.memory.stream import MemoryStream
+from broker.memory.streams import MemoryStreams
 from broker.ports import Delivery, Message
+from broker.sharding import Sharding
 
 __all__ = ["MemoryBroker", "MemoryCluster"]
 
 _BUCKETS: Final = (
     subjects.MEMBERS_BUCKET,
     subjects.APIS_BUCKET,
+    subjects.CLIENTS_BUCKET,
+    subjects.SECRETS_BUCKET,
+    subjects.SESSIONS_BUCKET,
     subjects.COMPONENTS_BUCKET,
     subjects.WORKERS_BUCKET,
 )
@@ -31,14 +35,19 @@ class MemoryCluster:
     """What all connections share. Create and use it inside one running event loop."""
 
     def __init__(
-        self, *, partitions: int = subjects.PARTITIONS_DEFAULT, clock: Clock | None = None
+        self,
+        *,
+        partitions: int = subjects.PARTITIONS_DEFAULT,
+        streams: int = 1,
+        clock: Clock | None = None,
     ) -> None:
         self.clock: Clock = LoopClock() if clock is None else clock
         self.faults = Faults()
-        self.stream = MemoryStream(self.clock, partitions=partitions)
+        self.stream = MemoryStreams(self.clock, Sharding(partitions, streams))
         self.buckets = {name: BucketStore(self.clock) for name in _BUCKETS}
         self.blobs = BlobStore()
         self.keyvalue: dict[str, BucketStore] = {}
+        self.workers: dict[str, BucketStore] = {}
         self.containers: dict[str, ContainerStore] = {}
         self.code = BlobStore()
         self.switch = Switch()
@@ -53,7 +62,8 @@ class MemoryCluster:
         """Return a partition, shared by the consumers of all connections."""
         found = self._partitions.get(number)
         if found is None:
-            found = Partition(number, self.stream, self.clock, self.faults)
+            stream = self.stream.of_partition(number)
+            found = Partition(number, stream, self.clock, self.faults)
             self._partitions[number] = found
         return found
 
@@ -86,7 +96,7 @@ class MemoryBroker:
 
     @property
     def journal(self) -> MemoryJournal:
-        """The oplog stream."""
+        """Mailboxes, logs and schedules."""
         return self._journal
 
     @property
@@ -96,8 +106,13 @@ class MemoryBroker:
 
     @property
     def partitions(self) -> int:
-        """How many partitions the stream has."""
-        return self.cluster.stream.partitions
+        """How many partitions there are."""
+        return self.sharding.partitions
+
+    @property
+    def sharding(self) -> Sharding:
+        """Which stream holds what."""
+        return self.cluster.stream.sharding
 
     @property
     def payload_bytes_max(self) -> int:
@@ -116,13 +131,34 @@ class MemoryBroker:
 
     @property
     def workers(self) -> MemoryBucket:
-        """The index of workers."""
+        """How far the index of workers has come."""
         return self._buckets[subjects.WORKERS_BUCKET]
+
+    def workers_of(self, component: str) -> MemoryBucket:
+        """Return the index of a component's workers."""
+        stores = self.cluster.workers
+        store = stores.setdefault(component, BucketStore(self.cluster.clock))
+        return MemoryBucket(store, self._link)
+
+    @property
+    def clients(self) -> MemoryBucket:
+        """Connected clients of gateways."""
+        return self._buckets[subjects.CLIENTS_BUCKET]
 
     @property
     def apis(self) -> MemoryBucket:
         """HTTP APIs: definitions and what is deployed where."""
         return self._buckets[subjects.APIS_BUCKET]
+
+    @property
+    def secrets(self) -> MemoryBucket:
+        """Secrets of components, encrypted."""
+        return self._buckets[subjects.SECRETS_BUCKET]
+
+    @property
+    def sessions(self) -> MemoryBucket:
+        """Who is logged in at HTTP APIs."""
+        return self._buckets[subjects.SESSIONS_BUCKET]
 
     @property
     def blobs(self) -> MemoryBlobs:

@@ -22,6 +22,7 @@ class BucketStore:
 
     def __init__(self, clock: Clock) -> None:
         self.entries: dict[str, BucketEntry] = {}
+        self.deleted: dict[str, int] = {}
         self._clock = clock
         self._revision = 0
         self._timers: dict[str, Timer] = {}
@@ -53,8 +54,10 @@ class BucketStore:
         entry = BucketEntry(key=key, data=data, revision=revision)
         if data is None:
             self.entries.pop(key, None)
+            self.deleted[key] = revision
         else:
             self.entries[key] = entry
+            self.deleted.pop(key, None)
         if ttl_s is not None:
             when_ns = self._clock.now_ns() + int(ttl_s * NS_PER_S)
             self._timers[key] = self._clock.call_at(when_ns, lambda: self._expire(key))
@@ -166,6 +169,17 @@ class MemoryBucket:
         """Return the living keys that start with `prefix`, sorted."""
         await self._link.turn()
         return sorted(key for key in self._store.entries if key.startswith(prefix))
+
+    async def changes(self, *, behind: int = 0) -> Sequence[BucketEntry]:
+        """Return every key written behind revision `behind` with its newest value."""
+        await self._link.turn()
+        found = [entry for entry in self._store.entries.values() if entry.revision > behind]
+        found += [
+            BucketEntry(key=key, data=None, revision=revision)
+            for key, revision in self._store.deleted.items()
+            if revision > behind
+        ]
+        return tuple(sorted(found, key=lambda entry: entry.revision))
 
     async def watch(
         self, callback: Callable[[BucketEntry], None], *, prefix: str = ""

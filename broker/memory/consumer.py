@@ -203,6 +203,11 @@ class MemoryConsumer:
         if self._wants:
             self._partition.expire_pin(self)
 
+    def doubt(self) -> None:
+        """Go on where we were, or learn that the partition has gone to somebody else."""
+        if self._link.is_up:
+            self.link_up()
+
     def link_up(self) -> None:
         """Go on where we were, or learn that the partition has gone to somebody else."""
         if not self._wants:

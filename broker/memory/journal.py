@@ -1,23 +1,25 @@
 """The oplog stream seen through one connection."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, final
 
+from broker.errors import BrokerError
 from broker.memory.faults import Faults
 from broker.memory.link import Link
-from broker.memory.stream import MemoryStream
+from broker.memory.streams import MemoryStreams
 from broker.ports import NO_HEADERS, Ack, Message
 
 __all__ = ["MemoryJournal"]
 
 READ_BATCH: Final = 1000
+_TURNS_OF_APPEND: Final = 2
 
 
 @final
 class MemoryJournal:
     """Reads and writes the shared stream; writes outlast a cut connection."""
 
-    def __init__(self, stream: MemoryStream, link: Link, faults: Faults) -> None:
+    def __init__(self, stream: MemoryStreams, link: Link, faults: Faults) -> None:
         self._stream = stream
         self._link = link
         self._faults = faults
@@ -60,10 +62,37 @@ class MemoryJournal:
             raise error
         return ack
 
-    async def read(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[Message]:
+    async def follow(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        behind: str,
+        message_id: str,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> bool:
+        """Publish if the newest message of the stream has the id `behind`."""
+        try:
+            # An append takes as many turns until it is stored.
+            for _ in range(_TURNS_OF_APPEND):
+                await self._link.turn()
+            if await self._faults.before_append(subject) is not None:
+                return False
+            if self._stream.newest_id(subject) != behind:
+                return False
+            self._stream.store(subject, data, headers, message_id=message_id)
+            await self._link.turn()
+        except BrokerError:
+            return False
+        return True
+
+    async def read(
+        self, subject: str, *, from_sequence: int | Sequence[int] = 1
+    ) -> AsyncIterator[Message]:
         """Yield what is stored under `subject` up to now."""
         await self._link.turn()
-        messages = self._stream.select(subject, from_sequence)
+        sharding = self._stream.sharding
+        messages = self._stream.select(subject, sharding.starts(subject, from_sequence))
         for start in range(0, len(messages), READ_BATCH):
             if start:
                 await self._link.turn()
@@ -76,10 +105,26 @@ class MemoryJournal:
         await self._link.turn()
         return self._stream.last(subject)
 
-    async def get(self, sequence: int) -> Message | None:
+    async def newest(self, subject: str) -> tuple[int, ...]:
+        """Return the newest sequence that matches, in each stream."""
+        await self._link.turn()
+        return self._stream.newest(subject)
+
+    async def get(self, subject: str, sequence: int) -> Message | None:
         """Return one message."""
         await self._link.turn()
-        return self._stream.get(sequence)
+        return self._stream.get(subject, sequence)
+
+    async def end(self, partition: int) -> int:
+        """Return the sequence given out last."""
+        await self._link.turn()
+        return self._stream.of_partition(partition).end
+
+    async def is_led(self, partition: int) -> bool:
+        """Whether the leader has just heard from a majority: one server is one."""
+        del partition
+        await self._link.turn()
+        return True
 
     async def subjects(self, pattern: str) -> dict[str, int]:
         """Count stored messages by subject."""
@@ -90,6 +135,11 @@ class MemoryJournal:
         """Remove messages."""
         await self._link.turn()
         return self._stream.purge(subject, up_to_sequence)
+
+    async def remove(self, subject: str, sequence: int) -> None:
+        """Remove one message."""
+        await self._link.turn()
+        self._stream.remove(subject, sequence)
 
     async def schedule(
         self,

@@ -91,6 +91,12 @@ class MemoryStream:
         )
         return ack
 
+    @property
+    def newest_id(self) -> str | None:
+        """The id of the message that was stored last; None if it has none, or is gone."""
+        newest = self._messages.get(self._sequence)
+        return None if newest is None else newest.headers.get(MESSAGE_ID)
+
     def select(self, pattern: str, from_sequence: int = 1) -> list[Message]:
         """Return the messages of a subject or pattern in order."""
         found = [
@@ -113,6 +119,18 @@ class MemoryStream:
         """Return one message."""
         return self._messages.get(sequence)
 
+    @property
+    def end(self) -> int:
+        """The sequence given out last."""
+        return self._sequence
+
+    def shorten(self, end: int) -> None:
+        """Lose everything behind a sequence, as a server with a damaged file does at its start."""
+        for sequence in [each for each in self._messages if each > end]:
+            self.remove(sequence)
+        self._sequence = min(self._sequence, end)
+        self._ids = {name: known for name, known in self._ids.items() if known[0] <= end}
+
     def subjects(self, pattern: str) -> dict[str, int]:
         """Count the messages of each matching subject."""
         return {subject: len(self._by_subject[subject]) for subject in self._matching(pattern)}
@@ -128,6 +146,12 @@ class MemoryStream:
         for subject in emptied:
             self._cancel_timer(subject)
         return len(doomed)
+
+    def remove(self, sequence: int) -> None:
+        """Remove one message and cancel the schedule that it is."""
+        if sequence in self._messages:
+            for subject in self._remove([sequence]):
+                self._cancel_timer(subject)
 
     def _check_fence(
         self, subject: str, message_id: str | None, expected_sequence: int | None
