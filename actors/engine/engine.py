@@ -15,7 +15,14 @@ from actors.engine.errors import ComponentError
 from actors.engine.machine import Machine
 from actors.engine.module_cache import CompiledModule
 from actors.engine.plan.evaluate import make_plan
-from actors.engine.port import CodeReport, HostResolver, ModuleReport, Progress, SharedCode
+from actors.engine.port import (
+    CodeReport,
+    EngineReport,
+    HostResolver,
+    ModuleReport,
+    Progress,
+    SharedCode,
+)
 from actors.engine.preparation import (
     PreparationCache,
     Prepared,
@@ -27,6 +34,7 @@ from actors.engine.preparation import (
 from actors.engine.program import LinkedProgram
 from actors.engine.sharing import pack, unpack
 from actors.engine.validate import validate
+from actors.engine.validate.idle_modules import validate_idle_modules
 from wit.binary import parse
 from wit.component import describe
 from wit.errors import BinaryError
@@ -115,6 +123,19 @@ class WasmtimeEngine:
     def live_count(self) -> int:
         """How many instances are open."""
         return self._machine.live_count
+
+    @property
+    def report(self) -> EngineReport:
+        """What it has compiled or found compiled, and what it holds. May be asked by any thread."""
+        modules = self._machine.modules
+        return EngineReport(
+            compiled=modules.compiled_count,
+            read=modules.read_count,
+            adopted=modules.adopted_count,
+            reused=modules.reused_count,
+            code_size=modules.code_size,
+            instances=self._machine.live_count,
+        )
 
     async def load(self, data: bytes, *, progress: Progress | None = None) -> LoadedComponent:
         """Validate and compile off the event loop; compiled modules are cached by content on disk.
@@ -221,6 +242,8 @@ def prepare(data: bytes) -> Prepared:
         validate(data, component)
         world = describe(component)
         plan, cores = make_plan(data, component)
+        compiled = frozenset((module.start, module.end) for module in plan.modules)
+        validate_idle_modules(data, component, compiled)
     except BinaryError as error:
         raise ComponentError(str(error)) from error
     except RecursionError as error:
@@ -239,7 +262,10 @@ def prepare(data: bytes) -> Prepared:
                 exposed.state,
                 exposed.functions,
                 exposed.start,
-                core.has_passive_segments,
+                exposed.again,
+                exposed.hides_drops,
+                exposed.refused,
+                exposed.hides_grows,
             )
         )
     pages = sum(

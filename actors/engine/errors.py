@@ -62,6 +62,10 @@ class GuestTrap(EngineError):  # noqa: N818 - a trap is the field's word for it
         super().__init__(message)
         self.kind: TrapKind = kind
         self.backtrace = backtrace
+        self.memory_bytes = 0
+        """What the guest's memories had, if it was in a call."""
+        self.lacked_memory: bool | None = None
+        """Whether a memory had not grown as was asked; None: nobody knows."""
 
 
 class CapacityError(EngineError):

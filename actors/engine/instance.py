@@ -24,6 +24,7 @@ from actors.engine.handles import BorrowScope
 from actors.engine.limits import MEMORIES_MAX, TABLES_MAX
 from actors.engine.plan.model import HostFunction
 from actors.engine.port import InstanceImage, Limits, Pace
+from actors.engine.refusals import Refusals
 from actors.engine.resources import GuestResource
 from actors.engine.snapshot.baseline import View
 from actors.engine.snapshot.image import Image, encode
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["GuestInstance"]
 
 _DESTRUCTOR: Final = FunctionSignature(("i32",), ())
+_NOTHING: Final = FunctionSignature((), ())
 
 # What generated adapters raise for a Python value that does not fit its type.
 _MISMATCHES: Final = (
@@ -77,6 +79,7 @@ class GuestInstance:
         self._store.contexts = GuestContexts(self._store, plan, self._instances)
         # Their size is asked for after every invocation. Empty until they exist.
         self._memories: tuple[Address, ...] = ()
+        self._refusals = Refusals(self._store)
 
     async def start(self) -> None:
         """Make the core instances.
@@ -97,6 +100,8 @@ class GuestInstance:
         program, store = self._program, self._store
         self._instances.instantiate_plain()
         restore(View(store, self._instances), image, program.pieces)
+        for again in program.pieces.again:
+            await FiberFunction(store, self._instances.address(again), _NOTHING).run()
         restore_handles(store.tables, image.handles, program.plan.resources, objects)
         self._look_at_memories()
 
@@ -137,6 +142,8 @@ class GuestInstance:
 
     def _look_at_memories(self) -> None:
         self._memories = tuple(map(self._instances.address, self._program.memories))
+        places = map(self._instances.address, self._program.pieces.refused)
+        self._refusals.look_at(tuple(places), are_all=self._program.shows_refusals)
         self._check_memory()
 
     def _check_memory(self) -> None:
@@ -152,8 +159,16 @@ class GuestInstance:
         """The size of all its linear memories; 0 once closed."""
         if not self._store.is_open:
             return 0
-        context = self._store.context
-        return sum([bindings.memory_size(context, memory) for memory in self._memories])
+        context, memories = self._store.context, self._memories
+        if len(memories) == 1:
+            size: int = bindings.memory_size(context, memories[0])
+            return size
+        return sum([bindings.memory_size(context, memory) for memory in memories])
+
+    def forget_refusals(self) -> None:
+        """Say that a trap from here on has nothing to do with memories that did not grow before."""
+        if self._store.is_open:
+            self._refusals.forget()
 
     @property
     def is_open(self) -> bool:
@@ -187,7 +202,11 @@ class GuestInstance:
                 self._check_memory()
         except ValueMismatchError:
             raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, GuestTrap):
+                # Asked afterwards, there is no memory any more.
+                error.memory_bytes = self.memory_bytes
+                error.lacked_memory = self._refusals.happened
             self._is_busy = False
             self.close()
             raise

@@ -63,7 +63,7 @@ class ModuleCache:
         # Compiled here and not taken by `take_compiled` yet.
         self._fresh: dict[str, bytes] = {}
         self.keeps_fresh = False
-        self.compiled_count = 0
+        self.compiled_count = self.read_count = self.adopted_count = self.reused_count = 0
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
 
@@ -78,6 +78,7 @@ class ModuleCache:
         with self._lock:
             module = self._loaded.get(key)
             if module is not None:
+                self.reused_count += 1
                 return module
             own = self._compiling.setdefault(key, threading.Lock())
         with own:
@@ -91,6 +92,12 @@ class ModuleCache:
             with self._lock:
                 self._compiling.pop(key, None)
         return module
+
+    @property
+    def code_size(self) -> int:
+        """The bytes of compiled code in memory, each module once."""
+        with self._lock:
+            return sum([module.code_size for module in self._loaded.values()])
 
     def has(self, key: str) -> bool:
         """Return whether `get` would find the module, unless its file is damaged."""
@@ -111,6 +118,7 @@ class ModuleCache:
             return False
         with self._lock:
             self._adopted[key] = module
+            self.adopted_count += 1
         path = self._path(key)
         if path is not None:
             # The next process maps the file instead of copying it.
@@ -135,10 +143,12 @@ class ModuleCache:
         if path is None or not path.exists():
             return None
         try:
-            return wasmtime.Module.deserialize_file(self._engine, str(path))
+            module = wasmtime.Module.deserialize_file(self._engine, str(path))
         except wasmtime.WasmtimeError:
             # Torn, or compiled for a processor with other features: compiling replaces it.
             return None
+        self.read_count += 1
+        return module
 
     def _compile(self, key: str, data: bytes) -> wasmtime.Module:
         try:

@@ -18,6 +18,7 @@ __all__ = [
     "CodeReport",
     "Component",
     "Engine",
+    "EngineReport",
     "HostCall",
     "HostResolver",
     "Instance",
@@ -88,6 +89,10 @@ class Instance(Protocol):
     @property
     def memory_bytes(self) -> int:
         """The size of all its linear memories."""
+        ...
+
+    def forget_refusals(self) -> None:
+        """Say that a trap from here on has nothing to do with memories that did not grow before."""
         ...
 
     @property
@@ -205,6 +210,22 @@ class CodeReport(Struct, frozen=True, kw_only=True, rename="kebab"):
     def shared_size(self) -> int:
         """The part of it that other components use, too."""
         return sum(module.code_size for module in self.modules if module.users > 1)
+
+
+class EngineReport(Struct, frozen=True, kw_only=True):
+    """What one engine has done since it was made, and holds now.
+
+    Core modules were `compiled` here, `read` from the directory, or `adopted` from the deployment;
+    `reused` counts those that were in memory already. `code_size` is the compiled code in memory in
+    bytes, each module once; `instances` are those that are open.
+    """
+
+    compiled: int
+    read: int
+    adopted: int
+    reused: int
+    code_size: int
+    instances: int
 
 
 class Component(Protocol):

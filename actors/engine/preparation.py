@@ -35,7 +35,9 @@ class PreparedModule(Struct, frozen=True):
     """A core module in bytes `start` to `end` of the component.
 
     `key` is the SHA-256 of the module with its state exposed, which is what gets compiled. `entry`
-    is the start function, if it has one.
+    is the start function, if it has one, `again` what drops segments again in a restored instance.
+    With `hides_drops` it may drop some unseen. `refused` is the global that is set when a memory
+    does not grow; with `hides_grows` there is none although there may be such memories.
     """
 
     key: str
@@ -44,7 +46,10 @@ class PreparedModule(Struct, frozen=True):
     state: tuple[StateExport, ...]
     functions: tuple[str, ...]
     entry: str | None
-    has_passive_segments: bool
+    again: str | None
+    hides_drops: bool
+    refused: str | None
+    hides_grows: bool
 
 
 class Prepared(Struct, frozen=True):

@@ -92,6 +92,8 @@ class LinkedProgram:
             component=digest, layout=layout_digest(prepared), configuration=MEANING_KEY
         )
         self._baseline: Baseline | None = None
+        self.shows_refusals = not any(module.hides_grows for module in prepared.modules)
+        """Whether it is known of all its memories when they do not grow."""
         self.memory_count = len(self.memories) + (self.layout.flags is not None)
 
     def _resolve(self) -> dict[HostFunction, HostCall]:

@@ -4,13 +4,19 @@ Memory use and snapshots need every memory, table and mutable global of an insta
 exports only what its toolchain chose. Functions that can turn up in tables are exported as well, so
 that they have a name. Adding exports changes neither behaviour nor speed.
 
+Drops of segments are made visible too, see `drops`, and what does not grow, see `grows`.
+
 The start function is no longer called by wasmtime but by whoever makes the instance: on a fiber,
 since it may wait, and not at all when an instance is restored.
 """
 
 from msgspec import Struct
 
+from actors.engine.core.drops import track_drops
+from actors.engine.core.grows import track_grows
+from actors.engine.core.instructions import UnreadableError
 from actors.engine.core.module import CoreModule, ExternKind
+from actors.engine.core.reader import read_core_module
 
 __all__ = ["Exposed", "StateExport", "expose"]
 
@@ -35,30 +41,61 @@ class Exposed(Struct, frozen=True):
     """The module with the exports added, and what they are.
 
     `functions` are all its exported functions, in the order of the section; `start` is the one to
-    be called once the instance is made.
+    be called once the instance is made, `again` the one that drops segments again in a restored
+    instance. With `hides_drops` it may drop some unseen. `refused` is the global that is set when a
+    memory does not grow; None: it grows none, or `hides_grows`.
     """
 
     data: bytes
     state: tuple[StateExport, ...]
     functions: tuple[str, ...]
     start: str | None
+    again: str | None = None
+    hides_drops: bool = False
+    refused: str | None = None
+    hides_grows: bool = False
 
 
 def expose(data: bytes, start: int, end: int, module: CoreModule) -> Exposed:
     """Export the memories, tables and mutable globals that `data[start:end]` defines."""
+    dropping = hides_drops = None
+    if module.has_passive_segments:
+        try:
+            tracked = track_drops(data, module)
+        except UnreadableError:
+            hides_drops = True
+        else:
+            if tracked is not None:
+                data, dropping, start, end = tracked.data, tracked.again, 0, len(tracked.data)
+                module = read_core_module(data, start, end)
+    before, hides_grows = module, False
+    try:
+        if (growing := track_grows(data, module)) is not None:
+            data, start, end = growing, 0, len(growing)
+            module = read_core_module(data, start, end)
+    except UnreadableError:
+        hides_grows = True
     exports = _Exports(module)
+    # The global that tells of memories is no state: it is only looked at when a guest has trapped.
     state = tuple(
-        StateExport(exports.name(kind, index), kind, type_) for kind, index, type_ in _state(module)
+        StateExport(exports.name(kind, index), kind, type_) for kind, index, type_ in _state(before)
     )
+    refused = None
+    if module is not before:
+        refused = exports.name(ExternKind.GLOBAL, len(before.globals))
     for index in module.referable:
         exports.name(ExternKind.FUNCTION, index)
     if module.has_elements and module.functions and not exports.functions:
         exports.name(ExternKind.FUNCTION, 0)
     entry = module.start_function
     start_name = None if entry is None else exports.name(ExternKind.FUNCTION, entry)
+    functions = tuple(exports.functions)
+    again = None if dropping is None else exports.name(ExternKind.FUNCTION, dropping)
     changed = exports.added or entry is not None
     exposed = _with_exports(data, start, module, exports.added) if changed else data[start:end]
-    return Exposed(exposed, state, tuple(exports.functions), start_name)
+    return Exposed(
+        exposed, state, functions, start_name, again, bool(hides_drops), refused, hides_grows
+    )
 
 
 class _Exports:

@@ -28,7 +28,7 @@ class ExternKind(Enum):
 
 
 class FunctionSignature(Struct, frozen=True):
-    """Value types by keyword. One that names a type of its module begins with `ref`."""
+    """Value types by keyword. One that names a type of its module by index begins with `ref `."""
 
     parameters: tuple[str, ...]
     results: tuple[str, ...]
@@ -90,10 +90,13 @@ class CoreModule(Struct, frozen=True, kw_only=True):
     """Index spaces hold imports first, then definitions.
 
     `referable` are functions that the module can make references of without exporting them or
-    putting them into a table from the start. `has_passive_segments`: it can drop segments.
+    putting them into a table from the start. `plain_types` tells of each type whether it is a
+    function type that is equal to any other of that spelling. `has_passive_segments`: it can drop
+    segments.
     """
 
     types: tuple[FunctionSignature | None, ...]
+    plain_types: tuple[bool, ...]
     functions: tuple[int, ...]
     tables: tuple[TableType, ...]
     imported_tables: int

@@ -55,6 +55,7 @@ class _Reader:
     def __init__(self, data: bytes, start: int, end: int) -> None:
         self.cursor = Cursor(data, start, end, Budget(_ITEMS_MAX))
         self.types: list[FunctionSignature | None] = []
+        self.plain_types: list[bool] = []
         self.functions: list[int] = []
         self.tables: list[TableType] = []
         self.imported_tables = 0
@@ -74,6 +75,7 @@ class _Reader:
     def module(self) -> CoreModule:
         return CoreModule(
             types=tuple(self.types),
+            plain_types=tuple(self.plain_types),
             functions=tuple(self.functions),
             tables=tuple(self.tables),
             imported_tables=self.imported_tables,
@@ -143,25 +145,30 @@ class _Reader:
             body.byte()
             for _ in range(body.count(_ITEMS_MAX)):
                 self._type(body)
+                self.plain_types[-1] = False
         else:
             self._type(body)
 
     def _type(self, body: Cursor) -> None:
+        is_plain = True
         if body.peek() in {0x4F, 0x50}:
-            body.byte()
-            body.items(body.u32, _ITEMS_MAX)
+            is_final = body.byte() == 0x4F
+            is_plain = not body.items(body.u32, _ITEMS_MAX) and is_final
         match body.byte():
             case 0x60:
                 parameters = body.items(lambda: _value_type(body), _ITEMS_MAX)
                 results = body.items(lambda: _value_type(body), _ITEMS_MAX)
                 self.types.append(FunctionSignature(parameters, results))
+                self.plain_types.append(is_plain)
             case 0x5F:
                 for _ in range(body.count(_ITEMS_MAX)):
                     _skip_field(body)
                 self.types.append(None)
+                self.plain_types.append(False)
             case 0x5E:
                 _skip_field(body)
                 self.types.append(None)
+                self.plain_types.append(False)
             case code:
                 raise body.error(f"core type code {code:#04x} is not supported")
 

@@ -3,10 +3,7 @@
 from actors.engine.core.module import MemoryType
 from wit.binary.cursor import Cursor
 
-__all__ = ["INDEXED_REFERENCE", "read_limits", "read_reference_type", "skip_constant_expression"]
-
-INDEXED_REFERENCE = "ref"
-"""How the text of a reference to a type of the module itself begins."""
+__all__ = ["read_limits", "read_reference_type", "skip_constant_expression"]
 
 _REF_NULL = 0x63
 _REF = 0x64
@@ -49,7 +46,8 @@ def read_limits(cursor: Cursor) -> MemoryType:
 def read_reference_type(cursor: Cursor) -> str:
     """Read a reference type as text: equal texts are equal types, unless they name an index.
 
-    The long form of a short one is spelled like the short one.
+    One that names a type of the module by index is spelled `ref 7` or `ref null 7`. The long
+    form of a short one is spelled like the short one.
     """
     start = cursor.position
     code = cursor.byte()
@@ -59,11 +57,9 @@ def read_reference_type(cursor: Cursor) -> str:
         return _SHORT_REFERENCES[code]
     if code not in {_REF, _REF_NULL}:
         raise cursor.error(f"{code:#04x} is no core value type", offset=start)
-    heap = cursor.position
     if cursor.peek() in _SHORT_REFERENCES:
         return f"(ref {_SHORT_REFERENCES[cursor.byte()]})"
-    _skip_signed(cursor)
-    return f"{INDEXED_REFERENCE} {cursor.data[heap : cursor.position].hex()}"
+    return f"ref {'null ' if code == _REF_NULL else ''}{cursor.type_index()}"
 
 
 def skip_constant_expression(cursor: Cursor) -> None:

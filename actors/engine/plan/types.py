@@ -49,8 +49,10 @@ class TypeEvaluator:
     def value(self, scope: Scope, spelled_type: spelled.ValueType, offset: int) -> Type:
         """Evaluate a reference to a value type."""
         match spelled_type:
-            case Primitive() | ErrorContextType():
+            case Primitive():
                 return spelled_type
+            case ErrorContextType():
+                raise _no_error_context(offset)
             case int():
                 found = scope.get(Sort.TYPE, spelled_type, offset)
                 if not isinstance(found, _VALUE_TYPES):
@@ -78,7 +80,7 @@ class TypeEvaluator:
     def defined(self, scope: Scope, definition: spelled.DefinedType, offset: int) -> Type:
         """Evaluate a defined value type."""
         type_ = self._build(scope, definition, offset)
-        if isinstance(type_, Primitive | ErrorContextType):
+        if isinstance(type_, Primitive):
             return type_
         size, depth = 1, 0
         for part in _parts(type_):
@@ -101,8 +103,10 @@ class TypeEvaluator:
 
     def _build(self, scope: Scope, definition: spelled.DefinedType, offset: int) -> Type:
         match definition:
+            case spelled.PlainDefinition(Primitive() as type_):
+                return type_
             case spelled.PlainDefinition():
-                return definition.type
+                raise _no_error_context(offset)
             case spelled.RecordDefinition():
                 _check_names([field.name for field in definition.fields], "record", offset)
                 return RecordType(
@@ -230,3 +234,11 @@ def _parts(type_: Type) -> list[Type]:
             return []
         case _:
             assert_never(type_)
+
+
+def _no_error_context(offset: int) -> BinaryError:
+    return BinaryError(
+        "the type error-context of component-model async is not supported; "
+        "build the component for WASI 0.2",
+        offset=offset,
+    )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from actors.engine.core.module import ExternKind
 from actors.engine.errors import SnapshotRefusedError
+from actors.engine.plan.model import FromInstance
 from actors.engine.preparation import Prepared
 
 __all__ = ["Piece", "Pieces", "check_saveable", "layout_digest", "pieces_of"]
@@ -29,23 +30,35 @@ class Pieces(NamedTuple):
     globals: tuple[Piece, ...]
     tables: tuple[Piece, ...]
     functions: dict[int, tuple[str, ...]]
+    again: tuple[FromInstance, ...]
+    """What drops segments again in a restored instance."""
+    refused: tuple[FromInstance, ...]
+    """The globals that are set when a memory does not grow."""
 
 
 def pieces_of(prepared: Prepared) -> Pieces:
     """Return the state of a component."""
     found: dict[ExternKind, list[Piece]] = {kind: [] for kind in ExternKind}
     functions: dict[int, tuple[str, ...]] = {}
+    again: list[FromInstance] = []
+    refused: list[FromInstance] = []
     for step in prepared.plan.steps:
         module = prepared.modules[step.module]
         for each in module.state:
             found[each.kind].append(Piece(step.slot, each.name, each.kind))
         if module.functions:
             functions[step.slot] = module.functions
+        if module.again is not None:
+            again.append(FromInstance(step.slot, module.again, ExternKind.FUNCTION))
+        if module.refused is not None:
+            refused.append(FromInstance(step.slot, module.refused, ExternKind.GLOBAL))
     return Pieces(
         tuple(found[ExternKind.MEMORY]),
         tuple(found[ExternKind.GLOBAL]),
         tuple(found[ExternKind.TABLE]),
         functions,
+        tuple(again),
+        tuple(refused),
     )
 
 
@@ -74,8 +87,7 @@ def check_saveable(prepared: Prepared) -> None:
         SnapshotRefusedError: with the module and the reason.
     """
     for index, module in enumerate(prepared.modules):
-        if module.has_passive_segments:
+        if module.hides_drops:
             raise SnapshotRefusedError(
-                f"core module {index} has passive segments, and whether a guest has dropped one "
-                "cannot be seen from outside"
+                f"core module {index} may drop passive segments by code that cannot be followed"
             )

@@ -50,6 +50,7 @@ def check_lift(scope: CheckedScope, definition: defs.Lift) -> FunctionType:
     """Check a lifted function and return its type."""
     offset, options = definition.offset, definition.options
     type_ = scope.get_a(FunctionType, Sort.TYPE, definition.type, offset)
+    _check_supported(options, type_, offset)
     signature = core_signature(type_, lowered=False)
     check_core_function(scope, definition.core_function, signature, "lifted function", offset)
     _check_options(scope, options, type_, offset, lowered=False)
@@ -63,6 +64,7 @@ def check_lower(scope: CheckedScope, definition: defs.Lower) -> CoreExtern:
     """Check a lowered function and return its core type."""
     offset, options = definition.offset, definition.options
     type_ = scope.get_a(FunctionType, Sort.FUNCTION, definition.function, offset)
+    _check_supported(options, type_, offset)
     if options.post_return is not None:
         raise BinaryError("a lowered function takes no post-return", offset=offset)
     _check_options(scope, options, type_, offset, lowered=True)
@@ -87,6 +89,15 @@ def check_resource_function(
     return CoreExtern(ExternKind.FUNCTION, FunctionSignature(("i32",), () if is_drop else ("i32",)))
 
 
+def _check_supported(options: defs.CanonicalOptions, type_: FunctionType, offset: int) -> None:
+    if options.is_async or options.callback is not None or type_.is_async:
+        raise BinaryError(
+            f"async functions of the component model are not supported; {_NO_ASYNC}", offset=offset
+        )
+    if (reason := refusal(type_)) is not None:
+        raise BinaryError(reason, offset=offset)
+
+
 def _check_options(
     scope: CheckedScope,
     options: defs.CanonicalOptions,
@@ -95,12 +106,6 @@ def _check_options(
     *,
     lowered: bool,
 ) -> None:
-    if options.is_async or options.callback is not None or type_.is_async:
-        raise BinaryError(
-            f"async functions of the component model are not supported; {_NO_ASYNC}", offset=offset
-        )
-    if (reason := refusal(type_)) is not None:
-        raise BinaryError(reason, offset=offset)
     if options.memory is not None:
         memory = scope.get_a(CoreExtern, Sort.CORE_MEMORY, options.memory, offset).type
         if isinstance(memory, MemoryType) and (memory.is_64 or memory.is_shared):

@@ -10,6 +10,8 @@ from actors.engine.validate.canonical import (
     check_resource_function,
     refuse_built_in,
 )
+from actors.engine.validate.core_externs import CoreExterns
+from actors.engine.validate.core_types import fits
 from actors.engine.validate.entities import (
     ComponentShape,
     CoreExtern,
@@ -18,13 +20,10 @@ from actors.engine.validate.entities import (
     InstanceShape,
     Item,
     ModuleShape,
-    core_exports,
-    core_imports,
 )
 from actors.engine.validate.externs import Externs
 from actors.engine.validate.names import Names
 from actors.engine.validate.scope import CheckedScope, ScopeKind
-from actors.engine.validate.subtyping import fits
 from wit.binary import definitions as defs
 from wit.binary.sorts import Sort
 from wit.errors import BinaryError
@@ -111,14 +110,15 @@ class _Validator:
         module = self._modules.get(key)
         if module is None:
             module = self._modules[key] = read_core_module(self._data, *key)
+        externs = CoreExterns(module)
         imports: dict[tuple[str, str], CoreExtern] = {}
-        for name, inner, extern in core_imports(module):
+        for name, inner, extern in externs.imports():
             if (name, inner) in imports:
                 raise BinaryError(
                     f"core module imports {name!r} {inner!r} twice", offset=definition.offset
                 )
             imports[name, inner] = extern
-        exports = core_exports(module)
+        exports = externs.exports()
         if len(exports) != len(module.exports):
             raise BinaryError("core module exports a name twice", offset=definition.offset)
         return ModuleShape(imports, exports)

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from actors.engine.core.module import (
-    CoreModule,
     ExternKind,
     FunctionSignature,
     GlobalType,
@@ -12,7 +11,6 @@ from actors.engine.core.module import (
     TableType,
 )
 from wit.binary.sorts import Sort
-from wit.binary.types import CoreFunctionType
 from wit.types import FunctionType, ResourceName, Type
 
 __all__ = [
@@ -25,8 +23,6 @@ __all__ = [
     "Item",
     "ModuleShape",
     "Resource",
-    "core_exports",
-    "core_imports",
 ]
 
 CoreType: TypeAlias = FunctionSignature | TableType | MemoryType | GlobalType | None
@@ -92,42 +88,10 @@ Entity: TypeAlias = (
     CoreExtern
     | CoreInstance
     | ModuleShape
-    | CoreFunctionType
+    | FunctionSignature
     | Resource
     | InstanceShape
     | ComponentShape
     | FunctionType
     | Type
 )
-
-
-def core_imports(module: CoreModule) -> list[tuple[str, str, CoreExtern]]:
-    """Return module, name and type of each import, in order."""
-    counts = dict.fromkeys(ExternKind, 0)
-    found: list[tuple[str, str, CoreExtern]] = []
-    for each in module.imports:
-        index = counts[each.kind]
-        counts[each.kind] += 1
-        found.append((each.module, each.name, _extern(module, each.kind, index)))
-    return found
-
-
-def core_exports(module: CoreModule) -> dict[str, CoreExtern]:
-    """Return what a module exports."""
-    return {each.name: _extern(module, each.kind, each.index) for each in module.exports}
-
-
-def _extern(module: CoreModule, kind: ExternKind, index: int) -> CoreExtern:
-    match kind:
-        case ExternKind.FUNCTION:
-            return CoreExtern(kind, module.function_signature(index))
-        case ExternKind.TAG:
-            known = index < len(module.tags)
-            return CoreExtern(kind, module.signature(module.tags[index]) if known else None)
-        case ExternKind.TABLE:
-            types: tuple[CoreType, ...] = module.tables
-        case ExternKind.MEMORY:
-            types = module.memories
-        case ExternKind.GLOBAL:
-            types = module.globals
-    return CoreExtern(kind, types[index] if index < len(types) else None)

@@ -4,11 +4,11 @@ from typing import final
 
 from msgspec.structs import replace
 
-from actors.engine.core.module import ExternKind, FunctionSignature
+from actors.engine.core.module import FunctionSignature
 from actors.engine.validate.canonical import DESTRUCTOR, check_core_function
+from actors.engine.validate.core_types import described_module, lookup_in, signature_of
 from actors.engine.validate.entities import (
     ComponentShape,
-    CoreExtern,
     Entity,
     InstanceShape,
     Item,
@@ -119,6 +119,10 @@ class Externs:
         """Add an import to the scope."""
         name, offset = definition.name, definition.offset
         item = self.described(scope, definition.extern, offset)
+        if self.resources.mentioned(item.entity) & scope.own:
+            raise BinaryError(
+                f"import {name!r} uses a resource that the component itself defines", offset=offset
+            )
         scope.import_names.add(name, item, offset)
         self._show(scope, name, item, offset, is_import=True)
         scope.imports[name] = item
@@ -250,52 +254,26 @@ class Externs:
 
     def _core_type(self, scope: CheckedScope, definition: defs.CoreTypeDefinition) -> Entity:
         match definition.type:
-            case CoreFunctionType():
-                return definition.type
+            case CoreFunctionType() as type_:
+                self.work.spend(len(type_.parameters), definition.offset)
+                offset = definition.offset
+
+                def lookup(index: int) -> FunctionSignature:
+                    return scope.get_a(FunctionSignature, Sort.CORE_TYPE, index, offset)
+
+                return signature_of(type_, lookup, offset)
             case type_:
                 return self._module(scope, type_, definition.offset)
 
     def _module(self, scope: CheckedScope, type_: defs.CoreModuleType, offset: int) -> ModuleShape:
         functions: list[FunctionSignature] = []
         for each in type_.types:
-            known = (
-                scope.get_a(CoreFunctionType, Sort.CORE_TYPE, each, offset)
+            functions.append(
+                scope.get_a(FunctionSignature, Sort.CORE_TYPE, each, offset)
                 if isinstance(each, int)
-                else each
+                else signature_of(each, lookup_in(functions, offset), offset)
             )
-            functions.append(FunctionSignature(known.parameters, known.results))
-        shape = ModuleShape({}, {})
-        for wanted in type_.imports:
-            key = (wanted.module or "", wanted.name)
-            if key in shape.imports:
-                raise BinaryError(f"core import {key} stands twice", offset=offset)
-            shape.imports[key] = _described_core(wanted, functions, offset)
-        for given in type_.exports:
-            if given.name in shape.exports:
-                raise BinaryError(f"core export {given.name!r} stands twice", offset=offset)
-            shape.exports[given.name] = _described_core(given, functions, offset)
-        return shape
-
-
-def _described_core(
-    described: defs.CoreImport, functions: list[FunctionSignature], offset: int
-) -> CoreExtern:
-    kind = _KINDS[described.sort]
-    index = described.function_type
-    if index is None:
-        return CoreExtern(kind, None)
-    if index >= len(functions):
-        raise BinaryError(f"core type {index} does not exist", offset=offset)
-    return CoreExtern(kind, functions[index])
-
-
-_KINDS = {
-    Sort.CORE_FUNCTION: ExternKind.FUNCTION,
-    Sort.CORE_TABLE: ExternKind.TABLE,
-    Sort.CORE_MEMORY: ExternKind.MEMORY,
-    Sort.CORE_GLOBAL: ExternKind.GLOBAL,
-    Sort.CORE_TAG: ExternKind.TAG,
-}
+        return described_module(type_, functions, offset)
 
 
 def _width(definition: spelled.DefinedType) -> int:

@@ -3,16 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from actors.engine.core.module import (
-    FunctionSignature,
-    GlobalType,
-    MemoryType,
-    TableType,
-)
-from actors.engine.core.skip import INDEXED_REFERENCE
+from actors.engine.validate.core_types import fits
 from actors.engine.validate.entities import (
     ComponentShape,
-    CoreExtern,
     Entity,
     InstanceShape,
     Item,
@@ -21,17 +14,16 @@ from actors.engine.validate.entities import (
 )
 from actors.engine.validate.resources import Resources, Substitution, is_value_type
 from actors.engine.validate.work import Work
+from wit.binary.equality import FoldedEquality
 from wit.binary.resolve_types import TypeBuilder
 from wit.binary.sorts import Sort
 from wit.errors import BinaryError
-from wit.subtype import TypeEquality
 from wit.type_text import type_text
 from wit.types import FunctionType, ResourceName, Type
 
-__all__ = ["Matching", "fits"]
+__all__ = ["Matching"]
 
 _SHOWN_MAX: Final = 200
-_NUMBERS: Final = frozenset({"i32", "i64", "f32", "f64", "v128"})
 
 
 class Matching:
@@ -155,7 +147,7 @@ def _shown(type_: Type) -> str:
     return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
 
 
-class _Equality(TypeEquality):
+class _Equality(FoldedEquality):
     """Equality of types in which resources are compared by what they denote."""
 
     def __init__(self, matching: Matching) -> None:
@@ -164,49 +156,3 @@ class _Equality(TypeEquality):
 
     def resources(self, left: ResourceName, right: ResourceName) -> bool:
         return self._matching.same(left, right)
-
-
-def fits(given: CoreExtern, wanted: CoreExtern) -> bool:
-    """Return whether a core definition may be imported as `wanted`."""
-    if given.kind is not wanted.kind:
-        return False
-    match given.type, wanted.type:
-        case None, _:
-            return True
-        case _, None:
-            return True
-        case FunctionSignature() as found, FunctionSignature() as expected:
-            names = (*found.parameters, *found.results, *expected.parameters, *expected.results)
-            return _is_open(*names) or found == expected
-        case GlobalType() as found, GlobalType() as expected:
-            if found.mutable != expected.mutable:
-                return False
-            if _is_open(found.type, expected.type):
-                return True
-            # Constants of a more special reference type fit; wasmtime knows which those are.
-            is_constant_reference = not found.mutable and found.type not in _NUMBERS
-            return found.type == expected.type or (
-                is_constant_reference and expected.type not in _NUMBERS
-            )
-        case TableType() as found, TableType() as expected:
-            same = found.element == expected.element or _is_open(found.element, expected.element)
-            return same and _limits_fit(found.limits, expected.limits)
-        case MemoryType() as found, MemoryType() as expected:
-            return _limits_fit(found, expected)
-        case _:
-            return False
-
-
-def _is_open(*types: str) -> bool:
-    # Indices mean something in their own module only: wasmtime compares them when it links.
-    return any(each.startswith(INDEXED_REFERENCE) for each in types)
-
-
-def _limits_fit(given: MemoryType, wanted: MemoryType) -> bool:
-    if (given.is_64, given.is_shared) != (wanted.is_64, wanted.is_shared):
-        return False
-    if given.minimum < wanted.minimum:
-        return False
-    if wanted.maximum is None:
-        return True
-    return given.maximum is not None and given.maximum <= wanted.maximum

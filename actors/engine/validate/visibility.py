@@ -70,9 +70,13 @@ class Visibility:
     def hidden(self, item: Item) -> bool:
         """Return whether an import or export mentions a type that has no name."""
         entity = item.entity
-        if item.sort is Sort.TYPE and is_value_type(entity):
-            # The item itself gives the type its name, so only what is inside counts.
-            return any(map(self._is_hidden, parts_of(entity)))
+        if item.sort is Sort.TYPE:
+            match entity:
+                case RecordType() | VariantType() | EnumType() | FlagsType():
+                    # The item itself gives the type its name, so only what is inside counts.
+                    return any(map(self._is_hidden, parts_of(entity)))
+                case _:
+                    pass
         return self._hides(entity)
 
     def _hides(self, entity: Entity) -> bool:
