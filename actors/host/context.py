@@ -7,18 +7,19 @@ replay too, so it takes what it cannot compute itself through `record` or `recor
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.host.control import Control
 from actors.host.interface import Kind
 from actors.host.saving import saveable_struct
-from broker.ports import Bucket, Containers
+from broker.ports import Blobs, Bucket, Containers
 from wit.types import Type
 from wit.values import Value
 
 __all__ = [
+    "SECRET_PREFIX",
     "Answered",
     "CallRequest",
     "Clock",
@@ -31,6 +32,8 @@ __all__ = [
     "SharedStores",
 ]
 
+SECRET_PREFIX: Final = "secret:"  # noqa: S105 - what keys begin with, no secret
+"""What the keys of secrets begin with, among those of `wasi:config/store`."""
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
 LogLevel: TypeAlias = Literal["trace", "debug", "info", "warn", "error", "critical"]
 
@@ -41,7 +44,8 @@ class CallRequest(Struct, frozen=True, kw_only=True):
     `component` is a name, or the UUID that guests know. Without a `worker` a new one gets a name of
     its own. `params` is a JSON array of values, or with
     `form` "wit-values" of node lists. `awaits`: an answer is wanted; `blocks`: nothing else happens
-    before it. `run_at_ms` (Unix time) makes it a scheduled one.
+    before it. `run_at_ms` (Unix time) makes it a scheduled one. `timeout_ms`: how long its answer
+    may take; None leaves that to the component.
     """
 
     component: str | uuid.UUID
@@ -52,6 +56,7 @@ class CallRequest(Struct, frozen=True, kw_only=True):
     awaits: bool = True
     blocks: bool = False
     run_at_ms: int | None = None
+    timeout_ms: int | None = None
 
 
 @saveable_struct("rpc/refused")
@@ -110,8 +115,18 @@ class SharedStores(Protocol):
         ...
 
     @property
+    def blobs(self) -> Blobs:
+        """Payloads of workers, which lie beside messages and logs."""
+        ...
+
+    @property
     def containers(self) -> Containers:
         """Large objects."""
+        ...
+
+    @property
+    def clients(self) -> Bucket:
+        """Connected clients, by id."""
         ...
 
 
@@ -138,6 +153,10 @@ class HostContext(Protocol):
         """Environment variables, fixed at creation."""
         ...
 
+    def secret(self, name: str) -> str | None:
+        """Return a secret of the component, None if there is none; recorded is its version."""
+        ...
+
     @property
     def clock(self) -> Clock:
         """The worker's time."""
@@ -156,6 +175,19 @@ class HostContext(Protocol):
     @property
     def state(self) -> dict[object, Any]:
         """Room for what a host interface keeps per instance, keyed by an object of its own."""
+        ...
+
+    @property
+    def answer_place(self) -> str | None:
+        """The name below which the running invocation stores what it answers with.
+
+        The same at replay; None for one that must not store anything.
+        """
+        ...
+
+    @property
+    def is_answered_already(self) -> bool:
+        """Whether the outcome of the invocation is in the log: what it stored is there."""
         ...
 
     def random_bytes(self, count: int, /) -> bytes:
@@ -189,8 +221,11 @@ class HostContext(Protocol):
         """
         ...
 
-    def derived_key(self, index: int) -> str:
-        """Return an idempotency key for what entry `index` causes, the same at every attempt."""
+    def request_key(self, name: str, content: Raw, begin: int) -> str:
+        """Return the idempotency key of a request with that `content`, recorded as `name`.
+
+        It is the same at every attempt to send the same; `begin` is the batch of the request.
+        """
         ...
 
     def outgoing_span(self, method: str, target: str, index: int) -> OutgoingSpan:
@@ -209,6 +244,7 @@ class HostContext(Protocol):
         live: Callable[[], Value],
         *,
         begin: int | None = None,
+        request: Raw | UnsetType = UNSET,
     ) -> Value:
         """Return what `live()` returns, recorded like a host call `name` (`ns:pkg/iface#what`).
 
@@ -244,6 +280,13 @@ class HostContext(Protocol):
         """
         ...
 
+    async def send_to_client(self, name: str, client: str, message: Raw) -> Refused | None:
+        """Send to a connected client, after the commit; recorded as host call `name`.
+
+        Returns why it is not sent: of kind `gone`.
+        """
+        ...
+
     def tell(self, name: str, request: CallRequest) -> None:
         """Call another worker by its component's name, without waiting for anything."""
         ...
@@ -261,10 +304,11 @@ class HostContext(Protocol):
         """
         ...
 
-    def take_answer(self, name: str, index: int) -> Answered | None:
+    async def take_answer(self, name: str, index: int, *, wait: bool) -> Answered | None:
         """Observe the answer, None if it is not there yet; recorded as host call `name`.
 
-        An answer can be observed once; it may have come long before, but not after `forget`.
+        An answer can be observed once; it may have come long before, but not after `forget`. With
+        `wait` it has to be there, and is waited for if it is not there again after a crash.
         """
         ...
 

@@ -66,6 +66,15 @@ class LogEntry(Struct, frozen=True):
         return msgspec.json.encode(self).decode()
 
 
+class SpanTold(Struct, frozen=True):
+    """A span that has ended: its name, the span of the guest above it, and what it was given."""
+
+    name: str
+    parent: str | None
+    started_at_ms: int
+    attributes: Mapping[str, str]
+
+
 class SpanStart(Struct, frozen=True):
     """A span that the guest began."""
 
@@ -212,9 +221,12 @@ class Control(Protocol):
         ...
 
     async def page(
-        self, component: uuid.UUID, *, after: str, limit: int
+        self, component: uuid.UUID, *, after: str, limit: int, precise: bool
     ) -> tuple[Sequence[Facts], str | None]:
-        """Return workers in the order of their names, and behind which to go on."""
+        """Return workers in the order of their names, and behind which to go on.
+
+        `precise`: as each log says, rather than the index, which is some seconds late at most.
+        """
         ...
 
     async def component_id(self, reference: str) -> uuid.UUID | None:
@@ -247,8 +259,8 @@ class Control(Protocol):
         """Begin a span; recorded."""
         ...
 
-    def finish_span(self, span_id: str) -> None:
-        """End it; recorded."""
+    def finish_span(self, span_id: str, told: SpanTold) -> None:
+        """End it; recorded, and exported with the invocation's trace, if anybody listens."""
         ...
 
     def set_span_attribute(self, span_id: str, key: str, value: str) -> None:
@@ -258,4 +270,9 @@ class Control(Protocol):
     @property
     def trace(self) -> tuple[str, str, str | None]:
         """The trace id, the span id and the trace state of the running invocation."""
+        ...
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What whoever invoked says of the running invocation."""
         ...

@@ -6,7 +6,7 @@ function. It is written for the live case only: `actors.durability` decides whet
 answered from the oplog, and is the only place that knows the difference.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -39,7 +39,11 @@ class Kind(Enum):
 
 
 class HostFunction(Struct, frozen=True):
-    """One row of the durability table. `records`: what a pure one may record for itself."""
+    """One row of the durability table.
+
+    `records`: what a pure one may record for itself. `after(context, arguments, result)` is called
+    with what a recorded one returns to the guest, at replay too.
+    """
 
     interface: str
     name: str
@@ -47,6 +51,7 @@ class HostFunction(Struct, frozen=True):
     run: Callable[..., Any]
     blocking: bool = False
     records: Kind | None = None
+    after: Callable[[Any, Sequence[Any], Any], None] | None = None
 
 
 class HostInterface:
@@ -70,11 +75,18 @@ class HostInterface:
         self.drops: dict[str, Callable[[Any, Any], None]] = {}
 
     def function(
-        self, name: str, kind: Kind, *, blocking: bool = False, records: Kind | None = None
+        self,
+        name: str,
+        kind: Kind,
+        *,
+        blocking: bool = False,
+        records: Kind | None = None,
+        after: Callable[[Any, Sequence[Any], Any], None] | None = None,
     ) -> Callable[[Implementation], Implementation]:
         """Register the implementation of `name` (the raw WIT name, `[method]pollable.block`).
 
-        `records` names, for people, what a pure function records for itself.
+        `records` names, for people, what a pure function records for itself; `after` hears what a
+        function of the kinds read and blocking returns, live and at replay.
         """
 
         def register(run: Implementation) -> Implementation:
@@ -86,6 +98,7 @@ class HostInterface:
                 run=run,
                 blocking=blocking,
                 records=records,
+                after=after,
             )
             return run
 

@@ -11,7 +11,7 @@ from typing import Final, final
 
 from actors.engine.errors import GuestTrap
 from actors.host.context import HostContext
-from actors.host.saving import refuses, saveable
+from actors.host.saving import StateKey, refuses, saveable
 
 __all__ = [
     "POLLABLES_MAX",
@@ -21,6 +21,7 @@ __all__ = [
     "Never",
     "Pollable",
     "Timer",
+    "reported_answers",
     "wait_for_any",
 ]
 
@@ -28,6 +29,7 @@ __all__ = [
 POLLABLES_MAX: Final = 10_000
 # A wait that must not suspend the worker, since a connection would break, is made of short ones.
 _TURN_NS: Final = 1_000_000_000
+_REPORTED: Final = StateKey("rpc/reported-answers")
 
 
 class Pollable(ABC):
@@ -39,6 +41,10 @@ class Pollable(ABC):
 
     async def wait(self, context: HostContext) -> None:
         """Return when ready, or earlier by mistake: callers ask `ready` again."""
+        del context
+
+    def reported(self, context: HostContext) -> None:
+        """The guest was told that it is ready, now or before a crash."""
         del context
 
     def close(self, context: HostContext) -> None:
@@ -101,6 +107,20 @@ class AnswerReady(Pollable):
         """Wait, together with what is no durable message."""
         while not context.is_answered(self.index):
             await context.wait_for_answers((self.index,), context.clock.monotonic_ns() + _TURN_NS)
+
+    def reported(self, context: HostContext) -> None:
+        """Remember it until the answer is taken, or nobody wants it any more."""
+        reported_answers(context).add(self.index)
+
+
+def reported_answers(context: HostContext) -> set[int]:
+    """Return the entries of whose answers the guest knows that they are there.
+
+    An answer of a worker in the same process is not stored before it is observed. If the executor
+    dies in between, the log may say that it is there when it is not there yet again.
+    """
+    reported: set[int] = context.state.setdefault(_REPORTED, set())
+    return reported
 
 
 @refuses("it waits for something outside")

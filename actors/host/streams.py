@@ -55,6 +55,10 @@ def failed(error: IoError) -> Value:
 class InputSource(ABC):
     """The resource `input-stream`."""
 
+    async def load(self, context: HostContext) -> None:
+        """Have at hand what `read` returns next, the same at replay: what lies in a store."""
+        del context
+
     @abstractmethod
     def read(self, context: HostContext, length: int) -> Value:
         """Return up to `length` bytes without waiting; no bytes mean that none are there yet."""
@@ -84,6 +88,10 @@ class OutputSink(ABC):
     @abstractmethod
     def write(self, context: HostContext, data: bytes) -> Value:
         """Take all of `data`."""
+
+    async def relieve(self, context: HostContext) -> None:
+        """Have what was taken leave memory, where it does not stay there: the same at replay."""
+        del context
 
     def flush(self, context: HostContext) -> Value:
         """Pass on what was taken."""

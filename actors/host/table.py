@@ -9,6 +9,7 @@ from typing import Final
 
 from actors.host.golem import context, durability, host, oplog, rpc_types
 from actors.host.interface import HostFunction, HostInterface, Kind
+from actors.host.shem import clients, timeouts
 from actors.host.wasi import (
     blobstore,
     cli_environment,
@@ -97,6 +98,8 @@ TABLE: Final = table_of(
         context.CONTEXT,
         oplog.OPLOG,
         durability.DURABILITY,
+        clients.CLIENTS,
+        timeouts.TIMEOUTS,
     )
 )
 

@@ -2,9 +2,11 @@
 
 from typing import final
 
+from actors.host.buffered import Share
 from actors.host.context import HostContext
 from actors.host.files.errors import FileError
 from actors.host.files.filesystem import FileSystem
+from actors.host.files.limits import ENTRY_BYTES
 from actors.host.files.nodes import Directory, File, Node
 from actors.host.saving import saveable
 from actors.host.streams import CLOSED, InputSource, IoError, OutputSink, failed
@@ -54,7 +56,7 @@ class Descriptor:
             self.node.unuse()
 
 
-@saveable("files/directory-listing", "_names", "_position")
+@saveable("files/directory-listing", "share", "_names", "_position")
 @final
 class DirectoryListing:
     """The resource `directory-entry-stream`: the names at the time of asking, in order."""
@@ -62,6 +64,12 @@ class DirectoryListing:
     def __init__(self, directory: Directory) -> None:
         self._names = sorted((name, node.type) for name, node in directory.entries.items())
         self._position = 0
+        self.share = Share()
+
+    @property
+    def size(self) -> int:
+        """What it has in memory, about."""
+        return sum(len(name) + ENTRY_BYTES for name, _ in self._names)
 
     def next(self) -> Value:
         """Return the next entry as an option."""

@@ -7,6 +7,7 @@ from typing import Final
 
 __all__ = [
     "DESCRIPTORS_MAX",
+    "ENTRY_BYTES",
     "FILE_BYTES_MAX",
     "INLINE_BYTES_MAX",
     "LINKS_FOLLOWED_MAX",
@@ -25,6 +26,8 @@ FILE_BYTES_MAX: Final = 1 << 40
 # Files, directories and links of one worker.
 NODES_MAX: Final = 100_000
 DESCRIPTORS_MAX: Final = 10_000
+# What an entry of a listing takes beside its name.
+ENTRY_BYTES: Final = 64
 NAME_BYTES_MAX: Final = 255
 PATH_BYTES_MAX: Final = 4096
 LINKS_FOLLOWED_MAX: Final = 40

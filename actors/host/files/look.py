@@ -31,7 +31,7 @@ def list_files(filesystem: FileSystem, path: str, *, after: str = "") -> dict[st
 
 
 def read_file(filesystem: FileSystem, path: str, *, offset: int, length: int) -> dict[str, Any]:
-    """Return the size of a file and bytes of it as Base64, at most `PIECE_BYTES_MAX`.
+    """Return size and time of a file, and bytes of it as Base64, at most `PIECE_BYTES_MAX`.
 
     Raises:
         FileError: there is no file at the path.
@@ -40,7 +40,11 @@ def read_file(filesystem: FileSystem, path: str, *, offset: int, length: int) ->
     if not isinstance(node, File):
         raise FileError("is-directory" if isinstance(node, Directory) else "invalid")
     data = node.content.read(offset, min(length, PIECE_BYTES_MAX))
-    return {"size": node.size, "data": base64.b64encode(data).decode()}
+    return {
+        "size": node.size,
+        "modified-ms": node.modified_ns // 1_000_000,
+        "data": base64.b64encode(data).decode(),
+    }
 
 
 def _find(filesystem: FileSystem, path: str) -> Node:

@@ -1,9 +1,12 @@
 """`golem:api/context`: the trace of the running invocation, and spans that the guest adds."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from actors.engine.errors import GuestTrap
 from actors.host.context import HostContext
+from actors.host.control import SpanTold
 from actors.host.golem import ids
 from actors.host.interface import HostInterface, Kind
 from actors.host.saving import StateKey, saveable
@@ -17,11 +20,15 @@ _OPEN: Final = StateKey("golem/open-spans")
 _SPANS_MAX: Final = 1_000
 
 
-@saveable("golem/span", "span_id", "parent", "started_at_ms", "attributes", "is_open")
+@saveable("golem/span", "span_id", "parent", "started_at_ms", "attributes", "is_open", "name")
 class Span:
     """A span of the guest. The outermost ones have the invocation's as their parent."""
 
-    def __init__(self, span_id: str, parent: "Span | None", started_at_ms: int) -> None:
+    # Those that were saved before names were kept have none.
+    name = "span"
+
+    def __init__(self, name: str, span_id: str, parent: "Span | None", started_at_ms: int) -> None:
+        self.name = name
         self.span_id = span_id
         self.parent = parent
         self.started_at_ms = started_at_ms
@@ -55,7 +62,7 @@ def start_span(context: HostContext, name: str) -> Span:
     started = context.control.start_span(
         name, context.control.trace[1] if parent is None else parent.span_id
     )
-    span = Span(started.span_id, parent, started.started_at_ms)
+    span = Span(name, started.span_id, parent, started.started_at_ms)
     spans.append(span)
     return span
 
@@ -91,7 +98,9 @@ def finish(context: HostContext, span: Span) -> None:
         spans = _spans(context).spans
         if span in spans:
             spans.remove(span)
-        context.control.finish_span(span.span_id)
+        parent = None if span.parent is None else span.parent.span_id
+        told = SpanTold(span.name, parent, span.started_at_ms, dict(span.attributes))
+        context.control.finish_span(span.span_id, told)
 
 
 @CONTEXT.drop("span")
@@ -100,26 +109,38 @@ def drop_span(context: HostContext, span: Span) -> None:
     finish(context, span)
 
 
-@saveable("golem/invocation-context", "span_id", "trace_id", "trace_state", "span")
+@saveable("golem/invocation-context", "span_id", "trace_id", "trace_state", "span", "told")
 class InvocationContext:
-    """A span of the guest, or the invocation's own: `span` is None then."""
+    """A span of the guest, or the invocation's own: `span` is None then.
+
+    `told` are the attributes of the invocation, as whoever invoked said them.
+    """
+
+    # Those that were saved before attributes were told have none.
+    told: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
-        self, trace_id: str, span_id: str, trace_state: str | None, span: Span | None
+        self,
+        trace_id: str,
+        span_id: str,
+        trace_state: str | None,
+        span: Span | None,
+        told: Mapping[str, str],
     ) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
         self.trace_state = trace_state
         self.span = span
+        self.told = told
 
-    def chain(self) -> list[Span]:
-        """Return the span and those above it."""
-        found: list[Span] = []
+    def chain(self) -> list[Mapping[str, str]]:
+        """Return the attributes of the span and of those above it, the invocation's last."""
+        found: list[Mapping[str, str]] = []
         span = self.span
         while span is not None:
-            found.append(span)
+            found.append(span.attributes)
             span = span.parent
-        return found
+        return [*found, self.told]
 
 
 @CONTEXT.function("current-context", Kind.PURE)
@@ -128,7 +149,8 @@ def current_context(context: HostContext) -> InvocationContext:
     trace_id, span_id, state = context.control.trace
     spans = _spans(context).spans
     span = spans[-1] if spans else None
-    return InvocationContext(trace_id, span.span_id if span else span_id, state, span)
+    here = span.span_id if span else span_id
+    return InvocationContext(trace_id, here, state, span, context.control.attributes)
 
 
 @CONTEXT.function("allow-forwarding-trace-context-headers", Kind.PURE)
@@ -160,7 +182,8 @@ def parent_of(context: HostContext, here: InvocationContext) -> Value:
         return None
     _, span_id, state = context.control.trace
     above = here.span.parent
-    return some(InvocationContext(here.trace_id, above.span_id if above else span_id, state, above))
+    above_id = above.span_id if above else span_id
+    return some(InvocationContext(here.trace_id, above_id, state, above, here.told))
 
 
 @CONTEXT.function("[method]invocation-context.get-attribute", Kind.PURE)
@@ -173,9 +196,9 @@ def get_attribute(
     """Return an attribute, with `inherited` also of the spans above."""
     del context
     chain = here.chain() if inherited else here.chain()[:1]
-    for span in chain:
-        if name in span.attributes:
-            return some(("string", span.attributes[name]))
+    for attributes in chain:
+        if name in attributes:
+            return some(("string", attributes[name]))
     return None
 
 
@@ -185,8 +208,8 @@ def get_attributes(context: HostContext, here: InvocationContext, inherited: boo
     del context
     chain = here.chain() if inherited else here.chain()[:1]
     found: dict[str, str] = {}
-    for span in reversed(chain):
-        found.update(span.attributes)
+    for attributes in reversed(chain):
+        found.update(attributes)
     return [{"key": name, "value": ("string", value)} for name, value in sorted(found.items())]
 
 
@@ -194,13 +217,13 @@ def get_attributes(context: HostContext, here: InvocationContext, inherited: boo
 def get_attribute_chain(context: HostContext, here: InvocationContext, name: str) -> Value:
     """Return the values of a name, the nearest first."""
     del context
-    return [("string", span.attributes[name]) for span in here.chain() if name in span.attributes]
+    return [("string", attributes[name]) for attributes in here.chain() if name in attributes]
 
 
 @CONTEXT.function("[method]invocation-context.get-attribute-chains", Kind.PURE)
 def get_attribute_chains(context: HostContext, here: InvocationContext) -> Value:
     """Return the values of all names."""
-    names = sorted({name for span in here.chain() for name in span.attributes})
+    names = sorted({name for attributes in here.chain() for name in attributes})
     return [{"key": name, "values": get_attribute_chain(context, here, name)} for name in names]
 
 

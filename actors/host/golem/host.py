@@ -261,21 +261,26 @@ async def get_worker_metadata(context: HostContext, worker_id: Value) -> Value:
     return None if found is None else some(_metadata(found[0]))
 
 
-@saveable("golem/get-workers", "component", "wanted", "after")
+@saveable("golem/get-workers", "component", "wanted", "after", "precise")
 class WorkerList:
     """How far a guest has read the workers of a component."""
 
-    def __init__(self, component: str, wanted: Any) -> None:
+    # Those that were saved before there was an index have no such attribute.
+    precise = True
+
+    def __init__(self, component: str, wanted: Any, *, precise: bool) -> None:
         self.component = component
         self.wanted = wanted
+        self.precise = precise
         self.after: str | None = ""
 
 
 @HOST.function("[constructor]get-workers", Kind.PURE)
 def get_workers(context: HostContext, component: Value, wanted: Value, precise: bool) -> WorkerList:  # noqa: FBT001 - as in WIT
-    """Begin to read. Answers are always precise: they come from the logs."""
-    del context, precise
-    return WorkerList(str(ids.uuid_of(component["uuid"])), None if wanted is None else wanted[0])
+    """Begin to read: the logs, if it has to be precise, otherwise the index."""
+    del context
+    name = str(ids.uuid_of(component["uuid"]))
+    return WorkerList(name, None if wanted is None else wanted[0], precise=precise)
 
 
 @HOST.function("[method]get-workers.get-next", Kind.PURE, blocking=True)
@@ -288,7 +293,10 @@ async def get_next(context: HostContext, listing: WorkerList) -> Value:
         # Pages that the filter empties are not worth an answer.
         while after is not None and not passed:
             page, after = await context.control.page(
-                uuid.UUID(listing.component), after=after, limit=_PAGE_WORKERS
+                uuid.UUID(listing.component),
+                after=after,
+                limit=_PAGE_WORKERS,
+                precise=listing.precise,
             )
             wanted = listing.wanted
             passed = [each for each in page if wanted is None or matches(wanted, each)]

@@ -108,10 +108,10 @@ def subscribe(context: HostContext, future: FutureAnswer) -> Pollable:
     return future.subscribe()
 
 
-@TYPES.function("[method]future-invoke-result.get", Kind.PURE)
-def get(context: HostContext, future: FutureAnswer) -> Value:
+@TYPES.function("[method]future-invoke-result.get", Kind.PURE, blocking=True)
+async def get(context: HostContext, future: FutureAnswer) -> Value:
     """Return the result, none as long as it is not there."""
-    answered = future.get(context)
+    answered = await future.get(context)
     return None if answered is None else some(_result(answered))
 
 

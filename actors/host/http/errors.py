@@ -8,6 +8,7 @@ import socket
 import ssl
 from typing import Final
 
+from actors.host.http.alerts import alert_of
 from wit.types import Case, Field, OptionType, Primitive, RecordType, VariantType
 from wit.values import Value, some
 
@@ -103,8 +104,10 @@ def code_of(error: BaseException) -> Value:
             )
         case ssl.SSLCertVerificationError():
             return ("TLS-certificate-error", None)
+        case ssl.SSLEOFError():
+            return ("connection-terminated", None)
         case ssl.SSLError():
-            return ("TLS-protocol-error", None)
+            return _tls_code(error)
         case ConnectionRefusedError():
             return ("connection-refused", None)
         case ConnectionError() | EOFError():
@@ -113,3 +116,15 @@ def code_of(error: BaseException) -> Value:
             return ("destination-IP-unroutable", None)
         case _:
             return ("internal-error", some(f"{type(error).__name__}: {error}"))
+
+
+def _tls_code(error: ssl.SSLError) -> Value:
+    alert = alert_of(error)
+    if alert is None:
+        return ("TLS-protocol-error", None)
+    number, message = alert
+    payload = {
+        "alert-id": None if number is None else some(number),
+        "alert-message": some(message),
+    }
+    return ("TLS-alert-received", payload)

@@ -16,10 +16,13 @@ from collections.abc import Callable
 from typing import Final, TypeAlias, final
 from weakref import WeakSet
 
+from msgspec import Raw
+
+from actors.host.buffered import Share
 from actors.host.context import HostContext, OutgoingSpan
 from actors.host.http.errors import ERROR_CODE
 from actors.host.http.fetch import Delivered, Fetch, Request
-from actors.host.http.limits import EXCHANGES_MAX
+from actors.host.http.limits import EXCHANGES_MAX, RECEIVE_BUFFER_BYTES_MAX
 from actors.host.interface import Kind
 from actors.host.pollable import Pollable
 from actors.host.saving import StateKey, refuses
@@ -69,14 +72,21 @@ _KIND: Final = Kind.WRITE_REMOTE_BATCHED
 @refuses(EXCHANGE_REFUSED)
 @final
 class Exchange:
-    """A request with what is known of its response."""
+    """A request with what is known of its response. `content` is a digest of what is asked."""
 
-    def __init__(self, context: HostContext, make_request: Callable[[str], Request]) -> None:
+    def __init__(
+        self,
+        context: HostContext,
+        share: Share,
+        content: Raw,
+        make_request: Callable[[str], Request],
+    ) -> None:
         self._context = context
         self._fetch: Fetch | None = None
         self._delivered = Delivered()
         self._begin = context.begin_batch(_CALL)
         _count(context, 1)
+        self._share = share
         self._is_over = False
         self._has_ended_body = False
         self._trailers: Value = None
@@ -86,9 +96,11 @@ class Exchange:
 
         def new_key() -> str:
             self._is_recovered = False
-            return context.derived_key(self._begin)
+            return context.request_key(f"{_NAME}key", content, self._begin)
 
-        key = context.record(f"{_NAME}key", _KIND, Primitive.STRING, new_key, begin=self._begin)
+        key = context.record(
+            f"{_NAME}key", _KIND, Primitive.STRING, new_key, begin=self._begin, request=content
+        )
         self._request = make_request(key)
         if not self._is_recovered:
             self.fetch()
@@ -187,6 +199,9 @@ class Exchange:
         if not self._is_over:
             self._is_over = True
             _count(self._context, -1)
+            self._share.give_back(self._context)
+            if self._request.body is not None:
+                self._request.body.over(self._context)
             self._context.end_batch(self._begin)
             if self._span is not None:
                 self._span.end(error)
@@ -232,10 +247,12 @@ class Exchange:
         return failed(IoError(f"the connection failed: {code[0]}", http_code=code))
 
 
-def may_begin(context: HostContext) -> bool:
-    """Tell whether another exchange may begin beside those that are not over."""
+def may_begin(context: HostContext) -> Share | None:
+    """Return room for another exchange beside those that are not over, None if there is none."""
     count: int = context.state.get(_COUNT, 0)
-    return count < EXCHANGES_MAX
+    share = Share()
+    has_room = count < EXCHANGES_MAX and share.take(context, RECEIVE_BUFFER_BYTES_MAX)
+    return share if has_room else None
 
 
 def _count(context: HostContext, change: int) -> None:

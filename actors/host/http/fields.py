@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias, final
 
-from actors.host.http.limits import FIELDS_BYTES_MAX
+from actors.host.buffered import Share
+from actors.host.http.limits import FIELD_BYTES, FIELDS_BYTES_MAX
 from actors.host.saving import saveable
 
 __all__ = ["FieldError", "FieldList", "Fields", "is_well_formed"]
@@ -38,7 +39,7 @@ class FieldError(Exception):
         self.case = case
 
 
-@saveable("http/fields", "_entries", "is_immutable")
+@saveable("http/fields", "_entries", "is_immutable", "share")
 @final
 class Fields:
     """Names with values, in order; names are compared without case."""
@@ -48,6 +49,12 @@ class Fields:
     ) -> None:
         self._entries: FieldList = list(entries)
         self.is_immutable = is_immutable
+        self.share = Share()
+
+    @property
+    def size(self) -> int:
+        """What it has in memory, about."""
+        return sum(len(name) + len(value) + FIELD_BYTES for name, value in self._entries)
 
     @classmethod
     def from_guest(cls, entries: Sequence[tuple[str, bytes]]) -> "Fields":

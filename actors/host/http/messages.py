@@ -2,18 +2,22 @@
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, Final, final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from actors.host.buffered import Share
 from actors.host.http.bodies import OutgoingBody
 from actors.host.http.errors import HttpError, simple
 from actors.host.http.exchange import EXCHANGE_REFUSED, BodySource, Exchange
 from actors.host.http.fetch import Request, Timeouts
 from actors.host.http.fields import FieldList, Fields
-from actors.host.http.limits import TARGET_BYTES_MAX
+from actors.host.http.limits import TARGET_BYTES_MAX, WORD_BYTES_MAX
+from actors.host.http.stored import Spool, StoredSource
 from actors.host.saving import refuses, saveable
 from actors.host.streams import BytesSource, InputSource
+from actors.stored_bodies import StoredBody
 from wit.values import Value
 
 __all__ = [
@@ -34,13 +38,17 @@ _AUTHORITY: Final = re.compile(
 )
 
 
-@saveable("http/outgoing-request", "headers", "method", "path", "scheme", "authority", "body")
+@saveable(
+    "http/outgoing-request", "headers", "method", "path", "scheme", "authority", "body", "share"
+)
 @final
 class OutgoingRequest:
     """The resource `outgoing-request`."""
 
     def __init__(self, headers: Fields) -> None:
         self.headers = headers.frozen()
+        self.share = Share()
+        headers.share.move_to(self.share)
         self.method: Value = ("get", None)
         self.path: str | None = None
         self.scheme: Value = None
@@ -49,14 +57,14 @@ class OutgoingRequest:
 
     def set_method(self, method: Value) -> bool:
         """Set it; False if it is none."""
-        if method[0] == "other" and not _TOKEN.fullmatch(method[1]):
+        if method[0] == "other" and not _is_word(_TOKEN, method[1]):
             return False
         self.method = method
         return True
 
     def set_scheme(self, scheme: Value) -> bool:
         """Set it; False if it is none."""
-        if scheme and scheme[0][0] == "other" and not _SCHEME.fullmatch(scheme[0][1]):
+        if scheme and scheme[0][0] == "other" and not _is_word(_SCHEME, scheme[0][1]):
             return False
         self.scheme = scheme
         return True
@@ -81,6 +89,12 @@ class OutgoingRequest:
             return None
         self.body = OutgoingBody(_promised_length(self.headers))
         return self.body
+
+    def digest(self) -> Raw:
+        """Return what tells this request from others, its body left out, as a JSON string."""
+        parts = [repr(self.method), repr(self.scheme), self.authority or "", self.path or ""]
+        parts += [f"{name}: {value!r}" for name, value in self.headers.entries()]
+        return Raw(b'"%b"' % sha256("\n".join(parts).encode()).hexdigest().encode())
 
     def checked(self, timeouts: Timeouts) -> Callable[[str], Request]:
         """Return how to make the request, given its idempotency key.
@@ -211,7 +225,7 @@ class IncomingRequest:
         scheme: Value,
         authority: str | None,
         headers: FieldList,
-        body: bytes,
+        body: bytes | StoredBody,
         trailers: FieldList | None = None,
     ) -> None:
         self.method = method
@@ -228,24 +242,28 @@ class IncomingRequest:
         if self._is_consumed:
             return None
         self._is_consumed = True
-        return IncomingBody(None, BytesSource(self._body), self._trailers)
+        body = self._body
+        source = StoredSource(body) if isinstance(body, StoredBody) else BytesSource(body)
+        return IncomingBody(None, source, self._trailers)
 
 
-@saveable("http/outgoing-response", "headers", "status", "body")
+@saveable("http/outgoing-response", "headers", "status", "body", "share")
 @final
 class OutgoingResponse:
     """The resource `outgoing-response`."""
 
     def __init__(self, headers: Fields) -> None:
         self.headers = headers.frozen()
+        self.share = Share()
+        headers.share.move_to(self.share)
         self.status = 200
         self.body: OutgoingBody | None = None
 
-    def open_body(self) -> OutgoingBody | None:
-        """Return the body, once."""
+    def open_body(self, spool: Callable[[], Spool | None]) -> OutgoingBody | None:
+        """Return the body, once; `spool` makes what it goes to, if it is not to stay in memory."""
         if self.body is not None:
             return None
-        self.body = OutgoingBody(_promised_length(self.headers))
+        self.body = OutgoingBody(_promised_length(self.headers), spool())
         return self.body
 
 
@@ -279,7 +297,7 @@ class ResponseOutparam:
         return ReceivedResponse(
             status=answer.status,
             headers=answer.headers.entries(),
-            body=bytes(body.data) if body else b"",
+            body=body,
             trailers=body.trailers if body else [],
         )
 
@@ -289,12 +307,16 @@ class ReceivedResponse(Struct, frozen=True):
 
     status: int
     headers: FieldList
-    body: bytes
+    body: OutgoingBody | None
     trailers: FieldList
 
 
+def _is_word(form: re.Pattern[str], text: str) -> bool:
+    return len(text) <= WORD_BYTES_MAX and form.fullmatch(text) is not None
+
+
 def _is_authority(text: str) -> bool:
-    matched = _AUTHORITY.fullmatch(text)
+    matched = _AUTHORITY.fullmatch(text) if len(text) <= WORD_BYTES_MAX else None
     return matched is not None and int(matched[2] or 1) in range(1, 65536)
 
 

@@ -230,13 +230,13 @@ class ClientInterface:
         assert isinstance(type_.result, OptionType)
         codec = self._codec(type_.result.some)
 
-        def get(context: HostContext, future: FutureAnswer) -> Value:
-            answered = future.get(context)
+        async def get(context: HostContext, future: FutureAnswer) -> Value:
+            answered = await future.get(context)
             if answered is None:
                 return None
             return some(codec.from_json(_decode(_result(place, answered))))
 
-        return HostCall(run=get)
+        return HostCall(run=get, blocking=True)
 
     def _members(self, resource: str) -> Mapping[str, Function]:
         """Return what the target exports behind a resource of the client, by plain name."""

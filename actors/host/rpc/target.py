@@ -6,7 +6,7 @@ from typing import Any, Final, final
 from msgspec import Raw, Struct
 
 from actors.host.context import Answered, CallRequest, HostContext, Refused
-from actors.host.pollable import Always, AnswerReady, Pollable
+from actors.host.pollable import Always, AnswerReady, Pollable, reported_answers
 from actors.host.saving import saveable, saveable_struct
 from wit.values import Value, err
 
@@ -63,17 +63,26 @@ class FutureAnswer:
         """Return what becomes ready with the answer."""
         return Always() if isinstance(self._asked, Refused) else AnswerReady(self._asked)
 
-    def get(self, context: HostContext) -> Answered | None:
-        """Return the answer, None if it is not there yet; always the same once it is."""
+    async def get(self, context: HostContext) -> Answered | None:
+        """Return the answer, None if it is not there yet; always the same once it is.
+
+        One that the guest knows to be there is waited for, if a crash took it away.
+        """
         if self._answered is None and not isinstance(self._asked, Refused):
-            self._answered = context.take_answer(f"{self._name}.answer", self._asked)
+            reported = reported_answers(context)
+            self._answered = await context.take_answer(
+                f"{self._name}.answer", self._asked, wait=self._asked in reported
+            )
             self._is_taken = self._answered is not None
+            if self._is_taken:
+                reported.discard(self._asked)
         return self._answered
 
     def close(self, context: HostContext) -> None:
         """The guest dropped it: an answer that comes later is of no use."""
         if not self._is_taken and not isinstance(self._asked, Refused):
             self._is_taken = True
+            reported_answers(context).discard(self._asked)
             context.forget_answer(f"{self._name}.forgotten", self._asked)
 
 

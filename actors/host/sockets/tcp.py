@@ -1,53 +1,44 @@
-"""The resource `tcp-socket`, as a client, and its streams.
+"""The resource `tcp-socket`, for both sides of a connection.
 
 What the guest observes of a connection is recorded. A connection does not survive its executor: the
 other side keeps a state that no log has. So the guest is told that it was reset, in the first call
 that is not answered by the log any more, and connects again if it is written for a network.
+
+A socket that listens has no such state. It is made again, at the same address, when the guest first
+waits for connections after a crash; where that address is not to be had, the call fails as a trap,
+which is tried again by the worker's retry policy.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias, final
+import contextlib
+import socket
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, final
 
+from actors.engine.errors import GuestTrap
 from actors.host.context import HostContext
 from actors.host.interface import Kind
-from actors.host.pollable import Event, Pollable
+from actors.host.pollable import Pollable
 from actors.host.saving import StateKey, refuses
-from actors.host.sockets.addresses import Endpoint, is_unspecified, to_wit
+from actors.host.sockets.addresses import Endpoint, code_of, is_unspecified, to_wit
 from actors.host.sockets.connection import Connection
-from actors.host.sockets.limits import SOCKETS_MAX
-from actors.host.streams import (
-    CLOSED,
-    WRITE_BYTES_MAX,
-    InputSource,
-    IoError,
-    OutputSink,
-    failed,
-)
-from wit.types import Field, ListType, Primitive, RecordType, ResultType
+from actors.host.sockets.live import hold
+from actors.host.sockets.ready import SOCKET_REFUSED, SocketReady, count_socket
+from actors.host.sockets.system import Bound, Listener, endpoint_of_system, open_socket
+from actors.host.sockets.tcp_streams import LOST, SocketInput, SocketOutput
+from wit.types import Field, Primitive, RecordType, ResultType
 from wit.values import Value, err, ok
 
-__all__ = ["SOCKET_REFUSED", "SocketInput", "SocketOutput", "TcpSocket", "count_socket"]
+__all__ = ["TcpSocket"]
 
-SOCKET_REFUSED: Final = "a connection cannot be saved"
-_OPEN: Final = StateKey("sockets/open", is_transient=True)
 _NAME: Final = "wasi:sockets/tcp#"
-_LOST: Final = err("connection-reset")
 _ENDPOINT: Final = RecordType((Field("host", Primitive.STRING), Field("port", Primitive.U16)))
-_CONNECTED: Final = ResultType(_ENDPOINT, Primitive.STRING)
-_RECEIVED: Final = ResultType(ListType(Primitive.U8), Primitive.STRING)
-_PERMITTED: Final = ResultType(Primitive.U64, Primitive.STRING)
-_SENT: Final = ResultType(None, Primitive.STRING)
-
-Look: TypeAlias = Callable[[Connection], Value]
-
-
-def count_socket(context: HostContext, change: int) -> bool:
-    """Count sockets; False: there are too many."""
-    count: int = context.state.get(_OPEN, 0)
-    if count + change > SOCKETS_MAX:
-        return False
-    context.state[_OPEN] = count + change
-    return True
+_TOLD_ENDPOINT: Final = ResultType(_ENDPOINT, Primitive.STRING)
+_LISTENING_SOCKETS: Final = StateKey("sockets/listening", is_transient=True)
+_LISTENING: Final = ResultType(None, Primitive.STRING)
+_ACCEPTED: Final = ResultType(
+    RecordType((Field("local", _ENDPOINT), Field("remote", _ENDPOINT))), Primitive.STRING
+)
 
 
 @refuses(SOCKET_REFUSED)
@@ -55,17 +46,25 @@ def count_socket(context: HostContext, change: int) -> bool:
 class TcpSocket:
     """One socket; `state` is that of the guest's own course."""
 
-    def __init__(self, family: str) -> None:
+    def __init__(
+        self,
+        family: str,
+        *,
+        connection: Connection | None = None,
+        options: Mapping[str, Value] = MappingProxyType({}),
+    ) -> None:
         self.family = family
         self.state = "unbound"
         self.local: Endpoint | None = None
         self.remote: Endpoint | None = None
-        self.options: dict[str, Value] = {}
-        self._connection: Connection | None = None
+        self.options: dict[str, Value] = {**options}
+        self._bound: Bound | None = None
+        self._connection = connection
+        self._listener: Listener | None = None
         self._input: SocketInput | None = None
 
     def start_bind(self, endpoint: Endpoint) -> Value:
-        """Choose where to send from."""
+        """Choose where to send from, or to listen."""
         if self.state != "unbound":
             return err("invalid-state")
         if endpoint.family != self.family:
@@ -74,10 +73,24 @@ class TcpSocket:
         self.state = "binding"
         return ok()
 
-    def finish_bind(self) -> Value:
-        """Complete it; the port is taken when the socket connects."""
+    def finish_bind(self, context: HostContext) -> Value:
+        """Bind; the port stays the same after a crash, if it is still free."""
         if self.state != "binding":
             return err("not-in-progress")
+
+        def live() -> Value:
+            try:
+                self._bound = Bound(self._open())
+            except OSError as error:
+                return err(code_of(error))
+            hold(context, self._bound)
+            return ok(_plain(endpoint_of_system(self._bound.system)))
+
+        case, told = context.record(f"{_NAME}finish-bind", Kind.WRITE_LOCAL, _TOLD_ENDPOINT, live)
+        if case == "err":
+            self.state = "unbound"
+            return err(told)
+        self.local = _endpoint(told)
         self.state = "bound"
         return ok()
 
@@ -97,50 +110,175 @@ class TcpSocket:
             return err("not-in-progress")
 
         def live() -> Value:
-            connection = self.live(context)
+            try:
+                connection = self.live(context)
+            except OSError as error:
+                return err(code_of(error))
             if connection is None:
-                return _LOST
+                return LOST
             if connection.local is not None:
-                return ok({"host": connection.local.host, "port": connection.local.port})
+                return ok(_plain(connection.local))
             return err(connection.error or "would-block")
 
-        case, told = context.record(f"{_NAME}finish-connect", Kind.WRITE_REMOTE, _CONNECTED, live)
+        name = f"{_NAME}finish-connect"
+        case, told = context.record(name, Kind.WRITE_REMOTE, _TOLD_ENDPOINT, live)
         if case == "err":
             if told != "would-block":
                 self.state = "closed"
             return err(told)
+        return ok(self.connected(_endpoint(told)))
+
+    def connected(self, local: Endpoint) -> tuple[SocketInput, SocketOutput]:
+        """Go on with a connection that stands; returns its streams."""
         self.state = "connected"
-        self.local = Endpoint(told["host"], told["port"])
+        self.local = local
         self._input = SocketInput(self)
-        return ok((self._input, SocketOutput(self)))
+        return self._input, SocketOutput(self)
+
+    def start_listen(self) -> Value:
+        """Choose to be connected to."""
+        if self.state != "bound":
+            return err("invalid-state")
+        self.state = "starting to listen"
+        return ok()
+
+    def finish_listen(self, context: HostContext) -> Value:
+        """Listen from here on."""
+        if self.state != "starting to listen":
+            return err("not-in-progress")
+
+        def live() -> Value:
+            try:
+                self._listen(context)
+            except OSError as error:
+                return err(code_of(error))
+            return ok()
+
+        case, told = context.record(f"{_NAME}finish-listen", Kind.WRITE_LOCAL, _LISTENING, live)
+        if case == "err":
+            self.state = "closed"
+            return err(told)
+        self.state = "listening"
+        _listening(context).add(self)
+        return ok()
+
+    def accept(self, context: HostContext) -> Value:
+        """Return the next connection, with its streams."""
+        if self.state != "listening":
+            return err("invalid-state")
+        if not count_socket(context, 1):
+            return err("new-socket-limit")
+        made: list[Connection] = []
+
+        def live() -> Value:
+            try:
+                system, remote = self.listener(context).accept()
+            except BlockingIOError:
+                return err("would-block")
+            except OSError as error:
+                return err(code_of(error))
+            local = endpoint_of_system(system)
+            made.append(_connection(system, None, context))
+            return ok({"local": _plain(local), "remote": _plain(remote)})
+
+        case, told = context.record(f"{_NAME}accept", Kind.READ_REMOTE, _ACCEPTED, live)
+        if case == "err":
+            count_socket(context, -1)
+            return err(told)
+        # After a crash there is none: it is lost, like others.
+        accepted = TcpSocket(
+            self.family, connection=made[0] if made else None, options=self.options
+        )
+        accepted.remote = _endpoint(told["remote"])
+        return ok((accepted, *accepted.connected(_endpoint(told["local"]))))
+
+    def listener(self, context: HostContext) -> Listener:
+        """Return what listens, made again after a crash.
+
+        Raises:
+            GuestTrap: its address is not to be had; another attempt may have it.
+        """
+        if self._listener is None:
+            assert self.local is not None
+            try:
+                return self._listen(context)
+            except OSError as error:
+                place = f"{self.local.host} port {self.local.port}"
+                raise GuestTrap(
+                    f"the worker listened at {place} before, which this executor cannot: {error}"
+                ) from error
+        return self._listener
+
+    def set_backlog(self, size: int) -> Value:
+        """Say how many connections may wait to be accepted."""
+        if not size:
+            return err("invalid-argument")
+        if self.state in {"connecting", "connected"}:
+            return err("invalid-state")
+        self.options["listen-backlog-size"] = size
+        if self._listener is not None:
+            self._listener.listen()
+        return ok()
+
+    def set_option(self, name: str, value: Value) -> None:
+        """Set one, now and for what is to come."""
+        self.options[name] = value
+        for live in (self._bound, self._listener, self._connection):
+            if live is not None:
+                live.apply({name: value})
 
     def address(self, *, is_remote: bool) -> Value:
         """Return one of its addresses."""
         endpoint = self.remote if is_remote else self.local
-        is_known = self.state == "connected" or (not is_remote and self.state == "bound")
+        is_bound = self.state in {"bound", "starting to listen", "listening"}
+        is_known = self.state == "connected" or (not is_remote and is_bound)
         return ok(to_wit(endpoint)) if endpoint and is_known else err("invalid-state")
 
     def live(self, context: HostContext) -> Connection | None:
-        """Return the connection, made now if it is to be; None: it was lost, or is not wanted."""
+        """Return the connection, made now if it is to be; None: it was lost, or is not wanted.
+
+        Raises:
+            OSError: the system has no socket for it.
+        """
         if self._connection is None and self.state == "connecting":
             assert self.remote is not None
-            self._connection = Connection(self.remote, self.local, context.committed)
-            context.on_close(self._connection.abort)
+            # After a crash: perhaps it is this worker that it connects to.
+            for other in _listening(context):
+                with contextlib.suppress(GuestTrap):
+                    other.listener(context)
+            self._connection = _connection(self._take_bound(), self.remote, context)
         return self._connection
 
     def subscribe(self, context: HostContext) -> Pollable:
-        """Return what becomes ready when the connection stands or failed."""
-        return self.pollable(context, lambda one: one.is_connected or one.error is not None)
+        """Return what becomes ready when the connection stands or failed, or another one came."""
+        if self.state != "listening":
+            return self.pollable(context, lambda one: one.is_connected or one.error is not None)
+
+        def ready() -> bool:
+            return self.state != "listening" or self.listener(context).is_ready
+
+        async def wait() -> None:
+            if not ready():
+                await self.listener(context).change()
+
+        return SocketReady(ready, wait)
 
     def pollable(self, context: HostContext, is_ready: Callable[[Connection], bool]) -> Pollable:
         """Return what becomes ready when `is_ready` says so, or nothing can be waited for."""
 
+        def found() -> Connection | None:
+            try:
+                return self.live(context)
+            except OSError:
+                # Whoever looks is told.
+                return None
+
         def ready() -> bool:
-            connection = self.live(context)
+            connection = found()
             return connection is None or connection.error is not None or is_ready(connection)
 
         async def wait() -> None:
-            connection = self.live(context)
+            connection = found()
             if connection is not None and not ready():
                 await connection.change()
 
@@ -160,143 +298,42 @@ class TcpSocket:
         """The guest dropped it: what was written is still sent."""
         count_socket(context, -1)
         self.state = "closed"
+        _listening(context).discard(self)
+        if self._bound is not None:
+            self._bound.abort()
+        if self._listener is not None:
+            self._listener.abort()
         if self._connection is not None:
             self._connection.close()
 
+    def _open(self) -> socket.socket:
+        return open_socket(self.family, socket.SOCK_STREAM, self.local, self.options)
 
-@refuses(SOCKET_REFUSED)
-@final
-class SocketReady(Pollable):
-    """Something that can be observed of a socket."""
+    def _take_bound(self) -> socket.socket:
+        """Return the socket that was bound, another one at the same address after a crash."""
+        bound, self._bound = self._bound, None
+        return self._open() if bound is None else bound.taken()
 
-    def __init__(self, ready: Callable[[], bool], wait: Callable[[], Awaitable[object]]) -> None:
-        self._event = Event(ready, wait)
-
-    def ready(self, context: HostContext) -> bool:
-        """Look."""
-        return self._event.ready(context)
-
-    async def wait(self, context: HostContext) -> None:
-        """Wait."""
-        await self._event.wait(context)
+    def _listen(self, context: HostContext) -> Listener:
+        self._listener = Listener(self._take_bound(), self.options)
+        hold(context, self._listener)
+        return self._listener
 
 
-@refuses(SOCKET_REFUSED)
-@final
-class SocketInput(InputSource):
-    """What comes in."""
-
-    def __init__(self, socket: TcpSocket) -> None:
-        self._socket = socket
-        self.is_over = False
-
-    def read(self, context: HostContext, length: int) -> Value:
-        """Return what has come."""
-        if self.is_over or not length:
-            return CLOSED if self.is_over else ok(b"")
-        piece = context.record(
-            f"{_NAME}receive", Kind.READ_REMOTE, _RECEIVED, lambda: self._look(context, length)
-        )
-        return self._taken(piece)
-
-    async def blocking_read(self, context: HostContext, length: int) -> Value:
-        """Wait for something."""
-        if self.is_over or not length:
-            return CLOSED if self.is_over else ok(b"")
-
-        async def look() -> Value:
-            connection = self._socket.live(context)
-            while connection is not None and not has_news(connection):
-                await connection.change()
-            return self._look(context, length)
-
-        name = f"{_NAME}receive"
-        return self._taken(await context.record_wait(name, Kind.READ_REMOTE, _RECEIVED, look))
-
-    def subscribe(self, context: HostContext) -> Pollable:
-        """Return what becomes ready when something has come."""
-        return self._socket.pollable(context, lambda one: self.is_over or has_news(one))
-
-    def _look(self, context: HostContext, length: int) -> Value:
-        connection = self._socket.live(context)
-        if connection is None:
-            return _LOST
-        if connection.received:
-            return ok(connection.take(length))
-        if connection.error is not None:
-            return err(connection.error)
-        return err("closed") if connection.is_at_end else ok(b"")
-
-    def _taken(self, piece: Value) -> Value:
-        case, told = piece
-        if case == "ok":
-            return piece
-        self.is_over = True
-        return CLOSED if told == "closed" else _failed(told)
+def _listening(context: HostContext) -> set[TcpSocket]:
+    found: set[TcpSocket] = context.state.setdefault(_LISTENING_SOCKETS, set())
+    return found
 
 
-@refuses(SOCKET_REFUSED)
-@final
-class SocketOutput(OutputSink):
-    """What goes out, after everything before it is committed."""
-
-    def __init__(self, socket: TcpSocket) -> None:
-        self._socket = socket
-        self._is_broken = False
-
-    def check_write(self, context: HostContext) -> Value:
-        """Return how much may be written now."""
-        if self._is_broken:
-            return CLOSED
-
-        def look() -> Value:
-            connection = self._socket.live(context)
-            if connection is None or connection.error is not None:
-                return _LOST if connection is None else err(connection.error)
-            return ok(min(connection.room, WRITE_BYTES_MAX))
-
-        return self._told(context.record(f"{_NAME}room", Kind.READ_LOCAL, _PERMITTED, look))
-
-    def write(self, context: HostContext, data: bytes) -> Value:
-        """Take all of it. At replay it has gone out already."""
-        if self._is_broken:
-            return CLOSED
-        connection = self._socket.live(context)
-        if connection is not None:
-            connection.send(data)
-        return ok()
-
-    async def blocking_flush(self, context: HostContext) -> Value:
-        """Return when all is sent."""
-        if self._is_broken:
-            return CLOSED
-
-        async def look() -> Value:
-            connection = self._socket.live(context)
-            while connection is not None and not connection.is_drained and not connection.error:
-                await connection.change()
-            if connection is None:
-                return _LOST
-            return ok() if connection.error is None else err(connection.error)
-
-        name = f"{_NAME}sent"
-        return self._told(await context.record_wait(name, Kind.WRITE_REMOTE, _SENT, look))
-
-    def subscribe(self, context: HostContext) -> Pollable:
-        """Return what becomes ready when something may be written."""
-        return self._socket.pollable(context, lambda one: one.room > 0)
-
-    def _told(self, told: Value) -> Value:
-        if told[0] == "ok":
-            return told
-        self._is_broken = True
-        return _failed(told[1])
+def _connection(system: socket.socket, remote: Endpoint | None, context: HostContext) -> Connection:
+    connection = Connection(system, remote, context.committed)
+    hold(context, connection)
+    return connection
 
 
-def has_news(connection: Connection) -> bool:
-    """Tell whether there is something to read, or an end."""
-    return bool(connection.received) or connection.is_at_end or connection.error is not None
+def _plain(endpoint: Endpoint) -> Value:
+    return {"host": endpoint.host, "port": endpoint.port}
 
 
-def _failed(code: str) -> Value:
-    return failed(IoError(f"the connection failed: {code}", network_code=code))
+def _endpoint(told: Value) -> Endpoint:
+    return Endpoint(told["host"], told["port"])

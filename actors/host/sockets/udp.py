@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, final
 
 from actors.host.context import HostContext
@@ -15,9 +15,14 @@ from actors.host.sockets.addresses import Endpoint, code_of, endpoint_of, to_wit
 from actors.host.sockets.limits import (
     DATAGRAM_BYTES_MAX,
     DATAGRAMS_PER_CALL_MAX,
+    LINGER_S,
     RECEIVE_BUFFER_BYTES_MAX,
+    SEND_BUFFER_BYTES_MAX,
 )
-from actors.host.sockets.tcp import SOCKET_REFUSED, SocketReady, count_socket
+from actors.host.sockets.live import hold
+from actors.host.sockets.options import apply_options
+from actors.host.sockets.ready import SOCKET_REFUSED, SocketReady, count_socket
+from actors.host.sockets.system import endpoint_of_system, open_socket
 from wit.types import Field, ListType, Primitive, RecordType, ResultType
 from wit.values import Value, err, ok
 
@@ -40,20 +45,23 @@ _RECEIVED: Final = ResultType(ListType(_DATAGRAM), Primitive.STRING)
 class Datagrams:
     """A live socket: sends in the background, after what was recorded before is committed."""
 
-    def __init__(self, local: Endpoint, committed: Callable[[], Awaitable[None]]) -> None:
-        family = socket.AF_INET6 if ":" in local.host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        self._socket.bind((local.host, local.port))
-        host, port = self._socket.getsockname()[:2]
-        self.local = Endpoint(host, port)
+    def __init__(self, system: socket.socket, committed: Callable[[], Awaitable[None]]) -> None:
+        self.on_end: Callable[[], None] = lambda: None
+        self.local = endpoint_of_system(system)
         self.received: deque[tuple[bytes, Endpoint]] = deque()
+        self._system = system
         self._size = 0
         self._committed = committed
-        self._queue: asyncio.Queue[tuple[bytes, Endpoint]] = asyncio.Queue()
+        self._outgoing: deque[tuple[bytes, Endpoint]] = deque()
+        self._outgoing_size = 0
+        self._more = asyncio.Event()
+        self._is_closing = False
+        self._linger: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self._sending = asyncio.create_task(self._send(), name="udp")
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._receive)
+        # Not before: what it waits for has the system's number of the socket.
+        self._sending.add_done_callback(self._ended)
+        asyncio.get_running_loop().add_reader(system, self._receive)
 
     async def change(self) -> None:
         """Return when something came."""
@@ -66,19 +74,39 @@ class Datagrams:
         return taken
 
     def send(self, data: bytes, to: Endpoint) -> None:
-        """Send one."""
-        self._queue.put_nowait((data, to))
+        """Send one. As everywhere, what finds no room is lost."""
+        if self._outgoing_size + len(data) <= SEND_BUFFER_BYTES_MAX:
+            self._outgoing.append((data, to))
+            self._outgoing_size += len(data)
+            self._more.set()
+
+    def apply(self, options: Mapping[str, Value]) -> None:
+        """Have the system's socket follow what the guest has set."""
+        if not self._sending.done():
+            apply_options(self._system, options)
 
     def close(self) -> None:
-        """Close it. Idempotent."""
-        if self._socket.fileno() >= 0:
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            self._socket.close()
+        """Send what was given, then close. Idempotent."""
+        if not self._is_closing and not self._sending.done():
+            self._linger = asyncio.get_running_loop().call_later(LINGER_S, self.abort)
+        self._is_closing = True
+        self._more.set()
+
+    def abort(self) -> None:
+        """Close it at once. Idempotent."""
         self._sending.cancel()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        del task
+        asyncio.get_running_loop().remove_reader(self._system)
+        self._system.close()
+        if self._linger is not None:
+            self._linger.cancel()
+        self.on_end()
 
     def _receive(self) -> None:
         with contextlib.suppress(OSError):
-            data, (host, port, *_) = self._socket.recvfrom(DATAGRAM_BYTES_MAX)
+            data, (host, port, *_) = self._system.recvfrom(DATAGRAM_BYTES_MAX)
             # As everywhere, what finds no room is lost.
             if self._size + len(data) <= RECEIVE_BUFFER_BYTES_MAX:
                 self.received.append((data, Endpoint(host, port)))
@@ -89,10 +117,16 @@ class Datagrams:
     async def _send(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            data, to = await self._queue.get()
+            while not self._outgoing:
+                if self._is_closing:
+                    return
+                self._more.clear()
+                await self._more.wait()
+            data, to = self._outgoing.popleft()
             await self._committed()
+            self._outgoing_size -= len(data)
             with contextlib.suppress(OSError):
-                await loop.sock_sendto(self._socket, data, (to.host, to.port))
+                await loop.sock_sendto(self._system, data, (to.host, to.port))
 
 
 @refuses(SOCKET_REFUSED)
@@ -148,12 +182,23 @@ class UdpSocket:
         return ok((IncomingDatagrams(self), OutgoingDatagrams(self)))
 
     def live(self, context: HostContext) -> Datagrams:
-        """Return the live socket, made now if there is none."""
+        """Return the live socket, made now if there is none.
+
+        Raises:
+            OSError: its address is not to be had.
+        """
         if self._live is None:
             assert self.local is not None
-            self._live = Datagrams(self.local, context.committed)
-            context.on_close(self._live.close)
+            system = open_socket(self.family, socket.SOCK_DGRAM, self.local, self.options)
+            self._live = Datagrams(system, context.committed)
+            hold(context, self._live)
         return self._live
+
+    def set_option(self, name: str, value: Value) -> None:
+        """Set one, now and for what is to come."""
+        self.options[name] = value
+        if self._live is not None:
+            self._live.apply({name: value})
 
     def address(self, *, is_remote: bool) -> Value:
         """Return one of its addresses."""

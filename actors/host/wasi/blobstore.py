@@ -7,6 +7,7 @@ what is gone and writing the same bytes again change nothing.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, final
 
+from actors.host.buffered import Share, full
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
 from actors.host.saving import saveable
@@ -106,10 +107,17 @@ def write_body(context: HostContext, value: Outgoing) -> Value:
     return err() if sink is None else ok(sink)
 
 
+@TYPES.drop("outgoing-value")
+@TYPES.drop("incoming-value")
+def drop_value(context: HostContext, value: Outgoing | Incoming) -> None:
+    """Forget what was written, or read."""
+    value.close(context)
+
+
 @TYPES.function("[method]incoming-value.incoming-value-consume-sync", Kind.PURE)
 def consume_sync(context: HostContext, value: Incoming) -> Value:
     """Return all of it."""
-    del context
+    value.close(context)
     return ok(value.data)
 
 
@@ -160,7 +168,10 @@ async def get_data(
         return (await container.at(context).get(name))[start : end + 1]
 
     result = await _recorded(context, "container#get-data", _BYTES, read)
-    return ok(Incoming(result[1])) if result[0] == "ok" else result
+    if result[0] == "err":
+        return result
+    data, share = result[1], Share()
+    return ok(Incoming(data, share)) if share.take(context, len(data)) else err(full(len(data)))
 
 
 @CONTAINER.function("[method]container.write-data", Kind.WRITE_REMOTE, blocking=True)

@@ -1,6 +1,9 @@
-"""`wasi:config/store`: a worker is configured by its environment, fixed at its creation."""
+"""`wasi:config/store`: a worker's environment, fixed at its creation, and its component's secrets.
 
-from actors.host.context import HostContext
+A secret has a key that begins with `secret:`, and is not among `get-all`.
+"""
+
+from actors.host.context import SECRET_PREFIX, HostContext
 from actors.host.interface import HostInterface, Kind
 from wit.values import Value, ok, some
 
@@ -9,10 +12,13 @@ __all__ = ["STORE"]
 STORE = HostInterface("wasi:config/store", version="0.2.0-rc.1", other_versions=("0.2.0-draft",))
 
 
-@STORE.function("get", Kind.PURE)
+@STORE.function("get", Kind.PURE, records=Kind.READ_REMOTE)
 def get(context: HostContext, key: str) -> Value:
     """Return the value of a key, if there is one."""
-    value = dict(context.environment).get(key)
+    if key.startswith(SECRET_PREFIX):
+        value = context.secret(key.removeprefix(SECRET_PREFIX))
+    else:
+        value = dict(context.environment).get(key)
     return ok(None if value is None else some(value))
 
 

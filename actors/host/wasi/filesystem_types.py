@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
+from actors.host.buffered import full
 from actors.host.context import HostContext
 from actors.host.files.descriptor import Descriptor, DirectoryListing, FileInput, FileOutput
 from actors.host.files.errors import FileError
@@ -214,8 +215,10 @@ def write(context: HostContext, descriptor: Descriptor, buffer: bytes, offset: i
 @answered
 def read_directory(context: HostContext, descriptor: Descriptor) -> DirectoryListing:
     """Return the names, sorted."""
-    del context
-    return DirectoryListing(descriptor.directory())
+    listing = DirectoryListing(descriptor.directory())
+    if not listing.share.take(context, listing.size):
+        raise FileError("insufficient-memory", full(listing.size))
+    return listing
 
 
 @TYPES.function("[method]directory-entry-stream.read-directory-entry", Kind.PURE)
@@ -254,6 +257,12 @@ def filesystem_error_code(context: HostContext, error: IoError) -> Value:
     """Return the code of an error, if it came from a file."""
     del context
     return some(error.filesystem_code) if error.filesystem_code else None
+
+
+@TYPES.drop("directory-entry-stream")
+def drop_listing(context: HostContext, listing: DirectoryListing) -> None:
+    """Forget the names."""
+    listing.share.give_back(context)
 
 
 @TYPES.drop("descriptor")

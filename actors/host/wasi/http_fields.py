@@ -3,16 +3,29 @@
 import functools
 from collections.abc import Callable, Sequence
 
+from actors.engine.errors import GuestTrap
+from actors.host.buffered import Share, full
 from actors.host.context import HostContext
 from actors.host.http.fields import FieldError, FieldList, Fields
+from actors.host.http.limits import MESSAGE_BYTES
 from actors.host.interface import HostInterface, Kind
 from actors.host.streams import IoError
 from actors.host.wasi.version import WASI_VERSION
 from wit.values import Value, err, ok, some
 
-__all__ = ["TYPES"]
+__all__ = ["TYPES", "count_message"]
 
 TYPES = HostInterface("wasi:http/types", version=WASI_VERSION)
+
+
+def count_message(context: HostContext, share: Share) -> None:
+    """Count a message that a guest makes.
+
+    Raises:
+        GuestTrap: there is no room for it.
+    """
+    if not share.take(context, MESSAGE_BYTES):
+        raise GuestTrap(f"a message of HTTP: {full(MESSAGE_BYTES)}", kind="limit")
 
 
 def _answered(change: Callable[..., Value]) -> Callable[..., Value]:
@@ -45,8 +58,7 @@ def new_fields(context: HostContext) -> Fields:
 @_answered
 def from_list(context: HostContext, entries: Sequence[tuple[str, bytes]]) -> Fields:
     """Return these."""
-    del context
-    return Fields.from_guest(entries)
+    return _counted(context, Fields.from_guest(entries))
 
 
 @TYPES.function("[method]fields.get", Kind.PURE)
@@ -67,24 +79,24 @@ def has(context: HostContext, fields: Fields, name: str) -> bool:
 @_answered
 def set_(context: HostContext, fields: Fields, name: str, values: Sequence[bytes]) -> None:
     """Replace the values of a name."""
-    del context
     fields.set(name, values)
+    _counted(context, fields)
 
 
 @TYPES.function("[method]fields.delete", Kind.PURE)
 @_answered
 def delete(context: HostContext, fields: Fields, name: str) -> None:
     """Remove the values of a name."""
-    del context
     fields.delete(name)
+    _counted(context, fields)
 
 
 @TYPES.function("[method]fields.append", Kind.PURE)
 @_answered
 def append(context: HostContext, fields: Fields, name: str, value: bytes) -> None:
     """Add a value."""
-    del context
     fields.append(name, value)
+    _counted(context, fields)
 
 
 @TYPES.function("[method]fields.entries", Kind.PURE)
@@ -97,5 +109,21 @@ def entries(context: HostContext, fields: Fields) -> FieldList:
 @TYPES.function("[method]fields.clone", Kind.PURE)
 def clone(context: HostContext, fields: Fields) -> Fields:
     """Return a copy that may be changed."""
-    del context
-    return fields.copy()
+    return _counted(context, fields.copy())
+
+
+@TYPES.drop("fields")
+def drop_fields(context: HostContext, fields: Fields) -> None:
+    """Forget them; those of a message are the message's."""
+    fields.share.give_back(context)
+
+
+def _counted(context: HostContext, fields: Fields) -> Fields:
+    """Count what fields have in memory.
+
+    Raises:
+        GuestTrap: there is no room; `header-error` has no case for it.
+    """
+    if not fields.share.resize(context, fields.size):
+        raise GuestTrap(f"fields: {full(fields.size)}", kind="limit")
+    return fields

@@ -7,9 +7,15 @@ from actors.host.http.errors import HttpError
 from actors.host.http.exchange import Exchange, may_begin
 from actors.host.http.fields import Fields
 from actors.host.http.futures import FutureIncomingResponse
-from actors.host.http.messages import IncomingRequest, OutgoingRequest, RequestOptions
+from actors.host.http.messages import (
+    IncomingRequest,
+    OutgoingRequest,
+    OutgoingResponse,
+    RequestOptions,
+)
+from actors.host.http.stored import next_spool
 from actors.host.interface import HostInterface, Kind
-from actors.host.wasi.http_fields import TYPES
+from actors.host.wasi.http_fields import TYPES, count_message
 from actors.host.wasi.version import WASI_VERSION
 from wit.values import Value, err, ok, some
 
@@ -29,29 +35,41 @@ def _payload(option: Value) -> Value:
 @OUTGOING_HANDLER.function("handle", Kind.PURE, records=Kind.WRITE_REMOTE_BATCHED)
 def handle(context: HostContext, request: OutgoingRequest, options: Value) -> Value:
     """Begin an exchange."""
-    if not may_begin(context):
-        return err(("connection-limit-reached", None))
+    # There are never many of them.
+    request.share.give_back(context)
     chosen: RequestOptions = _payload(options) or RequestOptions()
     try:
         make_request = request.checked(chosen.timeouts())
     except HttpError as error:
-        return err(error.code)
-    return ok(FutureIncomingResponse(Exchange(context, make_request)))
+        return _refused(context, request, error.code)
+    share = may_begin(context)
+    if share is None:
+        return _refused(context, request, ("connection-limit-reached", None))
+    return ok(FutureIncomingResponse(Exchange(context, share, request.digest(), make_request)))
+
+
+def _refused(context: HostContext, request: OutgoingRequest, code: Value) -> Value:
+    if request.body is not None:
+        request.body.over(context)
+    return err(code)
 
 
 @TYPES.function("[constructor]outgoing-request", Kind.PURE)
 def new_outgoing_request(context: HostContext, headers: Fields) -> OutgoingRequest:
     """Return a request with these headers."""
-    del context
-    return OutgoingRequest(headers)
+    request = OutgoingRequest(headers)
+    count_message(context, request.share)
+    return request
 
 
 @TYPES.function("[method]outgoing-request.body", Kind.PURE)
 @TYPES.function("[method]outgoing-response.body", Kind.PURE)
-def open_body(context: HostContext, message: Any) -> Value:
+def open_body(context: HostContext, message: OutgoingRequest | OutgoingResponse) -> Value:
     """Return the body, once."""
-    del context
-    body = message.open_body()
+    if isinstance(message, OutgoingResponse):
+        body = message.open_body(lambda: next_spool(context))
+    else:
+        body = message.open_body()
     return err() if body is None else ok(body)
 
 

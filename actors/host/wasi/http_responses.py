@@ -10,12 +10,13 @@ from actors.host.http.futures import FutureIncomingResponse, FutureTrailers
 from actors.host.http.messages import (
     IncomingBody,
     IncomingResponse,
+    OutgoingRequest,
     OutgoingResponse,
     ResponseOutparam,
 )
 from actors.host.interface import Kind
 from actors.host.pollable import Pollable
-from actors.host.wasi.http_fields import TYPES
+from actors.host.wasi.http_fields import TYPES, count_message
 from wit.values import Value, err, ok
 
 __all__ = ["TYPES"]
@@ -78,8 +79,9 @@ async def get(context: HostContext, future: FutureTrailers | FutureIncomingRespo
 @TYPES.function("[constructor]outgoing-response", Kind.PURE)
 def new_outgoing_response(context: HostContext, headers: Fields) -> OutgoingResponse:
     """Return a response with these headers and status 200."""
-    del context
-    return OutgoingResponse(headers)
+    response = OutgoingResponse(headers)
+    count_message(context, response.share)
+    return response
 
 
 @TYPES.function("[method]outgoing-response.status-code", Kind.PURE)
@@ -102,7 +104,8 @@ def set_outgoing_status(context: HostContext, response: OutgoingResponse, status
 @TYPES.function("[static]response-outparam.set", Kind.PURE)
 def set_response(context: HostContext, outparam: ResponseOutparam, response: Value) -> None:
     """Answer the request."""
-    del context
+    if response[0] == "ok":
+        response[1].share.give_back(context)
     outparam.set(response)
 
 
@@ -119,16 +122,34 @@ def write(context: HostContext, body: OutgoingBody) -> Value:
 @TYPES.function("[static]outgoing-body.finish", Kind.PURE)
 def finish_outgoing(context: HostContext, body: OutgoingBody, trailers: Value) -> Value:
     """Say that the body is complete."""
-    del context
     fields: Fields | None = None if trailers is None else trailers[0]
+    if fields is not None:
+        body.take_over(fields.share)
     try:
         body.finish(fields.entries() if fields else [])
     except HttpError as error:
         return err(error.code)
+    finally:
+        body.let_go(context)
     return ok()
 
 
 @TYPES.drop("outgoing-body")
+def drop_body(context: HostContext, body: OutgoingBody) -> None:
+    """Give up a body that is not complete."""
+    body.close()
+    body.let_go(context)
+
+
+@TYPES.drop("outgoing-request")
+@TYPES.drop("outgoing-response")
+def drop_message(context: HostContext, message: OutgoingRequest | OutgoingResponse) -> None:
+    """Give up a message that was never sent."""
+    message.share.give_back(context)
+    if message.body is not None:
+        message.body.over(context)
+
+
 @TYPES.drop("incoming-body")
 @TYPES.drop("incoming-response")
 @TYPES.drop("future-trailers")

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, final
 
+from actors.host.buffered import full
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
 from actors.host.saving import saveable
@@ -130,10 +131,17 @@ async def write_body_sync(context: HostContext, value: Outgoing, body: bytes) ->
         check_value(body)
     except StoreError as error:
         return err(KeyvalueError(str(error)))
-    value.replace(body)
+    if not value.replace(context, body):
+        return err(KeyvalueError(full(len(body))))
     if value.place is not None:
         await value.place.store(context, body)
     return ok()
+
+
+@TYPES.drop("outgoing-value")
+def drop_outgoing(context: HostContext, value: Outgoing) -> None:
+    """Forget what was written."""
+    value.close(context)
 
 
 @TYPES.function("[method]incoming-value.incoming-value-consume-sync", Kind.PURE)

@@ -11,7 +11,7 @@ from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
 from actors.host.pollable import Pollable
 from actors.host.saving import saveable
-from actors.host.sockets.lookup import AddressStream, is_name
+from actors.host.sockets.lookup import AddressStream, count_lookup, is_name
 from actors.host.streams import IoError
 from actors.host.wasi.version import WASI_VERSION
 from wit.values import Value, err, ok, some
@@ -51,7 +51,11 @@ def resolve_addresses(context: HostContext, network: Network, name: str) -> Valu
     del network
     if not context.allows_sockets:
         return DENIED
-    return ok(AddressStream(name)) if is_name(name) else err("invalid-argument")
+    if not is_name(name):
+        return err("invalid-argument")
+    if not count_lookup(context, 1):
+        return err("temporary-resolver-failure")
+    return ok(AddressStream(name))
 
 
 @IP_NAME_LOOKUP.function(
@@ -65,12 +69,10 @@ def resolve_next(context: HostContext, stream: AddressStream) -> Value:
 @IP_NAME_LOOKUP.function("[method]resolve-address-stream.subscribe", Kind.PURE)
 def subscribe(context: HostContext, stream: AddressStream) -> Pollable:
     """Return what becomes ready with the answer."""
-    del context
-    return stream.subscribe()
+    return stream.subscribe(context)
 
 
 @IP_NAME_LOOKUP.drop("resolve-address-stream")
 def drop(context: HostContext, stream: AddressStream) -> None:
     """Ask no longer."""
-    del context
-    stream.close()
+    stream.close(context)

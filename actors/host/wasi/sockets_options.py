@@ -1,7 +1,6 @@
-"""Options of sockets: kept and told, as the guest sets them. They do not reach the system's."""
+"""Options of sockets: told as the guest has set them, and set on sockets of the system."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
 
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
@@ -9,26 +8,12 @@ from actors.host.sockets.tcp import TcpSocket
 from actors.host.sockets.udp import UdpSocket
 from wit.values import Value, err, ok
 
-__all__ = ["TCP_OPTIONS", "UDP_OPTIONS", "register_options"]
-
-_NS: Final = 1_000_000_000
-TCP_OPTIONS: Final[dict[str, Value]] = {
-    "keep-alive-enabled": False,
-    "keep-alive-idle-time": 7_200 * _NS,
-    "keep-alive-interval": 75 * _NS,
-    "keep-alive-count": 9,
-    "hop-limit": 64,
-    "receive-buffer-size": 65_536,
-    "send-buffer-size": 65_536,
-}
-UDP_OPTIONS: Final[dict[str, Value]] = {
-    "unicast-hop-limit": 64,
-    "receive-buffer-size": 65_536,
-    "send-buffer-size": 65_536,
-}
+__all__ = ["register_options"]
 
 
-def register_options(interface: HostInterface, resource: str, defaults: dict[str, Value]) -> None:
+def register_options(
+    interface: HostInterface, resource: str, defaults: Mapping[str, Value]
+) -> None:
     """Register a getter and a setter for each option."""
     for name, default in defaults.items():
         interface.function(f"[method]{resource}.{name}", Kind.PURE)(_getter(name, default))
@@ -49,7 +34,7 @@ def _setter(name: str) -> Callable[[HostContext, TcpSocket | UdpSocket, Value], 
         # No number among them may be 0; a flag may be off.
         if not value and not isinstance(value, bool):
             return err("invalid-argument")
-        socket.options[name] = value
+        socket.set_option(name, value)
         return ok()
 
     return set_

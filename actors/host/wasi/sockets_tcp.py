@@ -1,18 +1,19 @@
-"""`wasi:sockets/{tcp,tcp-create-socket}`: connections to others.
+"""`wasi:sockets/{tcp,tcp-create-socket}`: connections to others, and from others.
 
-A worker does not listen: an address of its own would be that of whatever executor runs it. It is
-reached by invocations, and by HTTP through `wasi:http/incoming-handler`.
+A worker that listens does so at an address of the executor that runs it, as long as it is in memory
+there. What is to reach it wherever it is goes by invocations, or by HTTP through
+`wasi:http/incoming-handler`.
 """
-
-from typing import Final
 
 from actors.host.context import HostContext
 from actors.host.interface import HostInterface, Kind
 from actors.host.pollable import Pollable
 from actors.host.sockets.addresses import endpoint_of
-from actors.host.sockets.tcp import TcpSocket, count_socket
+from actors.host.sockets.options import TCP_OPTIONS
+from actors.host.sockets.ready import count_socket
+from actors.host.sockets.tcp import TcpSocket
 from actors.host.wasi.sockets_network import DENIED
-from actors.host.wasi.sockets_options import TCP_OPTIONS, register_options
+from actors.host.wasi.sockets_options import register_options
 from actors.host.wasi.version import WASI_VERSION
 from wit.values import Value, err, ok
 
@@ -20,7 +21,6 @@ __all__ = ["TCP", "TCP_CREATE_SOCKET"]
 
 TCP = HostInterface("wasi:sockets/tcp", version=WASI_VERSION)
 TCP_CREATE_SOCKET = HostInterface("wasi:sockets/tcp-create-socket", version=WASI_VERSION)
-_SERVERS_ONLY: Final = ("start-listen", "finish-listen", "accept", "set-listen-backlog-size")
 
 register_options(TCP, "tcp-socket", TCP_OPTIONS)
 
@@ -35,16 +35,15 @@ def create(context: HostContext, family: str) -> Value:
 
 @TCP.function("[method]tcp-socket.start-bind", Kind.PURE)
 def start_bind(context: HostContext, socket: TcpSocket, network: Value, address: Value) -> Value:
-    """Choose where to send from."""
+    """Choose where to send from, or where to listen."""
     del context, network
     return socket.start_bind(endpoint_of(address))
 
 
-@TCP.function("[method]tcp-socket.finish-bind", Kind.PURE)
+@TCP.function("[method]tcp-socket.finish-bind", Kind.PURE, records=Kind.WRITE_LOCAL)
 def finish_bind(context: HostContext, socket: TcpSocket) -> Value:
-    """Complete it."""
-    del context
-    return socket.finish_bind()
+    """Bind."""
+    return socket.finish_bind(context)
 
 
 @TCP.function("[method]tcp-socket.start-connect", Kind.PURE)
@@ -76,9 +75,9 @@ def remote_address(context: HostContext, socket: TcpSocket) -> Value:
 
 @TCP.function("[method]tcp-socket.is-listening", Kind.PURE)
 def is_listening(context: HostContext, socket: TcpSocket) -> bool:
-    """Return that it does not listen."""
-    del context, socket
-    return False
+    """Return whether others may connect to it."""
+    del context
+    return socket.state == "listening"
 
 
 @TCP.function("[method]tcp-socket.address-family", Kind.PURE)
@@ -90,7 +89,7 @@ def address_family(context: HostContext, socket: TcpSocket) -> str:
 
 @TCP.function("[method]tcp-socket.subscribe", Kind.PURE)
 def subscribe(context: HostContext, socket: TcpSocket) -> Pollable:
-    """Return what becomes ready when the connection stands or failed."""
+    """Return what becomes ready when the connection stands or failed, or another one came."""
     return socket.subscribe(context)
 
 
@@ -101,14 +100,30 @@ def shutdown(context: HostContext, socket: TcpSocket, how: str) -> Value:
     return socket.shutdown(how)
 
 
-def refuse(context: HostContext, *arguments: Value) -> Value:
-    """Answer that workers do not listen."""
-    del context, arguments
-    return err("not-supported")
+@TCP.function("[method]tcp-socket.start-listen", Kind.PURE)
+def start_listen(context: HostContext, socket: TcpSocket) -> Value:
+    """Choose to be connected to."""
+    del context
+    return socket.start_listen()
 
 
-for _name in _SERVERS_ONLY:
-    TCP.function(f"[method]tcp-socket.{_name}", Kind.PURE)(refuse)
+@TCP.function("[method]tcp-socket.finish-listen", Kind.PURE, records=Kind.WRITE_LOCAL)
+def finish_listen(context: HostContext, socket: TcpSocket) -> Value:
+    """Listen."""
+    return socket.finish_listen(context)
+
+
+@TCP.function("[method]tcp-socket.accept", Kind.PURE, records=Kind.READ_REMOTE)
+def accept(context: HostContext, socket: TcpSocket) -> Value:
+    """Return the next connection, with its streams."""
+    return socket.accept(context)
+
+
+@TCP.function("[method]tcp-socket.set-listen-backlog-size", Kind.PURE)
+def set_listen_backlog_size(context: HostContext, socket: TcpSocket, size: int) -> Value:
+    """Say how many connections may wait to be accepted."""
+    del context
+    return socket.set_backlog(size)
 
 
 @TCP.drop("tcp-socket")

@@ -6,10 +6,11 @@ from actors.host.interface import HostInterface, Kind
 from actors.host.pollable import Always, Pollable
 from actors.host.sockets.addresses import endpoint_of
 from actors.host.sockets.limits import DATAGRAMS_PER_CALL_MAX
-from actors.host.sockets.tcp import count_socket
+from actors.host.sockets.options import UDP_OPTIONS
+from actors.host.sockets.ready import count_socket
 from actors.host.sockets.udp import IncomingDatagrams, OutgoingDatagrams, UdpSocket
 from actors.host.wasi.sockets_network import DENIED
-from actors.host.wasi.sockets_options import UDP_OPTIONS, register_options
+from actors.host.wasi.sockets_options import register_options
 from actors.host.wasi.version import WASI_VERSION
 from wit.values import Value, err, ok
 
