@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import UNSET
 
+from actors.enclosed import sweep_enclosures
 from actors.identity import Address
 from actors.ledger import Ledger
 from actors.mailbox import Mailbox
@@ -12,6 +13,7 @@ from actors.outcome import Outcome
 from actors.services import Services
 from broker.ports import Message
 from oplog import payloads
+from oplog.archive import sweep_archive
 from oplog.commit import Marks
 from oplog.entries import Failure
 from oplog.snapshots import sweep_snapshots
@@ -40,7 +42,7 @@ async def bury_worker(
     await until_quiet()
     await ledger.writer.close()
     head = ledger.writer.head
-    await bury(
+    buried = await bury(
         journal,
         subject=address.log,
         head=head,
@@ -48,9 +50,15 @@ async def bury_worker(
         message_id=services.next_message_id(),
         at_ms=ledger.clock.stamp_ms(),
     )
+    services.index.buried(ledger.id, buried.log_sequence)
+    services.high_water.committed(
+        address.partition, buried.log_sequence, address.log, buried.last_index, buried.hash
+    )
     await journal.purge(address.mailbox, up_to_sequence=order.sequence)
     await journal.purge(address.schedules)
     await payloads.sweep(blobs, head.incarnation)
+    await sweep_enclosures(blobs, ledger.id.component, ledger.id.worker)
+    await sweep_archive(blobs, address.log)
     await sweep_snapshots(journal, blobs, address.snap, head.incarnation)
 
 

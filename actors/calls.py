@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw, UnsetType
 from actors.errors import RejectedError
 from actors.limits import PARAMETERS_BYTES_MAX
 from actors.message import JsonCall, WitCall
-from actors.virtual import run_of, with_virtual_exports
+from actors.virtual import left_out_of, run_of, shortened, with_virtual_exports
 from oplog.entries import Failure
 from oplog.replay import TOO_LARGE
 from wit.errors import ParseError, UnknownFunctionError, ValueMismatchError, WitError
@@ -60,6 +60,7 @@ class BoundFunction:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.run = run_of(function)
+        self._left_out = left_out_of(function)
         self.name = full_name(function)
         self.type: FunctionType = function.type
         self.drops = function.name.startswith("[drop]")
@@ -96,7 +97,10 @@ class BoundFunction:
         if self.gives_handles:
             assert self.type.result is not None
             return Raw(_encode(to_json(value, self.type.result, handles)))
-        return UNSET if self._result is None else Raw(_encode(self._result.to_json(value)))
+        if self._result is None:
+            return UNSET
+        shown = self._result.to_json(value)
+        return Raw(_encode(shown if self._left_out is None else shortened(shown, self._left_out)))
 
     def decode_result(self, raw: Raw) -> Value:
         """Return the value of a recorded result."""

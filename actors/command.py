@@ -24,6 +24,7 @@ __all__ = [
     "ReadFile",
     "Resume",
     "RevertWorker",
+    "SetRetryPolicy",
     "UpdateWorker",
     "understand_command",
 ]
@@ -66,6 +67,12 @@ class RevertWorker(Struct, frozen=True, tag="revert", tag_field="command", renam
 
     last_oplog_index: int | None = None
     invocations: int | None = None
+
+
+class SetRetryPolicy(Struct, frozen=True, tag="set-retry-policy", tag_field="command"):
+    """Choose when this worker's failures are tried again; empty: as its component has it."""
+
+    policy: str
 
 
 class ForkWorker(Struct, frozen=True, tag="fork", tag_field="command"):
@@ -117,6 +124,7 @@ _Known: TypeAlias = (
     | Cancel
     | CompletePromise
     | RevertWorker
+    | SetRetryPolicy
     | ForkWorker
     | UpdateWorker
     | Delete

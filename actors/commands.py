@@ -27,6 +27,7 @@ from actors.command import (
     ReadFile,
     Resume,
     RevertWorker,
+    SetRetryPolicy,
     UpdateWorker,
     understand_command,
 )
@@ -38,6 +39,7 @@ from actors.mailbox import Mailbox
 from actors.message import caller_of, is_inbox, understand
 from actors.outcome import encode_answer
 from actors.past import Past
+from actors.retry import RetryTextError, parse_retry
 from broker.ports import Message, Signals
 from oplog.entries import Failure
 
@@ -83,7 +85,9 @@ class Commands:
     @property
     def stops_guest(self) -> bool:
         """Whether a queued command must not wait until the running invocation ends."""
-        return any(_stops(understand_command(message)) for message in self._mailbox.commands())
+        ephemeral = self._ledger.is_ephemeral
+        waiting = self._mailbox.commands()
+        return any(_stops(understand_command(message), ephemeral=ephemeral) for message in waiting)
 
     def obey(self, *, at_start: bool = False) -> bool:
         """Obey all queued commands. True: the life must end, its guest with it.
@@ -120,6 +124,9 @@ class Commands:
             case _ if not exists:
                 text = f"there is no worker {self._ledger.id}"
                 self._done(message, error=Failure(kind="unknown-worker", message=text))
+            case Interrupt(recover=True) if self._ledger.is_ephemeral:
+                text = f"cannot recover {self._ledger.id}: it lives for one invocation only"
+                self._done(message, error=Failure(kind="cannot-recover", message=text))
             case Interrupt(recover=True):
                 self._recorded(message, self._ledger.restart(control=message.sequence))
                 return True
@@ -139,6 +146,8 @@ class Commands:
                 self._complete_promise(message, command)
             case RevertWorker():
                 return self._revert(message, command)
+            case SetRetryPolicy(policy=text):
+                self._set_retry(message, text)
             case ForkWorker() | UpdateWorker():
                 self.order = message, command
                 return True
@@ -149,6 +158,15 @@ class Commands:
                 self.burial = message
                 return True
         return False
+
+    def _set_retry(self, message: Message, text: str) -> None:
+        try:
+            policy = parse_retry(text) if text else None
+        except RetryTextError as error:
+            self._done(message, error=Failure(kind="bad-request", message=str(error)))
+            return
+        index = self._ledger.order_retry(text, policy, control=message.sequence)
+        self._recorded(message, index, ok={"retry": text})
 
     def _revert(self, message: Message, command: RevertWorker) -> bool:
         last = self._past.last_index
@@ -166,11 +184,24 @@ class Commands:
         if kept == last:
             self._done(message, ok={"reverted": 0})
             return False
+        self._answer_duplicates()
         # Commands obeyed just before this one have added entries to what was loaded.
         end = self._ledger.writer.last_index
         index = self._ledger.revert(kept + 1, end, control=message.sequence)
         self._recorded(message, index, ok={"reverted": last - kept})
         return True
+
+    def _answer_duplicates(self) -> None:
+        """Take what asks again for something that is done, before that is undone.
+
+        It may have been answered already, without a commit that says so, and is no new invocation.
+        """
+        while waiting := self._mailbox.waiting():
+            envelope = understand(waiting[0]).envelope
+            if envelope.key not in self._ledger.keys:
+                return
+            self._mailbox.next_invocation()
+            self._ledger.repeat_outcome(envelope)
 
     def _before_invocations(self, count: int) -> tuple[int | None, str | None]:
         begun = self._past.begun_indices
@@ -265,9 +296,12 @@ class Commands:
         return ledger.command_done(name, caller, result, error)
 
 
-def _stops(command: Command) -> bool:
+def _stops(command: Command, *, ephemeral: bool) -> bool:
     # An update by snapshot waits until what runs has ended.
     match command:
+        case Interrupt(recover=True) | UpdateWorker() if ephemeral:
+            # It is refused, and what runs could not be brought back.
+            return False
         case Interrupt() | Delete() | RevertWorker() | ForkWorker():
             return True
         case UpdateWorker(mode="automatic", dry_run=False):

@@ -4,6 +4,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
 from typing import Any, Final, final
 
 import msgspec
@@ -11,8 +12,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.clock import WorkerClock
 from actors.durability import begin_batch, end_batch, step, waiting_step
+from actors.enclosed import enclosure_prefix
 from actors.errors import SuspendGuest
 from actors.host.context import (
+    SECRET_PREFIX,
     Answered,
     CallRequest,
     LogLevel,
@@ -23,14 +26,16 @@ from actors.host.context import (
 )
 from actors.host.control import Control
 from actors.host.interface import Kind
+from actors.host.rpc.patience import call_timeout_ms
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
 from actors.limits import LOG_MESSAGE_BYTES_MAX
 from actors.remote import Remote
+from actors.secrets import Pinned, SecretStore
 from actors.tracing import Tracing, cause_of
 from actors.waiting import Waiting
 from actors.waits import Answer
-from oplog.entries import Asks, Failure
+from oplog.entries import Asks, ClientMessage, Failure
 from wit.types import Type
 
 __all__ = ["WorkerContext"]
@@ -45,7 +50,11 @@ class _Settled(Struct, omit_defaults=True):
 
 _NOTHING: Final = Raw(b"{}")
 _NOT_YET: Final = Raw(b"null")
+# Shorter values would conceal half of what is printed.
+_CONCEALED_MIN: Final = 4
+_CONCEALED: Final = "[secret]"
 _decode = msgspec.json.Decoder(Answered).decode
+_decode_pinned = msgspec.json.Decoder(Pinned | None).decode
 
 
 def _encode(value: Struct) -> Raw:
@@ -70,6 +79,7 @@ class WorkerContext:
         remote: Remote,
         control: Control,
         tracing: Tracing,
+        secrets: SecretStore,
         allows_sockets: bool = False,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -86,20 +96,64 @@ class WorkerContext:
         self.control = control
         self._worker_id = worker_id
         self._tracing = tracing
+        self._secrets = secrets
+        # Values that the guest has read, which it may print by mistake.
+        self._revealed: set[str] = set()
         self._remote = remote
         self._waiting = waiting
         self._closing: list[Callable[[], None]] = []
         self._suspend_after_ns = round(suspend_after_s * 1e9)
 
+    def secret(self, name: str) -> str | None:
+        """Return a secret of the component, None if there is none of that name.
+
+        Recorded is which version was read, never what it says; at replay that version is read.
+
+        Raises:
+            SecretGoneError: the version cannot be read any more.
+        """
+        call = f"wasi:config/store#get {SECRET_PREFIX}{name}"
+        if Kind.READ_REMOTE in self.journal.unrecorded:
+            pinned = self._secrets.newest(self.component, name)
+        else:
+            recorded = self.journal.answer(call, UNSET)
+            if recorded is None:
+                pinned = self._secrets.newest(self.component, name)
+                answer = Raw(msgspec.json.encode(pinned))
+                self.journal.record(call, Kind.READ_REMOTE.value, UNSET, answer)
+            else:
+                pinned = _decode_pinned(recorded)
+        if pinned is None:
+            return None
+        value = self._secrets.read(self.component, name, pinned).decode()
+        if len(value) >= _CONCEALED_MIN:
+            self._revealed.add(value)
+        return value
+
+    def _concealed(self, text: str) -> str:
+        for value in self._revealed:
+            text = text.replace(value, _CONCEALED)
+        return text
+
     def write_output(self, stream: OutputStream, data: bytes) -> None:
-        """Emit guest output in pieces that fit an entry; bytes that are no UTF-8 show as U+FFFD."""
+        """Emit guest output in pieces that fit an entry; bytes that are no UTF-8 show as U+FFFD.
+
+        Secrets that the guest has read are left out, as far as they are written in one go.
+        """
+        if self._revealed:
+            data = self._concealed(data.decode(errors="surrogateescape")).encode(
+                errors="surrogateescape"
+            )
         for start in range(0, len(data), LOG_MESSAGE_BYTES_MAX):
             piece = data[start : start + LOG_MESSAGE_BYTES_MAX]
             self.journal.output(stream, piece.decode(errors="replace"))
 
     def write_log(self, level: LogLevel, context: str, message: str) -> None:
         """Emit a line of the guest's log, cut where it would not fit an entry."""
-        self.journal.output(level, message[:LOG_MESSAGE_BYTES_MAX], context=context)
+        message = self._concealed(message)
+        self.journal.output(
+            level, message[:LOG_MESSAGE_BYTES_MAX], context=self._concealed(context)
+        )
 
     async def committed(self) -> None:
         """Return when everything recorded so far is committed."""
@@ -124,16 +178,31 @@ class WorkerContext:
         """Unix time of the newest entry that replay consumes, in nanoseconds."""
         return self.journal.recorded_ms * 1_000_000
 
-    def derived_key(self, index: int) -> str:
-        """Return an idempotency key for what entry `index` causes."""
-        return self.journal.key_of(index)
+    def request_key(self, name: str, content: Raw, begin: int) -> str:
+        """Return the key of a request, the same at every attempt to send it."""
+        return self.journal.request_key(name, content, begin)
+
+    @property
+    def answer_place(self) -> str | None:
+        """The name below which the running invocation stores what it answers with."""
+        running = self.journal.running
+        if running is None or self.journal.only_reads:
+            return None
+        key = sha256(running.idempotency_key.encode()).hexdigest()[:32]
+        prefix = enclosure_prefix(self.component, self.worker)
+        return f"{prefix}answer/{self._remote.incarnation}-{key}"
+
+    @property
+    def is_answered_already(self) -> bool:
+        """Whether the outcome of the invocation is in the log."""
+        return self.journal.is_answered_already
 
     def outgoing_span(self, method: str, target: str, index: int) -> OutgoingSpan:
         """Begin the span of a request that entry `index` causes."""
         running = self.journal.running
         cause = None if running is None else cause_of(running)
         return self._tracing.request(
-            self._worker_id, cause, method=method, target=target, key=self.derived_key(index)
+            self._worker_id, cause, method=method, target=target, key=self.journal.key_of(index)
         )
 
     def begin_batch(self, name: str) -> int:
@@ -152,9 +221,10 @@ class WorkerContext:
         live: Callable[[], Any],
         *,
         begin: int | None = None,
+        request: Raw | UnsetType = UNSET,
     ) -> Any:
         """Return what `live()` returns, recorded; at replay the recorded value."""
-        return step(self.journal, name, kind, type_, live, begin=begin)
+        return step(self.journal, name, kind, type_, live, begin=begin, request=request)
 
     async def record_wait(
         self,
@@ -191,8 +261,23 @@ class WorkerContext:
         return self.journal.ask(name, kind, request, _NOTHING, prepared())
 
     async def call(self, name: str, request: CallRequest) -> int | Refused:
-        """Call another worker."""
+        """Call another worker, with the patience that the guest has chosen."""
+        timeout_ms = call_timeout_ms(self)
+        if timeout_ms is not None and request.awaits:
+            request = msgspec.structs.replace(request, timeout_ms=timeout_ms)
         return await self.ask(name, request.params, lambda: self._remote.prepare(request))
+
+    async def send_to_client(self, name: str, client: str, message: Raw) -> Refused | None:
+        """Send to a connected client, after the commit."""
+
+        async def prepare() -> Callable[[], Asks] | Failure:
+            if not await self._remote.clients.has(client):
+                return Failure(kind="gone", message=f"the client {client} is gone")
+            incarnation = self._remote.incarnation
+            return lambda: ClientMessage(client=client, incarnation=incarnation)
+
+        sent = await self.ask(name, message, prepare)
+        return sent if isinstance(sent, Refused) else None
 
     def tell(self, name: str, request: CallRequest) -> None:
         """Call another worker by its component's name, without waiting for anything."""
@@ -211,11 +296,13 @@ class WorkerContext:
         deadline_ms = None if monotonic_ns is None else self.clock.unix_ms(monotonic_ns)
         await self._waiting.wait(indices, deadline_ms)
 
-    def take_answer(self, name: str, index: int) -> Answered | None:
+    async def take_answer(self, name: str, index: int, *, wait: bool) -> Answered | None:
         """Observe the answer to entry `index`, None if it is not there; recorded."""
         recorded = self.journal.answer(name, UNSET)
         if recorded is None:
-            if not self.is_answered(index):
+            if wait:
+                await self._waiting.wait((index,))
+            elif not self.is_answered(index):
                 self.journal.record(name, Kind.READ_REMOTE.value, UNSET, _NOT_YET)
                 return None
             recorded = self._settle(name, index)
@@ -241,7 +328,7 @@ class WorkerContext:
         if self.journal.answer(name, UNSET) is None:
             await self.journal.committed()
             await self._remote.cancel(component, worker, index)
-            self.journal.record(name, Kind.WRITE_REMOTE.value, UNSET, _NOT_YET)
+            self.journal.settle(name, Kind.WRITE_REMOTE.value, _NOT_YET, index)
             await self.journal.committed()
 
     def _settle(self, name: str, index: int) -> Raw:

@@ -13,12 +13,12 @@ from actors.durability import begin_batch, end_batch
 from actors.engine.errors import GuestTrap
 from actors.errors import BadPlaceError, RestartGuest
 from actors.fork import Forks
-from actors.host.control import Facts, LogEntry, PersistenceLevel, SpanStart
-from actors.identity import component_uuid
+from actors.host.control import Facts, LogEntry, PersistenceLevel, SpanStart, SpanTold
+from actors.identity import component_uuid, own_trace
 from actors.journal import WorkerJournal
 from actors.ledger import Ledger
-from actors.options import ExecutorOptions
 from actors.retry import rule_of
+from actors.tracing import GuestSpan, Tracing, cause_of
 from actors.waiting import Waiting
 from oplog.entries import (
     Asks,
@@ -54,14 +54,14 @@ class WorkerControl:
         *,
         directory: Directory,
         forks: Forks,
-        options: ExecutorOptions,
+        tracing: Tracing,
     ) -> None:
         self._journal = journal
         self._ledger = ledger
         self._waiting = waiting
         self._directory = directory
         self._forks = forks
-        self._options = options
+        self._tracing = tracing
         self._regions: list[int] = []
 
     @property
@@ -87,7 +87,7 @@ class WorkerControl:
     @property
     def retry(self) -> RetryRule:
         """The policy that counts for this worker now."""
-        return self._ledger.retry or rule_of(self._options.retry)
+        return self._ledger.retry or rule_of(self._ledger.own_retry)
 
     def reserve(self, name: str) -> int:
         """Record that host call `name` took an index, and return it."""
@@ -265,10 +265,10 @@ class WorkerControl:
         return None if found is None else facts_of(component, worker, found)
 
     async def page(
-        self, component: uuid.UUID, *, after: str, limit: int
+        self, component: uuid.UUID, *, after: str, limit: int, precise: bool
     ) -> tuple[Sequence[Facts], str | None]:
         """Return workers in the order of their names, and behind which to go on."""
-        return await self._directory.page(component, after=after, limit=limit)
+        return await self._directory.page(component, after=after, limit=limit, precise=precise)
 
     async def component_id(self, reference: str) -> uuid.UUID | None:
         """Return the component that a reference names."""
@@ -311,9 +311,18 @@ class WorkerControl:
         _, span = self._journal.mark(ours)
         return SpanStart(span.span_id, span.at_ms)
 
-    def finish_span(self, span_id: str) -> None:
+    def finish_span(self, span_id: str, told: SpanTold) -> None:
         """End it."""
-        self._journal.mark(FinishSpan(span_id=span_id))
+        # At replay it was exported by the life in which it ended.
+        is_new = self._journal.is_live
+        _, ended = self._journal.mark(FinishSpan(span_id=span_id))
+        if is_new:
+            running = self._ledger.running
+            cause = None if running is None else cause_of(running)
+            times = told.started_at_ms, ended.at_ms
+            span = GuestSpan(span_id, told.name, told.parent, *times, told.attributes)
+            ledger = self._ledger
+            self._tracing.guest_span(ledger.id, cause, self.trace, span, ledger.trace)
 
     def set_span_attribute(self, span_id: str, key: str, value: str) -> None:
         """Give it an attribute."""
@@ -322,14 +331,19 @@ class WorkerControl:
     @property
     def trace(self) -> tuple[str, str, str | None]:
         """The trace id, the span id and the trace state of the running invocation."""
-        running = self._ledger.running
+        running = self._journal.running
         parts = [] if running is None or not running.traceparent else running.traceparent.split("-")
         if running is None or len(parts) != 4:
             # Without a caller's trace the worker has one of its own, the same at replay.
-            key = "" if running is None else running.idempotency_key
-            base = uuid.uuid5(component_uuid(self._ledger.id.component), f"{self._ledger.id}{key}")
-            return base.hex, base.hex[:16], None
+            own = own_trace(self._ledger.id, "" if running is None else running.idempotency_key)
+            return own, own[:16], None
         return parts[1], parts[2], running.tracestate
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What whoever invoked says of the running invocation."""
+        running = self._journal.running
+        return {} if running is None else dict(running.attributes)
 
     def _ask(self, name: str, asks: Asks) -> int:
         if self._journal.answer(name, UNSET) is not None:

@@ -4,12 +4,14 @@ import uuid
 from collections.abc import Sequence
 from typing import final
 
-from actors.api.errors import ApiError
-from actors.api.statuses import Statuses
 from actors.components import ComponentStore
 from actors.engine.errors import GuestTrap
+from actors.errors import ApiError
 from actors.host.control import Facts, LogEntry
 from actors.identity import component_uuid
+from actors.statuses import Statuses
+from actors.worker_index.listing import WorkerListing
+from broker.ports import Broker
 from oplog.errors import QueryError
 from oplog.public import public
 from oplog.search import Query, parse
@@ -36,8 +38,9 @@ def facts_of(component: uuid.UUID, worker: str, status: Status) -> Facts:
 class Directory:
     """Finds workers and components. Answers are those of the moment."""
 
-    def __init__(self, statuses: Statuses, components: ComponentStore) -> None:
-        self._statuses = statuses
+    def __init__(self, broker: Broker, components: ComponentStore) -> None:
+        self._statuses = Statuses(broker)
+        self._listing = WorkerListing(broker, self._statuses)
         self._components = components
 
     async def component_name(self, identity: uuid.UUID) -> str | None:
@@ -62,17 +65,14 @@ class Directory:
         return None if name is None else await self._statuses.find(name, worker)
 
     async def page(
-        self, component: uuid.UUID, *, after: str, limit: int
+        self, component: uuid.UUID, *, after: str, limit: int, precise: bool
     ) -> tuple[Sequence[Facts], str | None]:
         """Return workers in the order of their names, and behind which to go on."""
         name = await self.component_name(component)
         if name is None:
             return (), None
-        names = await self._statuses.names(name, after=after)
-        chosen = names[:limit]
-        found = await self._statuses.find_all(name, chosen)
-        facts = [facts_of(component, each.worker, each.status) for each in found]
-        return facts, chosen[-1] if len(names) > limit else None
+        page = await self._listing.page(name, after=after, limit=limit, precise=precise)
+        return [facts_of(component, each.worker, each.status) for each in page.workers], page.next
 
     async def entries(
         self, component: uuid.UUID, worker: str, *, start: int, limit: int, query: str | None

@@ -166,19 +166,20 @@ def step(
     live: Callable[[], Any],
     *,
     begin: int | None = None,
+    request: Raw | UnsetType = UNSET,
 ) -> Any:
     """Return what `live()` returns, recorded as a host call `name` of its own.
 
-    `begin` names the batch or transaction that it is a part of.
+    `begin` names the batch or transaction that it is a part of, `request` what it was asked.
     """
     if kind in journal.unrecorded:
         return live()
     codec = codec_for(type_)
-    recorded = journal.answer(name, UNSET)
+    recorded = journal.answer(name, request)
     if recorded is not None:
         return codec.from_json(_decode(recorded))
     value = live()
-    journal.record(name, kind.value, UNSET, Raw(_encode(codec.to_json(value))), begin=begin)
+    journal.record(name, kind.value, request, Raw(_encode(codec.to_json(value))), begin=begin)
     return value
 
 
@@ -284,6 +285,7 @@ class _Step:
         self.name = f"{function.interface}#{function.name}"
         self._kind = function.kind
         self._live: Run = function.run
+        self._after = function.after
         result = type_.result
         if result is not None and holds_resource(result):
             raise InternalError(f"{self.name}: a recorded answer cannot hold a resource")
@@ -292,6 +294,12 @@ class _Step:
         self._parameters = [codec_for(p.type) for p in type_.parameters] if plain else []
 
     def run(self, context: JournalHolder, *arguments: Any) -> Any:
+        result = self._run(context, arguments)
+        if self._after is not None:
+            self._after(context, arguments, result)
+        return result
+
+    def _run(self, context: JournalHolder, arguments: tuple[Any, ...]) -> Any:
         journal = context.journal
         if self._kind in journal.unrecorded:
             return self._live(context, *arguments)
@@ -304,6 +312,12 @@ class _Step:
         return result
 
     async def wait(self, context: JournalHolder, *arguments: Any) -> Any:
+        result = await self._wait(context, arguments)
+        if self._after is not None:
+            self._after(context, arguments, result)
+        return result
+
+    async def _wait(self, context: JournalHolder, arguments: tuple[Any, ...]) -> Any:
         journal = context.journal
         if self._kind in journal.unrecorded:
             return await self._live(context, *arguments)

@@ -3,10 +3,13 @@
 ActorError
 ├── RetryableError             the same call may succeed later
 │   └── PartitionLostError     we are no owner any more: drop everything, send nothing
+├── ApiError                   a management request that cannot be answered, with a stable kind
 ├── TerminalError              the same call fails again
 │   ├── RejectedError          an invocation that cannot run: has the failure for the caller
 │   ├── ComponentUnknownError  no component of that name or version
+│   ├── QuotaError             a component has as many workers as it may have
 │   ├── BadPlaceError          a guest wants to go back to where nobody can go
+│   ├── ReadOnlyError          a read-only function does what has to be recorded
 │   └── IncompleteWriteError   nobody knows whether something was done that must not be repeated
 └── InternalError              our bug
 
@@ -17,12 +20,15 @@ from oplog.entries import Failure
 
 __all__ = [
     "ActorError",
+    "ApiError",
     "BadPlaceError",
     "ComponentUnknownError",
     "IncompleteWriteError",
     "InternalError",
     "LeaveGuest",
     "PartitionLostError",
+    "QuotaError",
+    "ReadOnlyError",
     "RejectedError",
     "RestartGuest",
     "RetryableError",
@@ -44,6 +50,17 @@ class TerminalError(ActorError):
     """The same call fails again."""
 
 
+class ApiError(ActorError):
+    """A request that cannot be answered. `kind` is for programs, the message for people.
+
+    Terminal, unless the kind is `unavailable`.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class InternalError(ActorError):
     """A bug of ours."""
 
@@ -54,6 +71,10 @@ class PartitionLostError(RetryableError):
 
 class ComponentUnknownError(TerminalError):
     """No component of that name or version."""
+
+
+class QuotaError(TerminalError):
+    """A component has as many workers as it may have."""
 
 
 class BadPlaceError(TerminalError):
@@ -67,6 +88,16 @@ class IncompleteWriteError(TerminalError):
         super().__init__(
             f"{function} began to change something outside at entry {index}, must not be repeated, "
             "and its outcome is unknown: find out, then revert the worker to an entry before it"
+        )
+
+
+class ReadOnlyError(TerminalError):
+    """A read-only function calls what changes something, or what has to be recorded."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(
+            f"{function} changes something or has to be recorded, which a read-only function must "
+            "not do; upload the component without declaring the function read-only"
         )
 
 

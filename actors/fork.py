@@ -14,16 +14,20 @@ from msgspec import UNSET, Raw
 
 from actors.errors import TerminalError
 from actors.identity import WorkerId, check_worker_name
+from actors.keys import foreign_key
 from broker import subjects
 from broker.errors import FencedError
 from broker.ports import Broker
 from oplog.commit import Head
 from oplog.entries import (
+    ClientMessage,
     Create,
     Entry,
     ErrorEntry,
+    ExportedFunctionCompleted,
     ExportedFunctionInvoked,
     ImportedFunctionInvoked,
+    InvocationRejected,
     Suspend,
 )
 from oplog.reader import LoadedLog, load
@@ -72,6 +76,8 @@ class Forks:
             entries.append(told)
         incarnation = _derived(log.head.incarnation, target)
         entries = _adapted(entries, target, incarnation)
+        if not self._is_same_stream(log, target):
+            entries = [_estranged(index, entry) for index, entry in enumerate(entries, 1)]
         journal = self._broker.journal
         subject = subjects.log(target.component, target.worker, self._broker.partitions)
         found = await load(journal, self._broker.blobs, subject)
@@ -88,6 +94,20 @@ class Forks:
             message_id=f"{incarnation}:forked",
         )
         return None
+
+    def _is_same_stream(self, log: LoadedLog, target: WorkerId) -> bool:
+        sharding = self._broker.sharding
+        create = next((entry for _, entry, _ in log.entries()), None)
+        if sharding.is_single or not isinstance(create, Create):
+            return sharding.is_single
+        numbers = (
+            subjects.partition_of(component, worker, sharding.partitions)
+            for component, worker in (
+                (create.component, create.worker),
+                (target.component, target.worker),
+            )
+        )
+        return len({sharding.stream_of(number) for number in numbers}) == 1
 
     async def _write(self, subject: str, head: Head, entries: list[Entry]) -> None:
         failures: list[BaseException] = []
@@ -115,6 +135,8 @@ def _problem(log: LoadedLog, target: WorkerId, last: int) -> str | None:
         check_worker_name(target.worker)
     except TerminalError as error:
         return str(error)
+    if log.plan().purged:
+        return f"entries 1 to {log.plan().purged} were purged, and a copy needs all of them"
     if last < CUT_OFF_MIN:
         return f"a copy needs at least {CUT_OFF_MIN} entries, not {last}"
     return log.plan().problem_with(last, log.head.last_index)
@@ -146,6 +168,23 @@ def _adapted(entries: list[Entry], target: WorkerId, incarnation: str) -> list[E
     return adapted
 
 
+def _estranged(index: int, entry: Entry) -> Entry:
+    """Return an entry without what could be taken for a message of the copy's own stream.
+
+    Another stream has the same sequences for other messages, and keys made up of them.
+    """
+    match entry:
+        case ExportedFunctionInvoked() | InvocationRejected():
+            key = foreign_key(entry.idempotency_key)
+            return msgspec.structs.replace(entry, sequence=-index, idempotency_key=key)
+        case ExportedFunctionCompleted():
+            return msgspec.structs.replace(
+                entry, idempotency_key=foreign_key(entry.idempotency_key)
+            )
+        case _:
+            return entry
+
+
 def _sent_mark(entries: list[Entry]) -> int:
     """Return the index up to which the copy has nothing to send.
 
@@ -162,6 +201,7 @@ def _sent_mark(entries: list[Entry]) -> int:
         for index, entry in enumerate(entries, 1)
         if isinstance(entry, ImportedFunctionInvoked)
         and entry.asks is not None
+        and not isinstance(entry.asks, ClientMessage)
         and index not in settled
     ]
     last = entries[-1]

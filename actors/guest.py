@@ -1,6 +1,6 @@
 """A guest in memory: an instance with its journal, running one invocation after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import final
 
 import msgspec
@@ -10,6 +10,7 @@ from actors.calls import BoundFunction, CallTable
 from actors.context import WorkerContext
 from actors.control import WorkerControl
 from actors.directory import Directory
+from actors.engine.errors import GuestTrap, SnapshotRefusedError, SnapshotUnusableError
 from actors.engine.port import Instance, InstanceImage, Limits
 from actors.errors import RejectedError
 from actors.fork import Forks
@@ -24,6 +25,7 @@ from actors.journal import WorkerJournal
 from actors.ledger import Ledger
 from actors.options import ExecutorOptions
 from actors.programs import Prepared
+from actors.refusing import Refusing
 from actors.remote import Remote
 from actors.saved_worker import SavedGuest, compressed
 from actors.tracing import Tracing
@@ -63,7 +65,7 @@ class Guest:
         prepared: Prepared,
         ledger: Ledger,
         *,
-        replay: Cursor,
+        replay: Cursor | Refusing,
         references: Mapping[bytes, Raw],
         options: ExecutorOptions,
         stores: SharedStores,
@@ -103,17 +105,24 @@ class Guest:
                 waiting,
                 directory=directory,
                 forks=forks,
-                options=options,
+                tracing=tracing,
             ),
             tracing=tracing,
+            secrets=ledger.secrets,
             allows_sockets=prepared.record.sockets,
         )
-        limits = Limits(memory_bytes_max=options.worker_memory_bytes_max)
+        limits = Limits(memory_bytes_max=prepared.memory.limit(options.worker_memory_bytes_max))
         try:
-            if saved is not None:
-                return await Guest._restored(
+            if saved is not None and saved.words_of:
+                return await Guest._told(
                     prepared, context, limits, references=references, saved=saved
                 )
+            if saved is not None:
+                guest = await Guest._restored(
+                    prepared, context, limits, references=references, saved=saved
+                )
+                tracing.metrics.snapshot_loaded()
+                return guest
             context.state[FILES] = new_filesystem(prepared.files)
             instantiate = prepared.program.instantiate
             if base is None:
@@ -122,7 +131,10 @@ class Guest:
             with journal.unheard():
                 instance = await instantiate(context, limits, pace=context.pace)
                 guest = Guest(instance, context, calls=prepared.calls, references=references)
-                await guest._load_custom(base)
+                snapshot = base.entry.snapshot
+                assert isinstance(snapshot, Raw), "a base has a snapshot"
+                state = _decode_bytes(references.get(bytes(snapshot), snapshot))
+                await guest._tell(state)
                 return guest
         except BaseException:
             context.close()
@@ -150,6 +162,30 @@ class Guest:
             raise
         return guest
 
+    @staticmethod
+    async def _told(
+        prepared: Prepared,
+        context: WorkerContext,
+        limits: Limits,
+        *,
+        references: Mapping[bytes, Raw],
+        saved: SavedGuest,
+    ) -> "Guest":
+        """Return a new instance that has been told what an earlier one said of itself."""
+        if saved.words_of != prepared.record.digest:
+            raise SnapshotUnusableError("another version of the component saved itself")
+        context.state[FILES] = new_filesystem(prepared.files)
+        with context.journal.unheard():
+            instance = await prepared.program.instantiate(context, limits, pace=context.pace)
+            guest = Guest(instance, context, calls=prepared.calls, references=references)
+            try:
+                await guest._tell(saved.image)
+            except (GuestTrap, RejectedError) as error:
+                raise SnapshotUnusableError(f"load-snapshot failed: {error}") from error
+        context.journal.resume(saved.level, idempotent=saved.idempotent)
+        guest.resources.resume(saved.resources, instance.adopt)
+        return guest
+
     async def save_custom(self) -> bytes:
         """Return the guest's state in its own words.
 
@@ -162,13 +198,16 @@ class Guest:
             snapshot: bytes = await self._instance.call(save, [])
         return snapshot
 
-    async def _load_custom(self, base: Update) -> None:
-        load = self.calls.own_words("load-snapshot", "load")
-        snapshot = base.entry.snapshot
-        assert isinstance(snapshot, Raw), "a base has a snapshot"
-        data = self._references.get(bytes(snapshot), snapshot)
-        outcome = await self._instance.call(load, [_decode_bytes(data)])
+    async def _tell(self, state: bytes) -> None:
+        """Tell a new instance its state; it is closed if it does not take that."""
+        try:
+            load = self.calls.own_words("load-snapshot", "load")
+            outcome = await self._instance.call(load, [state])
+        except BaseException:
+            self._instance.close()
+            raise
         if outcome[0] == "err":
+            self._instance.close()
             text = f"load-snapshot refused the state: {outcome[1]}"
             raise RejectedError(Failure(kind="snapshot-refused", message=text))
 
@@ -194,14 +233,22 @@ class Guest:
         journal = self._context.journal
         return journal.consumed_index, journal.recorded_ms
 
-    def save(self) -> SavedGuest:
+    def only_read(self, tell: Callable[[str, str, str], None]) -> None:
+        """Change nothing outside from now on; `tell(level, message, context)` hears its output."""
+        self._context.journal.only_read(tell)
+        self._context.allows_sockets = False
+
+    def save(self, *, to_read: bool = False) -> SavedGuest:
         """Return the guest between two invocations; it stays as it is.
+
+        `to_read`: for a copy that changes nothing, whatever is half done outside.
 
         Raises:
             SnapshotRefusedError: it holds what cannot be saved, or is in the middle of something.
         """
         journal = self._context.journal
-        journal.check_saveable()
+        if not to_read:
+            journal.check_saveable()
         image = self._instance.save()
         return SavedGuest(
             image=image.data,
@@ -209,6 +256,28 @@ class Guest:
             level=journal.level,
             idempotent=journal.idempotent,
             resources=self.resources.save(),
+        )
+
+    async def save_in_own_words(self, digest: str) -> SavedGuest:
+        """Return the guest as it describes itself; `digest` is that of its component.
+
+        Raises:
+            SnapshotRefusedError: others hold resources of it, which its words cannot name.
+            GuestTrap: it failed, and is of no use any more.
+            RejectedError: its component does not export `save-snapshot`.
+        """
+        journal = self._context.journal
+        journal.check_saveable()
+        if self.resources.save().held:
+            raise SnapshotRefusedError("others hold resources of it")
+        words = await self.save_custom()
+        return SavedGuest(
+            image=words,
+            host=b"",
+            level=journal.level,
+            idempotent=journal.idempotent,
+            resources=self.resources.save(),
+            words_of=digest,
         )
 
     async def call(self, bound: BoundFunction, arguments: list[Value]) -> Raw | UnsetType:
@@ -221,8 +290,14 @@ class Guest:
         """
         if bound.drops:
             await self._instance.drop(arguments[0])
+            self._instance.forget_refusals()
             return UNSET
-        value = await bound.run(self._instance, self._context, bound.function, arguments)
+        instance = self._instance
+        if bound.run is None:
+            value = await instance.call(bound.function, arguments)
+        else:
+            value = await bound.run(instance, self._context, bound.function, arguments)
+        instance.forget_refusals()
         return bound.encode_result(value, self.resources)
 
     def recall(self, invoked: ExportedFunctionInvoked) -> tuple[BoundFunction, list[Value]]:

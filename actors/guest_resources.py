@@ -7,8 +7,10 @@ guest's start, so that replay, which runs the same invocations, gives the same o
 from collections.abc import Callable
 from typing import Final, final
 
+from actors.clients import CLIENT_RESOURCE, CLIENT_URN, client_of
 from actors.engine.resources import GuestResource
 from actors.host.rpc.urn import ResourceUrn, parse_urn
+from actors.host.shem.clients import Client
 from actors.identity import WorkerId, component_uuid
 from actors.saved_worker import SavedResources
 from wit.types import ResourceName
@@ -35,6 +37,8 @@ class GuestResources:
         Raises:
             ValueError: it is no resource of the guest, or too many are held outside.
         """
+        if isinstance(handle, Client):
+            return f"{CLIENT_URN}{handle.id}"
         if not isinstance(handle, GuestResource):
             raise TypeError(f"the {resource.name} is no resource of this worker")
         known = self._numbers.get(id(handle))
@@ -47,13 +51,17 @@ class GuestResources:
         self._numbers[id(handle)] = self._count
         return self._urn(self._count)
 
-    def handle_of(self, urn: str, resource: ResourceName, *, borrowed: bool) -> GuestResource:
-        """Return the resource behind a URN.
+    def handle_of(
+        self, urn: str, resource: ResourceName, *, borrowed: bool
+    ) -> GuestResource | Client:
+        """Return the resource behind a URN: one of the guest, or a connected client.
 
         Raises:
             ValueError: it is of another worker, unknown, or gone.
         """
-        del resource, borrowed
+        del borrowed
+        if ((resource.interface or "").partition("@")[0], resource.name) == CLIENT_RESOURCE:
+            return Client(client_of(urn))
         parsed = parse_urn(urn)
         if (parsed.component, parsed.worker) != (self._component, self._worker):
             raise ValueError("it belongs to another worker")

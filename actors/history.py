@@ -3,15 +3,19 @@
 Fed with every commit while the worker is in memory, so that a snapshot costs no reading back.
 """
 
-from typing import final
+from typing import TypeAlias, final
 
 from actors.past import Past
 from oplog.commit import Commit
 from oplog.entries import Entry, ExportedFunctionInvoked
 from oplog.plan import STRUCTURAL
-from oplog.status import FoldState, StatusFold
+from oplog.purge import without_base
+from oplog.status import FoldState, State, Status, StatusFold
 
-__all__ = ["History"]
+__all__ = ["Gist", "History"]
+
+# What of a worker others look for: state, version, version that is tried.
+Gist: TypeAlias = tuple[State, int, int | None]
 
 
 @final
@@ -34,8 +38,22 @@ class History:
             if type(entry) is ExportedFunctionInvoked:
                 self.begun.append(index)
             elif isinstance(entry, STRUCTURAL):
-                self.structural.append((index, entry))
+                self.structural.append((index, without_base(entry)))
 
     def status(self) -> FoldState:
         """Return the status after the newest committed entry."""
         return self._status.save()
+
+    def now(self) -> Status:
+        """Return the same for people."""
+        return self._status.status()
+
+    @property
+    def gist(self) -> Gist:
+        """What of it matters to who looks for workers."""
+        return self._status.gist
+
+    @property
+    def running_since_ms(self) -> int | None:
+        """When the running invocation began (Unix time); None: nothing runs."""
+        return self._status.running_since_ms

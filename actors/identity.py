@@ -1,6 +1,8 @@
 """Who a worker is, and where its messages live."""
 
 import uuid
+from functools import lru_cache
+from hashlib import sha1
 from typing import Final
 
 from msgspec import Struct
@@ -15,10 +17,16 @@ __all__ = [
     "WorkerId",
     "check_worker_name",
     "component_uuid",
+    "own_trace",
     "worker_id_of",
+    "worker_id_of_log",
 ]
 
 COMPONENT_NAMESPACE: Final = uuid.UUID("5f3c7a52-6f0e-5a3b-9d6b-3b1f0c6d4e21")
+
+# The two highest bits of this digit say what kind of UUID it is.
+_VARIANT: Final = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
+_NAMESPACES_MAX: Final = 1_024
 
 
 def component_uuid(name: str) -> uuid.UUID:
@@ -36,6 +44,19 @@ class WorkerId(Struct, frozen=True):
         return f"{self.component}/{self.worker}"
 
 
+def own_trace(worker: WorkerId, key: str) -> str:
+    """Return the id of the trace of an invocation that came without one: the same at replay."""
+    # `uuid5(component_uuid(…), …).hex`, in half the time: it is asked once for each invocation.
+    named = _namespace(worker.component) + f"{worker.component}/{worker.worker}{key}".encode()
+    text = sha1(named, usedforsecurity=False).hexdigest()
+    return f"{text[:12]}5{text[13:16]}{_VARIANT[text[16]]}{text[17:32]}"
+
+
+@lru_cache(maxsize=_NAMESPACES_MAX)
+def _namespace(component: str) -> bytes:
+    return component_uuid(component).bytes
+
+
 class Address(Struct, frozen=True):
     """The stored subjects of one worker."""
 
@@ -46,6 +67,7 @@ class Address(Struct, frozen=True):
     mailbox_reply: str
     schedules: str
     snap: str
+    partition: int
 
     @staticmethod
     def of(worker: WorkerId, partitions: int) -> "Address":
@@ -59,6 +81,7 @@ class Address(Struct, frozen=True):
             mailbox_reply=subjects.mailbox(*names, partitions, "reply"),
             schedules=subjects.schedule(*names, "*"),
             snap=subjects.snapshot(*names, partitions),
+            partition=subjects.partition_of(*names, partitions),
         )
 
 
@@ -70,6 +93,16 @@ def worker_id_of(subject: str) -> tuple[WorkerId, str]:
     """
     _, _, _, component, worker, _, kind = subject.split(".")
     return WorkerId(subjects.decode_token(component), subjects.decode_token(worker)), kind
+
+
+def worker_id_of_log(subject: str) -> WorkerId:
+    """Return the worker whose log the subject is.
+
+    Raises:
+        ValueError: names that are no percent-encoded UTF-8.
+    """
+    _, _, _, component, worker, _ = subject.split(".")
+    return WorkerId(subjects.decode_token(component), subjects.decode_token(worker))
 
 
 def check_worker_name(name: str) -> None:

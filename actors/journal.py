@@ -1,17 +1,19 @@
 """The worker's journal as host calls see it: the replay cursor until it ends, then the writer."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Final, TypeVar, final
 
 from msgspec import UNSET, Raw, UnsetType, structs
 
 from actors.engine.errors import SnapshotRefusedError
-from actors.errors import BadPlaceError, IncompleteWriteError
+from actors.errors import BadPlaceError, IncompleteWriteError, ReadOnlyError
 from actors.host.interface import Kind
 from actors.ledger import Ledger
 from actors.limits import UNCOMMITTED_ENTRIES_MAX
+from actors.refusing import Refusing
 from oplog import payloads
+from oplog.asked_before import request_question
 from oplog.attempts import Attempts, Cut
 from oplog.entries import (
     Asks,
@@ -47,6 +49,8 @@ UNRECORDED: Final[Mapping[PersistenceLevel, frozenset[Kind]]] = {
     "persist-remote-side-effects": frozenset({Kind.READ_LOCAL, Kind.WRITE_LOCAL}),
     "persist-nothing": frozenset(Kind),
 }
+# What a read-only function may do: nobody replays it, so that nothing of it is recorded.
+READS: Final = frozenset({Kind.READ_LOCAL, Kind.READ_REMOTE, Kind.BLOCKING})
 
 
 @final
@@ -55,18 +59,19 @@ class WorkerJournal:
 
     def __init__(
         self,
-        replay: Cursor,
+        replay: Cursor | Refusing,
         ledger: Ledger,
         references: Mapping[bytes, Raw],
         attempts: Attempts,
     ) -> None:
-        self._replay = replay
+        self._replay: Cursor | Refusing = replay
         self._ledger = ledger
         self._writer = ledger.writer
         self._clock = ledger.clock
         self._references = references
         self._attempts = attempts
         self._live = False
+        self._only_reads = False
         # The begin whose attempt is done again: what it records is no progress until its end.
         self._redoing: int | None = None
         self._batches: set[int] = set()
@@ -81,6 +86,13 @@ class WorkerJournal:
         """Take over what the guest of a snapshot had chosen."""
         self.level, self.idempotent = level, idempotent
         self.unrecorded = UNRECORDED[level]
+
+    def only_read(self, tell: Callable[[str, str, str], None]) -> None:
+        """Refuse from now on whatever would be recorded; `tell` gets what the guest prints."""
+        self._replay = Refusing(self.consumed_index, self.recorded_ms, tell)
+        self._live = False
+        self._only_reads = True
+        self.level, self.unrecorded = "smart", READS
 
     def check_saveable(self) -> None:
         """Refuse a snapshot while something outside is half done.
@@ -102,6 +114,11 @@ class WorkerJournal:
     def recorded_ms(self) -> int:
         """Time stamp of the newest consumed or recorded entry, in milliseconds of Unix time."""
         return self._ledger.recorded_ms or self._replay.consumed_ms
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether the guest changes nothing outside."""
+        return self._only_reads
 
     @property
     def is_live(self) -> bool:
@@ -158,6 +175,8 @@ class WorkerJournal:
         begin: int | None = None,
     ) -> None:
         """Record the answer of a call that has just run; `begin` is what it is a part of."""
+        if self._only_reads:
+            raise ReadOnlyError(function)
         self._ledger.called(
             function, kind, request, response, begin=begin, is_progress=self._redoing is None
         )
@@ -216,6 +235,9 @@ class WorkerJournal:
     @property
     def has_unknown(self) -> bool:
         """Whether the transaction that was begun last waits for `settle_unknown`."""
+        if self._live:
+            # It is settled, and replay stays where it ended.
+            return False
         cut = self._replay.cut
         return cut is not None and cut.unknown and self._replay.index == cut.index
 
@@ -234,6 +256,7 @@ class WorkerJournal:
             return self._do_again(cut, found, ours)
         self._attempts.confirmed(cut.index)
         self._replay.cut = self._attempts.cut()
+        self._ledger.asked_before.settle(self._replay.plan, self._replay.cut)
         return found
 
     def go_back(self, index: int) -> None:
@@ -263,6 +286,8 @@ class WorkerJournal:
         """Record other host calls from now on."""
         if level == self.level:
             return
+        if self._only_reads:
+            raise ReadOnlyError("golem:api/host#set-oplog-persistence-level")
         if level != "smart":
             # A rehearsal must do nothing outside, and what is not recorded runs again.
             self._ledger.cannot_rehearse(f"nothing tells what runs again at the level {level}")
@@ -275,10 +300,27 @@ class WorkerJournal:
         """Return the idempotency key of what entry `index` causes."""
         return self._ledger.key_of(index)
 
+    def request_key(self, function: str, content: Raw, begin: int) -> str:
+        """Return the key of a request that begins at `begin` and whose key `function` records.
+
+        An attempt that is done again asks under the key of the first, if it asks the same; if not,
+        its begin must not give it that key either.
+        """
+        known = self._ledger.asked_before.take(request_question(function, content))
+        if known is not None:
+            return known
+        return self._ledger.next_key() if begin == self._redoing else self._ledger.key_of(begin)
+
     @property
     def running(self) -> ExportedFunctionInvoked | None:
-        """The invocation that runs."""
-        return self._ledger.running
+        """The invocation that the guest is in; at replay one of the past."""
+        return self._ledger.running if self.is_live else self._replay.current
+
+    @property
+    def is_answered_already(self) -> bool:
+        """Whether the outcome of the invocation that the guest is in is in the log."""
+        running, open_ = self.running, self._ledger.running
+        return running is not None and (open_ is None or open_.sequence != running.sequence)
 
     async def committed(self) -> None:
         """Return when everything recorded so far is committed."""
@@ -351,7 +393,7 @@ class WorkerJournal:
         start = cut.index if replaced else cut.index + 1
         self._redoing = cut.index
         if last >= start:
-            self._writer.add(Jump(at_ms=self._clock.stamp_ms(), start=start, end=last))
+            self._writer.add(Jump(at_ms=self._clock.stamp_ms(), start=start, end=last, retry=True))
         if not replaced:
             return found
         again = self._add(structs.replace(ours, original_begin_index=cut.index))

@@ -5,21 +5,25 @@ outcome is kept in memory, the outcome itself is read back from the log; of the 
 entries are kept.
 """
 
+import asyncio
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final, TypeAlias, final
 
 from oplog.commit import Commit
 from oplog.entries import ExportedFunctionCompleted, InvocationRejected
 from oplog.key_index import EMPTY, KeyIndex, OutcomeRef
 
-__all__ = ["RECENT_OUTCOMES_MAX", "Decided", "Keys", "derived_key", "made_up_key"]
+__all__ = ["RECENT_OUTCOMES_MAX", "Decided", "Keys", "derived_key", "foreign_key", "made_up_key"]
 
 Decided: TypeAlias = ExportedFunctionCompleted | InvocationRejected
 """An entry that decides what a key's outcome is."""
 
 RECENT_OUTCOMES_MAX: Final = 32
+# Some ten milliseconds of work; of a long log that was replayed there are hundreds of thousands.
+PACKED_AT_ONCE_MAX: Final = 20_000
 _MADE_UP = "seq-"
 _KEY_NAMESPACE: Final = uuid.UUID("9c19b15a-c83d-46f7-9bc3-ead7923733f4")
 
@@ -27,6 +31,14 @@ _KEY_NAMESPACE: Final = uuid.UUID("9c19b15a-c83d-46f7-9bc3-ead7923733f4")
 def made_up_key(sequence: int) -> str:
     """Return the key of a message that came without one: nobody can send the same again."""
     return f"{_MADE_UP}{sequence}"
+
+
+def foreign_key(key: str) -> str:
+    """Return the key under which a copy in another stream keeps an outcome of its original.
+
+    There the same made-up key will be that of another message.
+    """
+    return f"copied-{key}" if key.startswith(_MADE_UP) else key
 
 
 def derived_key(key: str, incarnation: str, index: int) -> str:
@@ -66,6 +78,19 @@ class Keys:
     def __contains__(self, key: str) -> bool:
         return key in self._refs or key in self._recent or self._packed.find(key) is not None
 
+    async def pack_ahead(self) -> None:
+        """Pack most of what is not packed, a part at a time, so that others get their turn."""
+        while len(self._refs) > PACKED_AT_ONCE_MAX:
+            refs = self._refs.items()
+            lasting = ((key, ref) for key, ref in refs if not key.startswith(_MADE_UP))
+            part = dict(islice(lasting, PACKED_AT_ONCE_MAX))
+            if not part:
+                return
+            self._packed = self._packed.adding(part)
+            for key in part:
+                del self._refs[key]
+            await asyncio.sleep(0)
+
     def packed(self, *, invoked: int) -> tuple[KeyIndex, tuple[tuple[str, OutcomeRef], ...]]:
         """Return all committed keys: packed, and apart from them those that may be forgotten later.
 
@@ -86,14 +111,12 @@ class Keys:
 
     def committed(self, commit: Commit, sequence: int) -> None:
         """Learn where the outcomes of a commit lie."""
-        for offset, entry in enumerate(commit.entries):
-            match entry:
-                case ExportedFunctionCompleted() | InvocationRejected():
-                    key = entry.idempotency_key
-                    if not key.startswith(_MADE_UP) or isinstance(entry, InvocationRejected):
-                        self._refs[key] = OutcomeRef(commit.first + offset, sequence)
-                case _:
-                    pass
+        for index, entry in enumerate(commit.entries, commit.first):
+            if isinstance(entry, ExportedFunctionCompleted):
+                if not entry.idempotency_key.startswith(_MADE_UP):
+                    self._refs[entry.idempotency_key] = OutcomeRef(index, sequence)
+            elif isinstance(entry, InvocationRejected):
+                self._refs[entry.idempotency_key] = OutcomeRef(index, sequence)
         while len(self._recent) > RECENT_OUTCOMES_MAX:
             key, (index, _) = next(iter(self._recent.items()))
             if index > commit.last:

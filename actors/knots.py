@@ -1,14 +1,21 @@
-"""Workers that wait for one another in a circle: found by probes, ended by refusing one request.
+"""Workers that wait for one another: found by surveys, ended by refusing one request.
 
 A chain of calls that comes back to one of its own callers is refused when it is made. Independent
-invocations can still close a circle: `a` calls `b` while `b` calls `a`, and each one's request lies
-in the other's mailbox for ever. A worker that has waited for a while for one call, with requests of
-other workers in its mailbox, sends a *probe* after its call. Whoever has that request, in its
-mailbox or running, and waits for one call itself, sends the probe on. A probe that comes back to
-its origin has found a circle: the smallest worker in it that has the request of the one before in
-its mailbox refuses that request, so that its caller goes on with an error.
+invocations can still wait for each other: `a` calls `b` while `b` calls `a`, and each one's request
+lies in the other's mailbox for ever. A worker that has waited for a while, with requests of other
+workers in its mailbox, sends out a *survey*: one message that goes to all the workers it waits for,
+and on to those that they wait for, and notes who waits for which requests. It ends at a worker that
+can still move, or that has not got a request which somebody waits for there, since its answer is on
+the way. One that runs out of places to go has found workers that are caught (`actors.knot_graph`),
+and has one of them refuse a request, so that its caller goes on with an error.
 
-Nothing is recorded of probes and nothing waits for them; lost ones are sent again.
+Why a survey that took a while tells the truth at its end: say that some worker in it has moved
+since it was noted, and take the first one. It was answered by a worker in the survey, which was
+asked for that request later, had it, and waited; so it has moved as well, and earlier.
+
+A worker that a survey has met while it could still move sends out one of its own once it waits, so
+that the last one to be caught is noticed as quickly as the first. Nothing is recorded of surveys
+and nothing waits for them; lost ones are sent again.
 """
 
 import asyncio
@@ -20,53 +27,45 @@ import structlog
 from msgspec import Struct
 
 from actors.identity import WorkerId
+from actors.knot_graph import CALLS_MAX, WAITERS_MAX, Place, Wait, Waiter, choose
 from actors.ledger import Ledger
 from actors.mailbox import Mailbox
 from actors.message import Envelope, understand
 from actors.services import Services
 from broker import subjects
 from broker.errors import BrokerError
-from oplog.entries import Failure, RemoteCall
+from oplog.entries import Failure
 
-__all__ = ["FIRST_PROBE_S", "Knots", "Link", "Probe"]
+__all__ = ["FIRST_SURVEY_S", "Knots", "Survey"]
 
-FIRST_PROBE_S: Final = 0.25
-PROBE_INTERVAL_S_MAX: Final = 8.0
-PATH_MAX: Final = 64
+FIRST_SURVEY_S: Final = 0.25
+SURVEY_INTERVAL_S_MAX: Final = 8.0
 
 log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
-class Link(Struct, frozen=True):
-    """A worker on the way, with the key of the request that the one before waits for.
+class Survey(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="survey", tag_field="type"):
+    """What goes round. `hops` tells its messages apart.
 
-    `waits`: the request lies in the mailbox, so that it can still be refused.
-    """
-
-    component: str
-    worker: str
-    key: str = ""
-    waits: bool = False
-
-
-class Probe(Struct, frozen=True, kw_only=True, tag="probe", tag_field="type"):
-    """What goes round. `index` is what its origin waits for, `key` the request it follows.
-
-    `refuse`: it has been round, and the receiver is to refuse the request `key`.
+    `refuse`: it is over, and the receiver refuses the request of that key, which closes `circle`.
     """
 
     id: str
-    index: int
-    incarnation: str
-    key: str
-    path: tuple[Link, ...]
-    refuse: bool = False
+    hops: int = 0
+    waiters: tuple[Waiter, ...] = ()
+    """Who was met, and what they wait for."""
+    unseen: tuple[Wait, ...] = ()
+    """Requests that somebody waits for, which were not looked for yet."""
+    queued: tuple[str, ...] = ()
+    """Keys of requests that were found waiting in a mailbox, so that they can be refused."""
+    refuse: str = ""
+    circle: tuple[Place, ...] = ()
 
 
 @final
 class Knots:
-    """The circles that one worker may be in. `waits_for` says what it waits for, if anything."""
+    """The knots that one worker may be in. `waits_for` says what it waits for, if nothing else."""
 
     def __init__(
         self,
@@ -81,120 +80,148 @@ class Knots:
         self._services = services
         self._waits_for = waits_for
         self._timer: asyncio.TimerHandle | None = None
-        self._interval_s = FIRST_PROBE_S
-        self._index = 0
+        self._interval_s = FIRST_SURVEY_S
+        self._indices: tuple[int, ...] = ()
+        # The invocation in which a survey met this worker.
+        self._met: int | None = None
         self._sent = 0
 
     def blocked(self) -> None:
         """The worker waits for nothing but answers now."""
-        index, _ = self._blocking_call()
-        if index != self._index:
-            self._index, self._interval_s = index, FIRST_PROBE_S
+        indices = self._waits_for()
+        if indices != self._indices:
+            self._indices, self._interval_s = indices, FIRST_SURVEY_S
             self.close()
-        if index and self._timer is None:
+        if indices and self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._interval_s, self._look)
 
     def close(self) -> None:
-        """Send no more probes."""
+        """Send out no more surveys."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def received(self, probe: Probe) -> None:
-        """Pass a probe on, or end the circle that it has found."""
-        if probe.refuse:
-            self._refuse(probe)
-            return
-        index, call = self._blocking_call()
-        envelope = self._queued(probe.key)
-        running = self._ledger.running
-        holds = envelope is not None or (
-            running is not None and running.idempotency_key == probe.key
-        )
-        if call is None or not holds or not probe.path:
-            return
-        origin = probe.path[0]
-        me = Link(*self._me, probe.key, envelope is not None)
-        if (origin.component, origin.worker) == self._me:
-            if (probe.index, probe.incarnation) == (index, self._ledger.outbox.incarnation):
-                self._closed((me, *probe.path[1:]), probe)
-        elif len(probe.path) < PATH_MAX:
-            onward = msgspec.structs.replace(probe, key=call.key, path=(*probe.path, me))
-            self._send((call.component, call.worker), onward)
-
-    @property
-    def _me(self) -> tuple[str, str]:
-        return self._ledger.id.component, self._ledger.id.worker
-
     def _look(self) -> None:
         self._timer = None
-        index, call = self._blocking_call()
-        if call is None or index != self._index:
+        if not self._indices or self._waits_for() != self._indices:
             return
-        self._interval_s = min(2 * self._interval_s, PROBE_INTERVAL_S_MAX)
+        self._interval_s = min(2 * self._interval_s, SURVEY_INTERVAL_S_MAX)
         self.blocked()
         self.look()
 
     def look(self) -> None:
-        """Send a probe, if the worker waits for one call while others wait for it."""
-        index, call = self._blocking_call()
-        if call is not None and any(
-            understand(each).envelope.caller for each in self._mailbox.waiting()
-        ):
-            self._sent = self._sent + 1 if self._sent else self._services.time.wall_ns()
-            incarnation = self._ledger.outbox.incarnation
-            probe = Probe(
-                id=f"{incarnation}:{index}:{self._sent}",
-                index=index,
-                incarnation=incarnation,
-                key=call.key,
-                path=(Link(*self._me),),
-            )
-            self._send((call.component, call.worker), probe)
-
-    def _closed(self, circle: tuple[Link, ...], probe: Probe) -> None:
-        """All of the circle wait, each for the next: one request in it is refused."""
-        refusing = [each for each in circle if each.waits]
-        if not refusing:
+        """Send out a survey, if the worker waits for calls alone and others may wait for it."""
+        me = self._as_waiter()
+        if me is None or not (self._was_met() or self._has_callers()):
             return
-        chosen = min(refusing, key=lambda each: (each.component, each.worker))
-        order = msgspec.structs.replace(probe, key=chosen.key, path=circle, refuse=True)
-        if (chosen.component, chosen.worker) == self._me:
+        self._sent = self._sent + 1 if self._sent else self._services.time.wall_ns()
+        survey = Survey(id=f"{self._ledger.outbox.incarnation}:{self._sent}")
+        self._send_on(_noted(survey, me))
+
+    def received(self, survey: Survey) -> None:
+        """Note what this worker waits for, and pass the survey on; or do what it has come to."""
+        if survey.refuse:
+            self._refuse(survey)
+            return
+        mine = [wait for wait in survey.unseen if wait.place == self._place]
+        envelopes = {wait.key: self._queued(wait.key) for wait in mine}
+        running = self._ledger.running
+        if not all(
+            envelope is not None or (running is not None and running.idempotency_key == key)
+            for key, envelope in envelopes.items()
+        ):
+            # Answered, or not here yet: its caller can still move.
+            return
+        me = self._as_waiter()
+        if me is None:
+            self._met = None if running is None else running.sequence
+            return
+        met_before = next((each for each in survey.waiters if each.place == me.place), None)
+        if met_before is not None and met_before != me:
+            return
+        survey = msgspec.structs.replace(
+            survey,
+            hops=survey.hops + 1,
+            unseen=tuple([wait for wait in survey.unseen if wait.place != self._place]),
+            queued=(*survey.queued, *(key for key, found in envelopes.items() if found)),
+        )
+        self._send_on(survey if met_before is not None else _noted(survey, me))
+
+    @property
+    def _place(self) -> Place:
+        return self._ledger.id.component, self._ledger.id.worker
+
+    def _as_waiter(self) -> Waiter | None:
+        """Return what the worker waits for; None if something else may end its wait."""
+        calls: list[Wait] = []
+        for index in self._waits_for():
+            call = self._ledger.waits.call(index)
+            if call is None or call.deadline_ms is not None:
+                return None
+            calls.append(Wait(call.component, call.worker, call.key))
+        return Waiter(*self._place, tuple(calls)) if calls else None
+
+    def _was_met(self) -> bool:
+        running = self._ledger.running
+        return running is not None and running.sequence == self._met
+
+    def _has_callers(self) -> bool:
+        return any(understand(each).envelope.caller for each in self._mailbox.waiting())
+
+    def _send_on(self, survey: Survey) -> None:
+        calls = sum(len(each.calls) for each in survey.waiters)
+        if len(survey.waiters) > WAITERS_MAX or calls > CALLS_MAX:
+            log.info("too many workers wait for one another to look at all", calls=calls)
+        elif survey.unseen:
+            self._send(survey.unseen[0].place, survey)
+        else:
+            self._found(survey)
+
+    def _found(self, survey: Survey) -> None:
+        """All whom the survey has met are caught."""
+        chosen = choose(survey.waiters, survey.queued)
+        if chosen is None:
+            return
+        refuse, circle = chosen.wait.key, chosen.circle
+        order = msgspec.structs.replace(survey, refuse=refuse, circle=circle)
+        if chosen.wait.place == self._place:
             self._refuse(order)
         else:
-            self._send((chosen.component, chosen.worker), order)
+            self._send(chosen.wait.place, order)
 
-    def _refuse(self, order: Probe) -> None:
-        envelope = self._queued(order.key)
-        _, call = self._blocking_call()
-        if envelope is None or call is None or envelope.key in self._ledger.keys:
+    def _refuse(self, order: Survey) -> None:
+        envelope = self._queued(order.refuse)
+        if envelope is None or envelope.key in self._ledger.keys:
             return
-        names = [str(WorkerId(each.component, each.worker)) for each in order.path]
-        circle = " → ".join([*names, names[0]])
+        if self._as_waiter() not in order.waiters:
+            # It has moved, perhaps since somebody else was refused.
+            return
+        circle = " → ".join([str(WorkerId(*place)) for place in order.circle])
         log.warning("workers wait for one another", circle=circle)
         failure = Failure(kind="deadlock", message=f"the call would wait for ever: {circle}")
         self._ledger.reject(envelope, failure, consumed=False)
-
-    def _blocking_call(self) -> tuple[int, RemoteCall | None]:
-        waits_for = self._waits_for()
-        if len(waits_for) != 1:
-            return 0, None
-        call = self._ledger.waits.call(waits_for[0])
-        return (0, None) if call is None else (waits_for[0], call)
 
     def _queued(self, key: str) -> Envelope | None:
         found = (understand(each).envelope for each in self._mailbox.waiting())
         return next((each for each in found if each.key == key), None)
 
-    def _send(self, target: tuple[str, str], probe: Probe) -> None:
-        self._services.spawn(self._publish(target, probe))
+    def _send(self, target: Place, survey: Survey) -> None:
+        self._services.spawn(self._publish(target, survey))
 
-    async def _publish(self, target: tuple[str, str], probe: Probe) -> None:
-        message_id = f"probe:{probe.id}:{len(probe.path)}:{probe.refuse}"
+    async def _publish(self, target: Place, survey: Survey) -> None:
+        message_id = f"survey:{survey.id}:{survey.hops}:{survey.refuse}"
         try:
             await self._services.broker.journal.publish(
-                subjects.reply(*target), _encode(probe), message_id=message_id
+                subjects.reply(*target), _encode(survey), message_id=message_id
             )
         except BrokerError as error:
-            log.info("cannot send a probe now", error=str(error))
+            log.info("cannot send a survey now", error=str(error))
+
+
+def _noted(survey: Survey, waiter: Waiter) -> Survey:
+    return msgspec.structs.replace(
+        survey,
+        waiters=(*survey.waiters, waiter),
+        unseen=(*survey.unseen, *waiter.calls),
+    )

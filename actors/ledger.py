@@ -5,6 +5,7 @@ the books of the worker's keys, so that an outcome is recorded once and repeated
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import final
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from actors.clock import WorkerClock
 from actors.components import ComponentRecord
+from actors.enclosed import enclosed
 from actors.errors import RestartGuest
 from actors.failures import last_failure
 from actors.history import History
@@ -23,15 +25,24 @@ from actors.limits import (
     UPDATE_DETAILS_CHARACTERS_MAX,
     WAKE_AT_MS_MAX,
 )
+from actors.memory_policy import MemoryPolicy
 from actors.message import Envelope
 from actors.outbox import Outbox
 from actors.outcome import Outcome
 from actors.past import Past
+from actors.programs import Prepared
+from actors.quota_policy import NO_QUOTA
 from actors.recurrence import following
+from actors.retention import kept_s
+from actors.retry import RetryPolicy, policy_of, rule_of
 from actors.saved_worker import SavedWorker
+from actors.secrets import SecretStore
 from actors.services import Services
+from actors.stored_logs import NOT_COUNTED
+from actors.tracing import InvocationTrace, Tracing
 from actors.waits import Waits
 from broker.errors import BrokerError
+from broker.ports import Message
 from oplog.commit import Commit, Head
 from oplog.entries import (
     Asks,
@@ -52,13 +63,15 @@ from oplog.entries import (
     Jump,
     PendingUpdate,
     PromiseCompleted,
-    RemoteCall,
     Repeat,
     Restart,
     Revert,
     SuccessfulUpdate,
     Suspend,
+    WorkerRetryPolicy,
+    has_answer,
 )
+from oplog.errors import CorruptLogError
 from oplog.outcome import read_outcome
 from oplog.status import Status
 from oplog.writer import Writer
@@ -77,6 +90,25 @@ def _keys(past: Past, saved: SavedWorker | None, *, invoked: int) -> Keys:
 class Ledger:
     """The log of one worker while it is in memory."""
 
+    quota = NO_QUOTA
+    stored = NOT_COUNTED
+    """How much the worker may take up."""
+    memory = MemoryPolicy()
+    """What becomes of it when its memory is full."""
+    _component_retry: RetryPolicy | None = None
+    is_ephemeral = False
+    """Whether nothing brings the worker back: it lives for one invocation at a time."""
+    is_rehearsal = False
+    """Whether a version is tried without consequences: the guest ends before it is live."""
+    rehearsed: str | None = None
+    """Why it would fail."""
+    trying: int | None = None
+    """The version that this life tries, until it has turned out well."""
+    trace: InvocationTrace | None = None
+    """The span of what runs, or ran last."""
+    recorded_ms = 0
+    """Time stamp of the newest entry recorded here that replay consumes; 0: none yet."""
+
     def __init__(
         self,
         worker_id: WorkerId,
@@ -94,6 +126,7 @@ class Ledger:
         self.address = address
         self.created = past.created
         self._services = services
+        self._partition = address.partition
         self._on_quiet = on_quiet
         now_ms = services.time.wall_ns() // 1_000_000
         created_ms = now_ms if past.created is None else past.created.at_ms
@@ -102,13 +135,16 @@ class Ledger:
         self.keys = _keys(past, saved, invoked=head.marks.invoked)
         self.history = History(past)
         """The log in short, as far as it is committed."""
+        services.index.loaded(worker_id, self.history, head.log_sequence, copy=past.is_fresh_copy)
         self.outbox = Outbox(
             services.broker,
             worker_id,
             spawn=services.spawn,
             on_sent=on_quiet,
             answer_here=services.answer_here,
-            horizon_ms=self.horizon_ms,
+            horizon_ms=partial(self.clock.later_ms, services.options.suspend_after_s),
+            telling=services.telling,
+            pace=services.pace,
         )
         self.outbox.incarnation = head.incarnation
         self.waits = Waits(past.outstanding)
@@ -120,21 +156,16 @@ class Ledger:
         """What promises are completed with, by the entry that made them."""
         self.retry = past.status.retry
         """The retry policy that the guest chose, if it did."""
+        self._ordered_retry = past.status.ordered_retry
         self.component_version = past.status.status().component_version
         """What the worker runs."""
         pending = past.plan.pending
-        self.wanted: PendingUpdate | None = None
+        self.wanted = None if pending is None or past.tries_update else pending.entry
         """An update for which the guest has to save its state, once it is idle."""
-        if pending is not None and not past.tries_update:
-            self.wanted = pending.entry
-        self.is_rehearsal = False
-        """Whether a version is tried without consequences: the guest ends before it is live."""
-        self.rehearsed: str | None = None
-        """Why it would fail."""
-        self.trying: int | None = None
-        """The version that this life tries, until it has turned out well."""
         self.attempts_before = past.status.attempt
         """How often in a row it has failed."""
+        self.asked_before = past.asked_before
+        """Under which keys earlier attempts at the running invocation asked the outside."""
         self.outbox.resume(past.open)
         if past.created is not None:
             self.outbox.inherit(past.created)
@@ -147,15 +178,30 @@ class Ledger:
             sent_mark=self._sent_mark,
             on_commit=self._committed,
             on_failure=on_failure,
+            on_append=self.outbox.appending,
         )
         # Entries other than hints since the load: a failure after progress is a first failure.
         self.progressed = False
-        self.recorded_ms = 0
-        """Time stamp of the newest entry recorded here that replay consumes; 0: none yet."""
+        self.purged_to = past.plan.purged
+        """The entries up to here are gone."""
+        self.completed_index = past.completed_index
+        """The entry after which the guest is as it is between two invocations."""
         self.running = past.open
         """The invocation that has begun and has no outcome."""
         self.begun_index = past.begun_index
         """The index of the invocation that began last."""
+
+    @property
+    def own_retry(self) -> RetryPolicy:
+        """The policy that counts where the guest chose none: its component's, or the executor's."""
+        return self._component_retry or self._services.options.retry
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """The policy that counts: an operator's for this worker before the guest's own."""
+        ordered = None if self._ordered_retry is None else self._ordered_retry.policy
+        rule = ordered or self.retry
+        return self.own_retry if rule is None else policy_of(rule)
 
     @property
     def is_quiet(self) -> bool:
@@ -170,7 +216,16 @@ class Ledger:
 
     def horizon_ms(self) -> int:
         """Return the Unix time from which on a wait is long enough to leave memory for it."""
-        return self.clock.stamp_ms() + round(self._services.options.suspend_after_s * 1_000)
+        return self.clock.later_ms(self._services.options.suspend_after_s)
+
+    async def enclosed(self, message: Message) -> Message:
+        """Return a message with its payload, which lies in the object store, inside.
+
+        Raises:
+            RejectedError: it is not there, or not what was sent.
+        """
+        blobs, worker = self._services.broker.blobs, self.id
+        return await enclosed(message, blobs, component=worker.component, worker=worker.worker)
 
     def create(self, record: ComponentRecord, envelope: Envelope | None) -> None:
         """Record that the worker comes to be, with what its first message says of args and env."""
@@ -196,6 +251,14 @@ class Ledger:
         self.waits.incarnation = self.created.incarnation
         self._add(self.created)
 
+    def obey_component(self, prepared: Prepared) -> None:
+        """Take over what the component says of its workers, and how their outcomes are told."""
+        self.outbox.calls = prepared.calls
+        self.memory = prepared.memory
+        self.quota = prepared.quota
+        self.stored = self._services.stored_logs.of(self.id.component, prepared.quota)
+        self._component_retry = prepared.retry
+
     def begin(self, envelope: Envelope, function: str, params: Raw) -> ExportedFunctionInvoked:
         """Record that an invocation begins."""
         entry = ExportedFunctionInvoked(
@@ -210,7 +273,9 @@ class Ledger:
             traceparent=envelope.traceparent,
             tracestate=envelope.tracestate,
             repeat=self._next_occurrence(envelope),
+            attributes=envelope.attributes,
         )
+        self.outbox.listens(envelope.caller, envelope.tell_at)
         self.progressed = True
         self.recorded_ms = entry.at_ms
         self.begun_index = self.writer.add(entry, invoked=envelope.sequence)
@@ -234,8 +299,9 @@ class Ledger:
         )
         self.progressed = True
         self.running = None
+        self.asked_before.begins()
         self.recorded_ms = entry.at_ms
-        index = self._add(entry)
+        self.completed_index = index = self._add(entry)
         self.keys.decided(index, entry)
         return index
 
@@ -261,6 +327,7 @@ class Ledger:
             function=function,
             repeat=self._next_occurrence(envelope),
         )
+        self.outbox.listens(envelope.caller, envelope.tell_at)
         index = self.writer.add(entry, invoked=envelope.sequence if consumed else None)
         self.keys.decided(index, entry)
 
@@ -268,6 +335,11 @@ class Ledger:
         if envelope.repeat is None:
             return None
         return following(envelope.repeat, self.clock.stamp_ms())
+
+    @property
+    def tracing(self) -> Tracing:
+        """The executor's."""
+        return self._services.tracing
 
     def fail(self, error: Failure, *, attempt: int, retry_at_ms: int | None) -> None:
         """Record that the guest failed, and when it is tried again; None gives up."""
@@ -280,6 +352,7 @@ class Ledger:
     def suspend(self, wake_at_ms: int | None, waits_for: tuple[int, ...] = ()) -> None:
         """Record that the worker leaves memory until a point in time, or for answers."""
         wake_at_ms = None if wake_at_ms is None else min(wake_at_ms, WAKE_AT_MS_MAX)
+        self._services.has_suspended(self.id)
         self._add(Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=wake_at_ms, waits_for=waits_for))
 
     def called(
@@ -314,10 +387,10 @@ class Ledger:
                 completes=completes,
             )
         )
-        if asks is not None and not (isinstance(asks, RemoteCall) and not asks.awaits):
+        if asks is not None and has_answer(asks):
             self.waits.asked(index, asks)
-        if settles is not None:
-            self.waits.settled(settles)
+        if settles is not None and (told := self.waits.settled(settles)) is not None:
+            self.writer.when_committed(index, told)
         if completes is not None and isinstance(request, Raw):
             self.promises[completes] = request
             self.waits.settled(completes)
@@ -385,6 +458,13 @@ class Ledger:
         """Record that an operator let the worker go on; return the entry's index."""
         return self.writer.add(Restart(at_ms=self.clock.stamp_ms()), control=control)
 
+    def order_retry(self, text: str, policy: RetryPolicy | None, *, control: int) -> int:
+        """Record the retry policy that an operator chose; return the entry's index."""
+        rule = None if policy is None else rule_of(policy)
+        entry = WorkerRetryPolicy(at_ms=self.clock.stamp_ms(), text=text, policy=rule)
+        self._ordered_retry = None if rule is None else entry
+        return self.writer.add(entry, control=control)
+
     def revert(self, start: int, end: int, *, control: int) -> int:
         """Record that entries never happened; return the entry's index. The life has to end."""
         entry = Revert(at_ms=self.clock.stamp_ms(), start=start, end=end)
@@ -406,7 +486,7 @@ class Ledger:
             raise RestartGuest
         version, self.trying = self.trying, None
         self.component_version = version
-        self._add(
+        self.completed_index = self._add(
             SuccessfulUpdate(
                 at_ms=self.clock.stamp_ms(), target_version=version, component_size=component_size
             )
@@ -429,28 +509,41 @@ class Ledger:
             self.rehearsed = f"cannot be told beforehand: {reason}"
             raise RestartGuest
 
-    def repeat_outcome(self, envelope: Envelope) -> None:
-        """Answer a duplicate with the first outcome, once that is committed."""
-        self.writer.mark(invoked=envelope.sequence)
+    def repeat_outcome(self, envelope: Envelope, *, consumed: bool = True) -> None:
+        """Answer a duplicate with the first outcome, once that is committed.
+
+        `consumed` False: the message does not stand in the queue.
+        """
+        if consumed:
+            self.writer.mark(invoked=envelope.sequence)
+        self.outbox.listens(envelope.caller, envelope.tell_at)
         recent = self.keys.recent(envelope.key)
         if recent is not None:
             index, entry = recent
-            self.writer.when_committed(index, lambda: self._repeat(envelope, entry))
+            self.writer.when_committed(index, lambda: self._repeat(envelope, entry, index))
         else:
             self._services.spawn(self._repeat_from_log(envelope))
 
     async def _repeat_from_log(self, envelope: Envelope) -> None:
         ref = self.keys.where(envelope.key)
         assert ref is not None, "a decided key is recent or committed"
+        if ref.index <= self.purged_to:
+            text = "it is done; its outcome was purged with the old part of the worker's log"
+            outcome = Outcome(key=envelope.key, error=Failure(kind="purged", message=text))
+            self._tell_again(envelope, outcome, ref.index)
+            return
         try:
             broker = self._services.broker
-            entry = await read_outcome(broker.journal, broker.blobs, ref)
-        except BrokerError:
-            # The asker has a time-out and asks again; nothing depends on this answer.
+            entry = await read_outcome(broker.journal, broker.blobs, self.address.log, ref)
+        except (BrokerError, CorruptLogError):
+            # The asker has a time-out and asks again; nothing depends on this answer. A log that is
+            # damaged, or was deleted meanwhile, is no reason for all others to end with it.
             return
-        self._repeat(envelope, entry)
+        self._repeat(envelope, entry, ref.index)
 
-    def _repeat(self, envelope: Envelope, entry: Decided | CancelPendingInvocation) -> None:
+    def _repeat(
+        self, envelope: Envelope, entry: Decided | CancelPendingInvocation, index: int
+    ) -> None:
         match entry:
             case ExportedFunctionCompleted():
                 outcome = self.outbox.outcome_of(
@@ -461,8 +554,29 @@ class Ledger:
             case CancelPendingInvocation():
                 failure = Failure(kind="cancelled", message="cancelled before it began")
                 outcome = Outcome(key=envelope.key, error=failure)
-        self.outbox.answer(outcome, result_to=envelope.result_to, traceparent=envelope.traceparent)
+        self._tell_again(envelope, outcome, index)
+
+    def _tell_again(self, envelope: Envelope, outcome: Outcome, index: int) -> None:
+        self.outbox.answer(
+            outcome, result_to=envelope.result_to, traceparent=envelope.traceparent, index=index
+        )
         self.outbox.reply(envelope.caller, None, outcome.function, outcome.result, outcome.error)
+
+    @property
+    def version_to_run(self) -> int | None:
+        """The version that is tried, or else that of the worker."""
+        return self.component_version if self.trying is None else self.trying
+
+    @property
+    def secrets(self) -> SecretStore:
+        """The secrets of components."""
+        return self._services.secrets
+
+    def leave_behind(self) -> None:
+        """Have the log of an ephemeral worker removed in a while."""
+        if self.created is not None:
+            kept_for_s = kept_s(self.created.env, self._services.options)
+            self._services.ephemeral_done(self.id, kept_for_s)
 
     def _add(self, entry: Entry) -> int:
         return self.writer.add(entry)
@@ -473,9 +587,13 @@ class Ledger:
     def _committed(self, commit: Commit, sequence: int) -> None:
         self.keys.committed(commit, sequence)
         self.history.committed(commit)
+        self._services.index.committed(self.id, self.history, sequence)
+        self._services.high_water.committed(
+            self._partition, sequence, self.address.log, commit.last, commit.hash
+        )
+        emit = self.outbox.emit
         for index, entry in enumerate(commit.entries, commit.first):
             if isinstance(entry, ImportedFunctionInvoked) and entry.asks is not None:
                 self.waits.committed(index, sequence)
-            self.outbox.emit(index, entry)
-
+            emit(index, entry)
         self._on_quiet()

@@ -12,40 +12,44 @@ recover and it is used all the time.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from enum import Enum, auto
-from typing import Final, final
+from typing import final
 
-import msgspec
 import structlog
-from msgspec import UNSET, Raw
+from msgspec import Raw
 
+from actors.answered_reads import AnsweredReads
+from actors.bell import Bell
 from actors.burial import bury_worker
 from actors.commands import Commands
 from actors.engine.errors import ComponentError, SnapshotUnusableError
-from actors.errors import ComponentUnknownError
+from actors.errors import ComponentUnknownError, QuotaError
 from actors.failures import refusal
 from actors.guest import Guest
 from actors.identity import Address, WorkerId
-from actors.knots import Knots, Probe
+from actors.intake import Intake
+from actors.knots import Knots
 from actors.ledger import Ledger
-from actors.limits import MAILBOX_PURGE_MIN
+from actors.leftovers import Leftovers
+from actors.life_plan import LifePlan, Plan
 from actors.mailbox import Mailbox
-from actors.message import Envelope, understand
 from actors.orders import Orders
-from actors.outcome import Outcome
 from actors.programs import Prepared
+from actors.quotas import offer_within
+from actors.reads import Reads
 from actors.recovery import Recovered, cursor_of, recover
+from actors.refusals import cannot_run, refuse_all
 from actors.remote import Remote, call_timeout_s
 from actors.residency import Evictable
 from actors.services import Services
 from actors.session import Ended, Session
+from actors.settling import Settling
 from actors.snapshots import Snapshots
+from actors.view import Views
 from actors.waiting import Waiting
-from actors.waits import Answer, Wake
-from broker.errors import BrokerError
+from actors.waits import Answer
 from broker.ports import Message
-from oplog import payloads
-from oplog.commit import Marks
 from oplog.entries import Failure
 from oplog.replay import Cursor
 from oplog.status import Status
@@ -62,17 +66,6 @@ class Next(Enum):
     AGAIN = auto()
 
 
-class _Plan(Enum):
-    REST = auto()
-    WAIT = auto()
-    REFUSE = auto()
-    RUN = auto()
-
-
-_NEVER_MS: Final = 1 << 62
-_decode_answer = msgspec.json.Decoder(Answer | Probe | Wake).decode
-
-
 @final
 class Life:
     """Everything of a worker that is in memory. `run` once, then `close`."""
@@ -86,35 +79,36 @@ class Life:
         *,
         references: Mapping[bytes, Raw],
         rejected: set[str],
+        answered: AnsweredReads,
         resident: Evictable,
         recovering: bool,
         settle: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self.id = worker_id
-        self.is_idle = False
+        self._is_idle = self._leaving = False
         self._address = address
         self._services = services
-        loaded, past = recovered.log, recovered.past
-        self._loaded = loaded
-        self._past = past
-        self._saved = recovered.saved
+        self._loaded = loaded = recovered.log
+        self._past = past = recovered.past
+        self._saved, self._saved_guest = recovered.saved, recovered.guest
         self._rejected = rejected
         self._references = references
         self._resident = resident
         self._recovering = recovering
         self._settle = settle
-        self._trusted = False
-        self._leaving = False
-        self._event = asyncio.Event()
-        self._quieted = asyncio.Event()
+        self._bell, self._quieted = Bell(), asyncio.Event()
         self._guest: Guest | None = None
         self._session: Session | None = None
-        self._woken: set[int] = set()
-        self._purged = 0
-        marks = loaded.head.marks
-        self.mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
-        self.ledger = Ledger(
+        self._settling = Settling(
+            settle,
+            has_nothing_to_do=lambda: self.is_idle and self.mailbox.is_empty,
+            is_blocked=self._is_blocked,
+            is_quiet=self._is_quiet,
+        )
+        journal, marks = services.broker.journal, loaded.head.marks
+        self.mailbox = mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
+        self.ledger = ledger = Ledger(
             worker_id,
             address,
             services,
@@ -125,31 +119,38 @@ class Life:
             on_quiet=self._became_quiet,
             on_failure=on_failure,
         )
-        self._snapshots = Snapshots(self.ledger, address, services, recovered)
+        self._leftovers = Leftovers(ledger, mailbox, journal)
+        self._reads = Reads(
+            ledger,
+            services,
+            Views(ledger, services, rejected=rejected),
+            answered=answered,
+            on_done=self._read_done,
+            is_working=lambda: self._session is not None,
+        )
+        self._snapshots = Snapshots(ledger, address, services, recovered)
         self.waiting = Waiting(
-            self.ledger.waits,
-            self.ledger.clock,
+            ledger.waits,
+            ledger.clock,
             suspend_after_s=services.options.suspend_after_s,
             reread=self._read_answers,
             on_blocked=self._blocked,
         )
-        self._knots = Knots(self.ledger, self.mailbox, services, waits_for=self._waits_for)
+        self._knots = Knots(ledger, mailbox, services, waits_for=self._waits_for)
         self._commands = Commands(
-            self.ledger,
-            self.mailbox,
+            ledger,
+            mailbox,
             services.broker.signals,
             past=past,
             on_completed=self.waiting.nudge,
         )
         self._orders = Orders(
-            worker_id,
-            services,
-            self.ledger,
-            self._commands,
-            loaded=loaded,
-            past=past,
-            references=references,
+            worker_id, services, ledger, self._commands, recovered=recovered, references=references
         )
+        self._intake = Intake(
+            address, journal, past, mailbox, self._reads, waiting=self.waiting, knots=self._knots
+        )
+        self._life_plan = LifePlan(past, ledger, self._intake, self._commands)
 
     @staticmethod
     async def load(
@@ -158,6 +159,7 @@ class Life:
         services: Services,
         *,
         rejected: set[str],
+        answered: AnsweredReads,
         resident: Evictable,
         recovering: bool,
         settle: Callable[[], None],
@@ -171,11 +173,8 @@ class Life:
         """
         broker = services.broker
         async with services.loading:
-            recovered = await recover(broker, address, rejected=rejected)
-        references = {
-            reference: await payloads.fetch(Raw(reference), broker.blobs)
-            for reference in recovered.past.references
-        }
+            recovered = await recover(broker, address, services.secrets, rejected=rejected)
+        references = await recovered.past.referenced(broker.blobs)
         return Life(
             worker_id,
             address,
@@ -183,6 +182,7 @@ class Life:
             recovered,
             references=references,
             rejected=rejected,
+            answered=answered,
             resident=resident,
             recovering=recovering,
             settle=settle,
@@ -191,40 +191,48 @@ class Life:
 
     @property
     def memory_bytes(self) -> int:
-        """What the guest holds now."""
-        return 0 if self._guest is None else self._guest.memory_bytes
+        """What the guest holds now, and what is kept of it for reads."""
+        guest = 0 if self._guest is None else self._guest.memory_bytes
+        return guest + self._reads.memory_bytes
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the worker is in memory and has nothing to do."""
+        return self._is_idle and self._reads.is_empty
 
     def offer(self, kind: str, message: Message) -> None:
         """Take a mailbox message in."""
         if kind == "reply":
-            self._answered_by(message)
-        else:
-            self.mailbox.offer(kind, message)
+            self._intake.answered_by(message)
+        elif kind != "invoke" or not self._reads.takes(message):
+            offer_within(self.ledger, self.mailbox, kind, message, quota=self.ledger.quota)
         if kind == "control" and self._session is not None:
             self._session.commanded()
-        self._event.set()
+        self._bell.ring()
         if self.waiting.blocked_on:
-            self._settle_if_done()
+            self._settling.look()
 
-    def answer(self, data: bytes) -> None:
-        """Take an answer in that a worker of this executor gives, ahead of its delivery."""
-        answer: Answer | Probe | Wake = _decode_answer(data)
-        if isinstance(answer, Answer):
-            self.waiting.offer(answer)
-            self._event.set()
+    def answer(self, answer: Answer, observed: Callable[[], None] | None) -> bool:
+        """Take an answer in that a worker of this executor gives, ahead of its delivery.
+
+        True: `observed` is called once it is recorded, if this life lasts that long.
+        """
+        told = self.waiting.offer(answer, observed if self._session is not None else None)
+        self._bell.ring()
+        return told
 
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
-        self._trusted = False
+        self._intake.trusted = False
         self.waiting.distrust_deliveries()
-        self._event.set()
+        self._bell.ring()
 
     def leave(self, *, makes_room: bool = False) -> None:
         """Finish the running invocation, take nothing new, end."""
         self._snapshots.makes_room = makes_room
         self._leaving = True
         self.waiting.leave()
-        self._event.set()
+        self._bell.ring()
 
     def stop_writing(self) -> None:
         """Let nothing more be written: somebody else owns the worker."""
@@ -233,18 +241,28 @@ class Life:
     async def close(self) -> None:
         """Free everything."""
         self._knots.close()
+        self._settling.close()
+        self.ledger.outbox.close()
+        await self._reads.close()
         await self.ledger.writer.close()
+        # Nothing of it is asked for any more. Its parts hold each other, and would stay in memory
+        # until a search for garbage finds them, which holds up all workers for as long as there
+        # are objects: a second and more where thousands of workers come and go.
+        self.__dict__.clear()
 
     async def run(self) -> Next:
         """Do what is to be done; return what follows."""
-        await self._read_mailbox()
+        if not self._past.is_unfinished_copy:
+            await self._reads.learn()
+        await self._intake.read_mailbox()
         if (self._recovering or self._past.is_fresh_copy) and self._past.unsent:
             await self._learn_calls()
-            for index, entry in self._past.unsent:
-                self.ledger.outbox.emit(index, await self._loaded.internalise(entry))
+            unsent = tuple(self._past.unsent.items())
+            await self.ledger.outbox.emit_again(unsent, self._loaded.internalise)
         ended = await self._act()
         self._commands.refuse_questions()
         if self._commands.burial is not None:
+            await self._reads.refuse(Failure(kind="deleted", message="the worker was deleted"))
             await self._bury(self._commands.burial)
             return Next.AGAIN
         await self.ledger.writer.flush()
@@ -260,49 +278,18 @@ class Life:
                 if self._commands.order is None or await self._orders.carry_out():
                     return Ended.AGAIN
                 continue
-            match self._plan():
-                case _Plan.REST:
+            match self._life_plan.choose(leaving=self._leaving):
+                case Plan.REST:
+                    self._reads.begin()
                     return Ended.REST
-                case _Plan.WAIT:
+                case Plan.WAIT:
+                    self._reads.begin()
                     await self._wait_for_retry()
-                case _Plan.REFUSE:
+                case Plan.REFUSE:
                     await self._learn_calls()
-                    self._refuse(self._past.status.status())
-                case _Plan.RUN:
+                    await self._refuse(self._past.status.status())
+                case Plan.RUN:
                     return await self._run_guest()
-
-    def _plan(self) -> _Plan:
-        if self._past.is_unfinished_copy:
-            return _Plan.REST
-        if self._past.tries_update and self._past.status.state != "interrupted":
-            return _Plan.REST if self._leaving else _Plan.RUN
-        status = self._past.status.status()
-        # Without a point in time only a message can wake it: later than any clock.
-        wake_at_ms = _NEVER_MS if status.wake_at_ms is None else status.wake_at_ms
-        match status.state:
-            case "suspended" if self.ledger.waits.is_answered(self._past.waits_for):
-                return _Plan.REST if self._leaving else _Plan.RUN
-            case "failed" | "exited":
-                owed = not self._leaving and (len(self.mailbox) or self.ledger.running)
-                return _Plan.REFUSE if owed else _Plan.REST
-            case "interrupted":
-                return _Plan.REST
-            case "suspended" | "retrying" if wake_at_ms >= self.ledger.horizon_ms():
-                if self._past.waiting_since in self._woken:
-                    # Our clock is behind the broker's: its schedule has fired and is gone.
-                    self._woken.clear()
-                    self.ledger.suspend(wake_at_ms, self._past.waits_for)
-                return _Plan.REST
-            case "retrying" if wake_at_ms > self.ledger.clock.stamp_ms():
-                return _Plan.REST if self._leaving else _Plan.WAIT
-            case _:
-                work = (
-                    self._past.open is not None
-                    or len(self.mailbox)
-                    or self._past.plan.pending is not None
-                    or bool(self._commands.questions)
-                )
-                return _Plan.RUN if work and not self._leaving else _Plan.REST
 
     async def _run_guest(self) -> Ended:
         plan = self._past.plan
@@ -311,15 +298,17 @@ class Life:
             self.ledger.trying = plan.version
         try:
             prepared = await self._prepare()
-        except (ComponentUnknownError, ComponentError) as error:
+        except (ComponentUnknownError, ComponentError, QuotaError) as error:
             if self.ledger.trying is not None:
                 self.ledger.update_failed(self.ledger.trying, str(error))
                 return Ended.AGAIN
-            return await self._refuse_unrunnable(error)
+            await self._reads.refuse(cannot_run(error))
+            refuse_all(self.ledger, self.mailbox, cannot_run(error))
+            return Ended.REST
         if self.ledger.created is None:
-            self.ledger.create(prepared.record, self._first_envelope())
+            self.ledger.create(prepared.record, self._reads.first_envelope(self.mailbox))
         assert self.ledger.created is not None
-        self.ledger.outbox.calls = prepared.calls
+        self.ledger.obey_component(prepared)
         cursor = cursor_of(self._loaded, self._past, plan, self._saved)
         session = Session(
             self.ledger,
@@ -336,6 +325,7 @@ class Life:
             is_ephemeral=prepared.is_ephemeral,
         )
         self._snapshots.choose(prepared)
+        self._reads.choose(prepared)
         if prepared.is_ephemeral:
             cursor = Cursor(())
             self.waiting.stay()
@@ -360,16 +350,17 @@ class Life:
                     forks=self._services.forks,
                     remote=Remote(
                         self.ledger,
-                        self._services.programs.components,
+                        self._services,
                         timeout_s=call_timeout_s(created, self._services.options),
                     ),
-                    saved=None if self._saved is None else self._saved.guest,
+                    saved=self._saved_guest,
                     tracing=self._services.tracing,
                 )
             self._services.residency.entered(self._resident)
             return self._guest
 
         self._session = session
+        self._reads.begin()
         return await self._run(session, start)
 
     async def _run(self, session: Session, start: Callable[[], Awaitable[Guest]]) -> Ended:
@@ -393,26 +384,32 @@ class Life:
 
     async def _next_work(self, guest: Guest | None) -> None:
         """Return when there may be something to do; idle until then."""
+        self._reads.between(guest)
+        try:
+            await self._wait_for_work(guest)
+        finally:
+            self._reads.between(None)
+
+    async def _wait_for_work(self, guest: Guest | None) -> None:
         while True:
-            if not self._trusted or (self.mailbox.overflowed and not len(self.mailbox)):
-                await self._read_mailbox()
+            if not self._intake.trusted or (self.mailbox.overflowed and not len(self.mailbox)):
+                await self._intake.read_mailbox()
             if not self.mailbox.is_empty or self._leaving:
                 return
-            self.is_idle = True
-            self._settle_if_done()
-            if self._purge_is_due():
-                await self._purge_consumed()
+            self._is_idle = True
+            self._settling.look()
+            # Among them is the anchor, without which nothing brings back what is still to be sent.
+            if self._leftovers.are_many(stays=True) and self.ledger.is_quiet:
+                await self._purge()
             self._services.residency.settled(self._resident)
-            await self._snapshots.idle(guest, self._event)
-            self._event.clear()
-            self.is_idle = False
+            await self._snapshots.idle(guest, self._bell)
+            self._is_idle = False
             self._services.residency.woke(self._resident)
 
     async def _prepare(self) -> Prepared:
-        version = None if self.ledger.created is None else self.ledger.component_version
-        if self.ledger.trying is not None:
-            version = self.ledger.trying
-        return await self._services.programs.prepare(self.id.component, version)
+        is_new = self.ledger.created is None
+        version = None if is_new else self.ledger.version_to_run
+        return await self._services.prepare(self.id, version, is_new=is_new)
 
     async def _learn_calls(self) -> None:
         """Outcomes are told as WAVE too, for which the component's types are needed."""
@@ -423,113 +420,66 @@ class Life:
         except (ComponentUnknownError, ComponentError) as error:
             log.info("outcomes are told without WAVE", error=str(error))
 
-    def _first_envelope(self) -> Envelope | None:
-        waiting = self.mailbox.waiting()
-        return understand(waiting[0]).envelope if waiting else None
-
-    def _refuse(self, status: Status) -> None:
+    async def _refuse(self, status: Status) -> None:
         """Answer what runs and all that waits with the reason why nothing runs any more."""
         self.ledger.conclude_running(status)
-        self._reject_all(refusal(status))
-
-    def _reject_all(self, failure: Failure) -> None:
-        while (message := self.mailbox.next_invocation()) is not None:
-            envelope = understand(message).envelope
-            if envelope.key in self.ledger.keys:
-                self.ledger.repeat_outcome(envelope)
-            else:
-                self.ledger.reject(envelope, failure)
-
-    async def _refuse_unrunnable(self, error: Exception) -> Ended:
-        kind = "unknown-component" if isinstance(error, ComponentUnknownError) else "bad-component"
-        failure = Failure(kind=kind, message=str(error))
-        if self.ledger.created is not None:
-            self._reject_all(failure)
-            return Ended.REST
-        # There is no log to record an outcome in, since there is no worker; without its message in
-        # the mailbox it cannot be answered twice.
-        while (message := self.mailbox.next_invocation()) is not None:
-            envelope = understand(message).envelope
-            outcome = Outcome(key=envelope.key, error=failure)
-            self.ledger.outbox.answer(outcome, result_to=envelope.result_to)
-            self.ledger.outbox.reply(envelope.caller, None, None, UNSET, failure)
-        return Ended.REST
+        await self._reads.refuse(refusal(status))
+        refuse_all(self.ledger, self.mailbox, refusal(status))
 
     async def _wait_for_retry(self) -> None:
         wake_at_ms = self._past.status.status().wake_at_ms or 0
         delay_s = max(0, wake_at_ms - self.ledger.clock.stamp_ms()) / 1_000
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(delay_s):
-                await self._event.wait()
-        except TimeoutError:
-            return
-        self._event.clear()
-
-    async def _read_mailbox(self) -> None:
-        self._trusted = True
-        self.mailbox.begin_read()
-        # One exact subject after the other: the broker finds their first message by an index, but
-        # searches the stream for a wildcard. What comes in between is delivered as well. Everything
-        # is known before anything is taken, so the order of the kinds does not matter.
-        start = self.mailbox.invoked + 1
-        read = self._services.broker.journal.read
-        async for message in read(self._address.mailbox_control, from_sequence=start):
-            self.mailbox.offer("control", message)
-        async for message in read(self._address.mailbox_invoke, from_sequence=start):
-            self.mailbox.offer("invoke", message)
-        await self._read_answers()
+                await self._bell.wait()
 
     async def _read_answers(self) -> None:
-        """Answers have no watermark, since they overtake invocations: read what can matter."""
-        start = self.ledger.waits.read_from
-        if self._past.status.state in {"suspended", "retrying"}:
-            start = min(start or self.mailbox.invoked + 1, self.mailbox.invoked + 1)
-        if start is None:
-            return
-        read = self._services.broker.journal.read
-        async for message in read(self._address.mailbox_reply, from_sequence=start):
-            self._answered_by(message)
-
-    def _answered_by(self, message: Message) -> None:
-        try:
-            answer: Answer | Probe | Wake = _decode_answer(message.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            log.warning("unreadable answer", sequence=message.sequence)
-            return
-        match answer:
-            case Wake():
-                self._woken.add(answer.index)
-            case Probe():
-                self._knots.received(answer)
-            case Answer():
-                self.waiting.offer(answer)
+        await self._intake.read_answers()
 
     def _waits_for(self) -> tuple[int, ...]:
         """Return the entries without whose answers the worker does nothing, now or until loaded."""
         if self._session is not None:
             return self.waiting.blocked_on
-        return self._past.waits_for if self._past.status.state == "suspended" else ()
+        status = self._past.status.status()
+        is_out = status.state == "suspended" and status.wake_at_ms is None
+        return self._past.waits_for if is_out else ()
 
     def _blocked(self) -> None:
-        self._settle_if_done()
+        self._settling.look()
         self._knots.blocked()
 
     async def _rest(self) -> Next:
         """Leave memory, unless something came in meanwhile."""
         # The last of a circle to leave memory finds it: afterwards nobody looks.
         self._knots.look()
-        if self._purge_is_due():
-            await self._purge_consumed()
         await self._until_quiet()
+        await self._until_read()
+        if self._leftovers.are_many(stays=False):
+            await self._purge()
         if self._leaving:
             # With an open invocation the anchor was settled before, unless it may time out.
-            if self.mailbox.is_empty and self.ledger.running is None:
+            done = self.mailbox.is_empty and self._reads.is_empty
+            if done and self.ledger.running is None:
                 self._settle()
             return Next.END
-        if self._plan() is not _Plan.REST or self.mailbox.has_commands or not self._trusted:
+        if self._has_news():
             return Next.AGAIN
         self._settle()
         return Next.END
+
+    async def _until_read(self) -> None:
+        """Let reads of a worker that does nothing itself end, until there is something to do."""
+        while not (self._reads.is_empty or self._leaving or self._has_news()):
+            await self._bell.wait()
+
+    def _has_news(self) -> bool:
+        plan = self._life_plan.choose(leaving=self._leaving)
+        is_at_rest = plan is Plan.REST and self._intake.trusted
+        return not is_at_rest or self.mailbox.has_commands
+
+    def _read_done(self) -> None:
+        self._bell.ring()
+        self._settling.look()
 
     async def _until_quiet(self) -> None:
         while not self.ledger.is_quiet:
@@ -539,49 +489,18 @@ class Life:
     def _became_quiet(self) -> None:
         """Something was committed or sent: perhaps nothing of this worker waits any more."""
         self._quieted.set()
-        self._settle_if_done()
+        self._settling.look()
 
-    def _settle_if_done(self) -> None:
-        has_nothing_to_do = self.is_idle and self.mailbox.is_empty
-        is_blocked = bool(self.waiting.blocked_on) and not self.mailbox.has_commands
-        if (has_nothing_to_do or is_blocked) and self.ledger.is_quiet:
-            self._settle()
+    def _is_quiet(self) -> bool:
+        # In this order, since after each invocation its commit is still under way.
+        return self.ledger.is_quiet and self._reads.is_empty
 
-    def _purge_is_due(self) -> bool:
-        """Whether removing consumed messages is worth a request: nobody reads them again.
+    def _is_blocked(self) -> bool:
+        return bool(self.waiting.blocked_on and not self.mailbox.has_commands)
 
-        A worker that leaves memory forgets how many it has left behind; going by chance, as its
-        watermark has it, one that is woken for single messages still leaves only some dozens.
-        """
-        if self.ledger.created is None:
-            return True
-        worth = MAILBOX_PURGE_MIN
-        if not self.is_idle:
-            worth = 1 + self.ledger.writer.head.marks.invoked % (MAILBOX_PURGE_MIN // 8)
-        return self.mailbox.consumed - self._purged >= worth
-
-    async def _purge_consumed(self) -> None:
-        # Only what is committed as consumed may go; without a worker there is nothing to commit to.
-        done = self.ledger.writer.head.marks
-        if self.ledger.created is None:
-            done = Marks(invoked=self.mailbox.invoked, control=self.mailbox.control)
-        journal = self._services.broker.journal
-        try:
-            if done.invoked > 0:
-                await journal.purge(self._address.mailbox_invoke, up_to_sequence=done.invoked)
-            if done.control > 0:
-                await journal.purge(self._address.mailbox_control, up_to_sequence=done.control)
-            if self._past.open is None and self.ledger.running is None:
-                wanted_from = self.ledger.waits.read_from
-                newest = self.ledger.writer.head.log_sequence
-                await journal.purge(
-                    self._address.mailbox_reply,
-                    up_to_sequence=newest if wanted_from is None else wanted_from - 1,
-                )
-        except BrokerError as error:
-            log.info("cannot purge the mailbox now", error=str(error))
-            return
-        self._purged = self.mailbox.consumed
+    async def _purge(self) -> None:
+        between = self._past.open is None and self.ledger.running is None
+        await self._leftovers.remove(before=self._reads.oldest, answers=between)
 
     async def _bury(self, order: Message) -> None:
         """Delete the worker."""

@@ -3,9 +3,16 @@
 from typing import Final
 
 __all__ = [
+    "ABSENCE_MAX_S",
     "ACQUIRE_CONCURRENCY_MAX",
+    "ATTRIBUTES_MAX",
+    "ATTRIBUTE_CHARACTERS_MAX",
+    "BLOCKED_SETTLE_S",
+    "BOUNDARY_WAIT_S",
     "COMPONENT_LOAD_TRIES_MAX",
     "DRAIN_WAIT_S",
+    "EMITTED_PER_TURN_MAX",
+    "HANDED_WAIT_S",
     "HEARTBEAT_INTERVAL_S",
     "INVOCATIONS_PER_TURN_MAX",
     "KEY_BYTES_MAX",
@@ -18,11 +25,17 @@ __all__ = [
     "OUTCOME_OVERHEAD_BYTES",
     "PARAMETERS_BYTES_MAX",
     "PAST_ENTRIES_PER_TURN_MAX",
+    "PAYLOAD_BYTES_MAX",
     "QUEUE_MESSAGES_MAX",
+    "READS_AT_ONCE_MAX",
+    "READS_OF_ALL_MAX",
+    "READS_WAITING_MAX",
+    "READ_S_MAX",
     "RELOAD_DELAY_S",
     "RELOAD_DOUBLINGS_MAX",
     "RESULT_BYTES_MAX",
     "RESULT_TO_BYTES_MAX",
+    "SHORTENED_LOOK_S",
     "SNAPSHOTS_AT_ONCE_MAX",
     "UNCOMMITTED_ENTRIES_MAX",
     "UPDATE_DETAILS_CHARACTERS_MAX",
@@ -33,8 +46,13 @@ __all__ = [
 KEY_BYTES_MAX: Final = 256
 WORKER_NAME_BYTES_MAX: Final = 512
 RESULT_TO_BYTES_MAX: Final = 256
+# What whoever invokes says of an invocation, for its guest and its trace.
+ATTRIBUTES_MAX: Final = 64
+ATTRIBUTE_CHARACTERS_MAX: Final = 1024
 MESSAGE_BYTES_MAX: Final = 1 << 20
-PARAMETERS_BYTES_MAX: Final = 1 << 20
+# A payload beside its message, in the object store.
+PAYLOAD_BYTES_MAX: Final = 16 << 20
+PARAMETERS_BYTES_MAX: Final = 16 << 20
 RESULT_BYTES_MAX: Final = 16 << 20
 # Room in an outcome message for everything but the result: headers, key, function name.
 OUTCOME_OVERHEAD_BYTES: Final = 16 << 10
@@ -48,6 +66,8 @@ UNCOMMITTED_ENTRIES_MAX: Final = 1_000
 INVOCATIONS_PER_TURN_MAX: Final = 8
 # How many entries of one log are folded before other workers get a turn: some milliseconds.
 PAST_ENTRIES_PER_TURN_MAX: Final = 2_000
+# Entries of one worker whose messages are sent again before other workers get a turn.
+EMITTED_PER_TURN_MAX: Final = 200
 # Messages kept in memory per worker; the rest stays in the stream and is read when these are done.
 QUEUE_MESSAGES_MAX: Final = 10_000
 # Consumed messages are removed from the mailbox once this many have piled up.
@@ -57,6 +77,8 @@ MAILBOX_PURGE_MIN: Final = 256
 WAKE_AT_MS_MAX: Final = 253_402_300_799_000
 
 MEMBER_TTL_S: Final = 2.0
+# How long at most a mark lives, and an absence is excused, where marks take long to be stored.
+ABSENCE_MAX_S: Final = 10.0
 HEARTBEAT_INTERVAL_S: Final = 0.4
 DRAIN_WAIT_S: Final = 2.0
 RELOAD_DELAY_S: Final = 0.05
@@ -68,4 +90,18 @@ LOADS_AT_ONCE_MAX: Final = 16
 # Snapshots taken at the same time: each copies what its guest has changed.
 SNAPSHOTS_AT_ONCE_MAX: Final = 4
 COMPONENT_LOAD_TRIES_MAX: Final = 5
+# Read-only functions of one worker that wait, and of all workers that run, at the same time.
+READS_WAITING_MAX: Final = 1_000
+READS_AT_ONCE_MAX: Final = 8
+READS_OF_ALL_MAX: Final = 64
+# How long one may run.
+READ_S_MAX: Final = 60.0
+# How long an answer that was handed to a caller in the same process waits to be recorded before it
+# is sent as a message, and a caller that waits for an answer keeps its delivery unacknowledged.
+HANDED_WAIT_S: Final = 0.1
+BLOCKED_SETTLE_S: Final = 0.1
+# How long a read waits for the end of the running invocation before the log is replayed for it.
+BOUNDARY_WAIT_S: Final = 0.02
 ACQUIRE_CONCURRENCY_MAX: Final = 16
+# How often to look whether the loss of a partition was accepted.
+SHORTENED_LOOK_S: Final = 5.0

@@ -83,6 +83,10 @@ class Mailbox:
                 return
         self._known.add(sequence)
 
+    def is_consumed(self, sequence: int) -> bool:
+        """Whether an invocation was taken out of the queue before."""
+        return sequence <= self.invoked
+
     def next_invocation(self) -> Message | None:
         """Take out the oldest invocation and move the watermark; None if there is none."""
         while self._invocations:

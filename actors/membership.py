@@ -1,7 +1,9 @@
 """Who is alive: a heartbeat in a bucket whose keys expire, and the view of all others.
 
 An executor that cannot renew its own mark for a whole time to live counts as dead for the others,
-so it gives up everything by itself and starts afresh when it can write again.
+so it has to ask what is still its own. Where the broker takes long to store marks, executors would
+so take everything from one another again and again. Hence marks live longer there, and while one's
+own comes late, nobody else's absence counts as death at once.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.limits import HEARTBEAT_INTERVAL_S, MEMBER_TTL_S
+from actors.limits import ABSENCE_MAX_S, HEARTBEAT_INTERVAL_S, MEMBER_TTL_S
 from broker.errors import RetryableError
 from broker.ports import Bucket
 
@@ -21,7 +23,10 @@ log = structlog.get_logger(__name__)
 
 
 class Member(Struct, frozen=True, kw_only=True, rename="kebab"):
-    """What an executor says of itself. `leaving`: it hands its partitions over."""
+    """What an executor says of itself. `leaving`: it hands its partitions over.
+
+    `at_ms` is its clock when it said so, which tells clocks that disagree.
+    """
 
     name: str
     leaving: bool = False
@@ -30,6 +35,7 @@ class Member(Struct, frozen=True, kw_only=True, rename="kebab"):
     workers: int = 0
     memory_bytes: int = 0
     invocations: int = 0
+    at_ms: int = 0
 
 
 class View(Struct, frozen=True):
@@ -57,8 +63,15 @@ class Membership:
         self._describe = describe
         self._monotonic = monotonic
         self._renewed_at = monotonic()
+        # How long the mark lives that was stored last, and how long the last round took.
+        self._lives_s = MEMBER_TTL_S
+        self._round_s = 0.0
         self._seen_before: frozenset[str] = frozenset()
         self._trust_newcomers_at = 0.0
+        self._trust_absences_at = 0.0
+        self._absent_since: dict[str, float] = {}
+        self.on_stored: Callable[[float], None] = _unnoticed
+        """Called with the seconds that the broker took to store a mark."""
         self.leaving = False
         self.view = View(frozenset())
 
@@ -72,17 +85,23 @@ class Membership:
             self._trust_newcomers_at = self._monotonic() + MEMBER_TTL_S + HEARTBEAT_INTERVAL_S
 
     async def beat(self) -> bool:
-        """Renew our mark and read the others'; False if we were dead for the others meanwhile."""
+        """Renew our mark and read the others'; False if we may have been dead for them."""
         mark = msgspec.structs.replace(self._describe(), leaving=self.leaving)
         begun = self._monotonic()
+        lives_s = min(max(MEMBER_TTL_S, 2 * self._round_s), ABSENCE_MAX_S)
         try:
-            await self._bucket.put(self._name, msgspec.json.encode(mark), ttl_s=MEMBER_TTL_S)
+            await self._bucket.put(self._name, msgspec.json.encode(mark), ttl_s=lives_s)
+            self.on_stored(self._monotonic() - begun)
             members = await self._read()
         except RetryableError as error:
             log.warning("heartbeat failed", error=str(error))
-            return self._monotonic() - self._renewed_at <= MEMBER_TTL_S
-        alive = begun - self._renewed_at <= MEMBER_TTL_S
-        self._renewed_at = begun
+            return self._monotonic() - self._renewed_at <= self._lives_s
+        alive = begun - self._renewed_at <= self._lives_s
+        now = self._monotonic()
+        self._round_s = now - self._renewed_at
+        if self._round_s > MEMBER_TTL_S / 2:
+            self._trust_absences_at = now + MEMBER_TTL_S + HEARTBEAT_INTERVAL_S
+        self._renewed_at, self._lives_s = begun, lives_s
         self._update(members)
         return alive
 
@@ -108,9 +127,23 @@ class Membership:
         staying = {name for name, member in members.items() if not member.leaving}
         if not self.leaving:
             staying.add(self._name)
+        staying |= self._excused(members)
         before = self.view
         self.view = View(
             members=frozenset(staying),
             leaving=frozenset(members) - frozenset(staying),
-            gone=before.members - frozenset(members),
+            gone=before.members - frozenset(members) - staying,
         )
+
+    def _excused(self, members: dict[str, Member]) -> set[str]:
+        """Return those who are missing, but not yet for dead."""
+        now = self._monotonic()
+        missing = self.view.members - members.keys() - {self._name}
+        self._absent_since = {name: self._absent_since.get(name, now) for name in missing}
+        if now >= self._trust_absences_at:
+            return set()
+        return {name for name in missing if now - self._absent_since[name] < ABSENCE_MAX_S}
+
+
+def _unnoticed(_: float) -> None:
+    """Nobody measures."""

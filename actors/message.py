@@ -11,7 +11,13 @@ from typing import Final, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from actors.limits import KEY_BYTES_MAX, MESSAGE_BYTES_MAX, RESULT_TO_BYTES_MAX
+from actors.limits import (
+    ATTRIBUTE_CHARACTERS_MAX,
+    ATTRIBUTES_MAX,
+    KEY_BYTES_MAX,
+    MESSAGE_BYTES_MAX,
+    RESULT_TO_BYTES_MAX,
+)
 from actors.recurrence import check_repeat
 from broker.ports import Message
 from oplog.entries import Caller, Failure, Repeat
@@ -51,12 +57,14 @@ class Envelope(Struct, frozen=True, kw_only=True):
     key: str
     result_to: str | None = None
     caller: Caller | None = None
+    tell_at: str | None = None
     chain: tuple[str, ...] = ()
     traceparent: str | None = None
     tracestate: str | None = None
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     repeat: Repeat | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 class Invocation(Struct, frozen=True):
@@ -84,7 +92,9 @@ class _Body(Struct, forbid_unknown_fields=True):
 
 T = TypeVar("T")
 _NOTHING: Final[Mapping[str, str]] = {}
-_RARE: Final = frozenset({"Shem-Caller", "Shem-Chain", "Shem-Args", "Shem-Env", "Shem-Repeat"})
+_RARE: Final = frozenset(
+    {"Shem-Attributes", "Shem-Caller", "Shem-Chain", "Shem-Args", "Shem-Env", "Shem-Repeat"}
+)
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_env = msgspec.json.Decoder(dict[str, str]).decode
 _decode_args = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -101,19 +111,22 @@ def caller_of(message: Message) -> Caller | None:
         return None
 
 
-def understand(message: Message) -> Understood:
-    """Return the invocation in a mailbox message, or what is wrong with it."""
+def understand(message: Message, *, bytes_max: int = MESSAGE_BYTES_MAX) -> Understood:
+    """Return the invocation in a mailbox message, or what is wrong with it.
+
+    One whose payload lies elsewhere has it missing; `enclosed` brings it.
+    """
     try:
         envelope = _envelope(message)
     except ValueError as error:
         return Malformed(_plain_envelope(message), _bad(f"bad header: {error}"))
     size = len(message.data)
-    if size > MESSAGE_BYTES_MAX:
+    if size > bytes_max:
         return Malformed(
             envelope,
             Failure(
                 kind="too-large",
-                message=f"the payload has {size} bytes, at most {MESSAGE_BYTES_MAX} are taken",
+                message=f"the payload has {size} bytes, at most {bytes_max} are taken",
             ),
         )
     try:
@@ -194,13 +207,31 @@ def _envelope(message: Message) -> Envelope:
         key=key,
         result_to=result_to,
         caller=_decoded(headers, "Shem-Caller", _decode_caller, None),
+        tell_at=_inbox_in(get("Shem-Tell-At")),
         chain=_decoded(headers, "Shem-Chain", _decode_chain, ()),
         traceparent=get("traceparent"),
         tracestate=get("tracestate"),
         arguments=_decoded(headers, "Shem-Args", _decode_args, ()),
         environment=tuple(_decoded(headers, "Shem-Env", _decode_env, _NOTHING).items()),
         repeat=_repeat(message),
+        attributes=_attributes(headers),
     )
+
+
+def _inbox_in(subject: str | None) -> str | None:
+    # Nobody depends on it: one that makes no sense is as good as none.
+    return subject if subject is not None and is_inbox(subject) else None
+
+
+def _attributes(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    found = _decoded(headers, "Shem-Attributes", _decode_env, _NOTHING)
+    if len(found) > ATTRIBUTES_MAX:
+        raise ValueError(f"Shem-Attributes: {len(found)} of them, at most {ATTRIBUTES_MAX}")
+    for name, text in found.items():
+        if max(len(name), len(text)) > ATTRIBUTE_CHARACTERS_MAX:
+            most = f"at most {ATTRIBUTE_CHARACTERS_MAX} characters"
+            raise ValueError(f"Shem-Attributes: {name[:40]!r}: {most} for name and value each")
+    return tuple(sorted(found.items()))
 
 
 def _repeat(message: Message) -> Repeat | None:

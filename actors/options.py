@@ -13,6 +13,8 @@ class ExecutorOptions(Struct, frozen=True, kw_only=True):
     `memory_bytes_max` is the budget of all resident guests; idle ones beyond it leave memory, least
     recently used first. A wait of at least `suspend_after_s` suspends the worker.
     A call of another worker that is not answered within `call_timeout_s` fails; None: never.
+    What ephemeral workers leave behind is removed `ephemeral_kept_s` after their last invocation.
+    `measured`: somebody reads the metrics, so that phases of invocations are timed.
     """
 
     name: str
@@ -21,6 +23,8 @@ class ExecutorOptions(Struct, frozen=True, kw_only=True):
     worker_memory_bytes_max: int = 1 << 30
     suspend_after_s: float = 10.0
     call_timeout_s: float | None = None
+    ephemeral_kept_s: float = 3_600.0
     retry: RetryPolicy = RetryPolicy()
+    measured: bool = False
     snapshots: str | None = None
     """A snapshot policy that stands in for those of all components."""

@@ -16,11 +16,12 @@ from actors.identity import WorkerId
 from actors.ledger import Ledger
 from actors.message import Envelope
 from actors.past import Past
+from actors.recovery import Recovered
 from actors.rehearsal import rehearse
 from actors.services import Services
 from broker.ports import Message
 from oplog.entries import Failure, PendingUpdate
-from oplog.reader import LoadedLog
+from oplog.reader import LoadedLog, load
 
 __all__ = ["Orders"]
 
@@ -36,16 +37,15 @@ class Orders:
         ledger: Ledger,
         commands: Commands,
         *,
-        loaded: LoadedLog,
-        past: Past,
+        recovered: Recovered,
         references: Mapping[bytes, Raw],
     ) -> None:
         self._id = worker_id
         self._services = services
         self._ledger = ledger
         self._commands = commands
-        self._loaded = loaded
-        self._past = past
+        self._loaded = recovered.log
+        self._past = recovered.past
         self._references = references
 
     async def carry_out(self) -> bool:
@@ -91,7 +91,8 @@ class Orders:
 
     async def _fork(self, command: ForkWorker) -> tuple[Failure | None, object]:
         target = WorkerId(self._id.component, command.worker)
-        problem = await self._services.forks.copy(self._loaded, target, last=command.at)
+        loaded, _ = await self._whole()
+        problem = await self._services.forks.copy(loaded, target, last=command.at)
         if problem is not None:
             return Failure(kind="cannot-fork", message=f"cannot fork {self._id}: {problem}"), None
         # Without an entry, nothing would be committed that says that the command was obeyed.
@@ -113,6 +114,11 @@ class Orders:
             problem = "it has ended its process"
         elif command.version == ledger.component_version and past.plan.pending is None:
             problem = f"it runs version {command.version} already"
+        elif past.plan.purged and (command.dry_run or command.mode == "automatic"):
+            problem = (
+                f"entries 1 to {past.plan.purged} of its log were purged, so that no other version "
+                "can repeat them; update it by snapshot"
+            )
         if problem is not None:
             text = f"cannot update {self._id}: {problem}"
             return Failure(kind="cannot-update", message=text), None
@@ -127,12 +133,21 @@ class Orders:
         ledger.want_update(PendingUpdate(target_version=command.version, mode=command.mode))
         return None, {"version": command.version}
 
+    async def _whole(self) -> tuple[LoadedLog, Past]:
+        """Return the log from its first entry on, also if this life began at a snapshot."""
+        if self._loaded.base is None:
+            return self._loaded, self._past
+        broker = self._services.broker
+        loaded = await load(broker.journal, broker.blobs, self._ledger.address.log)
+        return loaded, await Past.read(loaded)
+
     async def _rehearse(self, command: UpdateWorker) -> dict[str, object]:
+        loaded, past = await self._whole()
         reason = await rehearse(
             self._id,
             self._services,
-            loaded=self._loaded,
-            past=self._past,
+            loaded=loaded,
+            past=past,
             references=self._references,
             version=command.version,
         )

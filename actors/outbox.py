@@ -8,31 +8,37 @@ sends again what is above it.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, final
 
 import msgspec
 import structlog
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from actors.calls import CallTable
 from actors.errors import RejectedError
+from actors.following import Followers, Pace, only_call
 from actors.identity import WorkerId
-from actors.limits import OUTCOME_OVERHEAD_BYTES
+from actors.limits import EMITTED_PER_TURN_MAX, HANDED_WAIT_S, OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
 from actors.requests import (
     Sending,
+    answer_of,
     answer_to,
     inherited_headers,
+    message_to_client,
     occurrence,
     order_for,
     request_for,
 )
+from actors.telling import AnswerHere, Telling
+from actors.waits import Answer
 from broker import subjects
 from broker.errors import TerminalError
 from broker.ports import Broker
 from oplog.entries import (
     Caller,
+    ClientMessage,
     CommandDone,
     Create,
     Entry,
@@ -51,12 +57,22 @@ from oplog.entries import (
     Restart,
     Suspend,
 )
+from oplog.payloads import reference_to
 from wit.errors import WitError
 
 __all__ = ["Outbox"]
 
 log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
+
+
+@final
+class _Handed(Struct, frozen=True):
+    """An answer that its caller was told, the message in its place, and until when that waits."""
+
+    message: Sending
+    timer: asyncio.TimerHandle
+    number: int
 
 
 @final
@@ -70,8 +86,10 @@ class Outbox:
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         on_sent: Callable[[], None],
-        answer_here: Callable[[WorkerId, bytes], None],
+        answer_here: AnswerHere,
         horizon_ms: Callable[[], int],
+        telling: Telling,
+        pace: Pace,
     ) -> None:
         self._broker = broker
         self._id = worker_id
@@ -79,20 +97,26 @@ class Outbox:
         self._on_sent = on_sent
         self._answer_here = answer_here
         self._horizon_ms = horizon_ms
+        self._telling = telling
+        self._followers = Followers(broker.journal, pace, spawn=spawn)
+        # By what asks: where the executor of the caller listens, if it is another one.
+        self._listening: dict[tuple[str, int], str] = {}
         self._outcome_bytes_max = broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES // 2
         self._unsent: set[int] = set()
         # What waits behind a message to the same subject: each waits for the broker's answer to the
         # one before, so that they are stored in order.
         self._lanes: dict[str, deque[tuple[int | None, Sending]]] = {}
         self._unindexed = 0
+        # Answers that callers have, and perhaps have not recorded yet.
+        self._handed: dict[int, _Handed] = {}
         self._sent = asyncio.Event()
         self._inherited: dict[str, str] = {}
         self._invoked: ExportedFunctionInvoked | None = None
         self._result_subject = subjects.result(worker_id.component, worker_id.worker)
         self._event_subject = subjects.event(worker_id.component, worker_id.worker)
         self._headers = {
-            "Shem-Component": worker_id.component,
-            "Shem-Worker": worker_id.worker,
+            "Shem-Component": _in_header(worker_id.component),
+            "Shem-Worker": _in_header(worker_id.worker),
         }
         self.incarnation = ""
         self.calls: CallTable | None = None
@@ -114,23 +138,22 @@ class Outbox:
 
     def emit(self, index: int, entry: Entry) -> None:
         """Send what a committed entry causes. Called once per entry, in order."""
+        # The frequent ones first: each case is a comparison of its own.
         match entry:
+            case ExportedFunctionInvoked():
+                self._invoked = entry
+                self._again(index, entry.repeat)
+            case ExportedFunctionCompleted():
+                self._completed(index, entry)
+            case ImportedFunctionInvoked(asks=None):
+                pass
             case ImportedFunctionInvoked(asks=RemoteCall() as call):
-                caller = Caller(
-                    component=self._id.component,
-                    worker=self._id.worker,
-                    incarnation=self.incarnation,
-                    index=index,
-                )
-                self.send(index, request_for(caller, call, entry.request, self._inherited))
+                self.send(index, self._request(index, call, entry.request))
             case ImportedFunctionInvoked(asks=Order() as order):
-                caller = Caller(
-                    component=self._id.component,
-                    worker=self._id.worker,
-                    incarnation=self.incarnation,
-                    index=index,
-                )
-                self.send(index, order_for(caller, order))
+                self.send(index, order_for(self._caller(index), order))
+            case ImportedFunctionInvoked(asks=ClientMessage() as sent):
+                if sent.incarnation == self.incarnation:
+                    self.send(index, message_to_client(sent, index, entry.request))
             case CommandDone():
                 self.reply(entry.caller, index, None, entry.result, entry.error)
             case Log():
@@ -144,11 +167,6 @@ class Outbox:
                         "index": index,
                     }
                 )
-            case ExportedFunctionInvoked():
-                self._invoked = entry
-                self._again(index, entry.repeat)
-            case ExportedFunctionCompleted():
-                self._completed(index, entry)
             case InvocationRejected():
                 self.reply(entry.caller, index, entry.function, UNSET, entry.error)
                 self._again(index, entry.repeat)
@@ -174,6 +192,50 @@ class Outbox:
             case _:
                 pass
 
+    def appending(self, first: int, entries: Sequence[Entry], message_id: str) -> None:
+        """A commit is about to be sent: a request that it causes may leave right behind it."""
+        found = only_call(first, entries)
+        if found is None:
+            return
+        index, entry, call = found
+        target = subjects.invoke(call.component, call.worker)
+        # Behind earlier ones to its worker it waits for its turn.
+        if target not in self._lanes and self._lies_near(target) and self._followers.may():
+            request = self._request(index, call, entry.request)
+            self._followers.send(index, request, behind=message_id)
+
+    def _lies_near(self, target: str) -> bool:
+        """Say whether a mailbox lies in the stream of our log: only there is anything behind it."""
+        sharding = self._broker.sharding
+        if sharding.is_single:
+            return True
+        ours = subjects.invoke(self._id.component, self._id.worker)
+        return sharding.stream_of_subject(target) == sharding.stream_of_subject(ours)
+
+    def _caller(self, index: int) -> Caller:
+        names = {"component": self._id.component, "worker": self._id.worker}
+        return Caller(**names, incarnation=self.incarnation, index=index)
+
+    def _request(self, index: int, call: RemoteCall, params: Raw | UnsetType) -> Sending:
+        return request_for(
+            self._caller(index), call, params, self._inherited, tell_at=self._telling.inbox
+        )
+
+    async def emit_again(
+        self,
+        entries: Sequence[tuple[int, Entry]],
+        whole: Callable[[Entry], Awaitable[Entry]],
+    ) -> None:
+        """Send what entries cause that a former owner may not have sent.
+
+        Mostly there are a few, but one message that the broker never took makes them many: other
+        workers get their turn in between.
+        """
+        for number, (index, entry) in enumerate(entries, 1):
+            self.emit(index, await whole(entry))
+            if number % EMITTED_PER_TURN_MAX == 0:
+                await asyncio.sleep(0)
+
     def inherit(self, created: Create) -> None:
         """Learn what the workers that this one creates are created with."""
         self.incarnation = created.incarnation
@@ -182,6 +244,11 @@ class Outbox:
     def resume(self, invoked: ExportedFunctionInvoked | None) -> None:
         """Learn which invocation has begun in an earlier life: its outcome is sent by this one."""
         self._invoked = invoked
+
+    def listens(self, caller: Caller | None, tell_at: str | None) -> None:
+        """Learn where the executor of a caller listens for the answer, until `reply`."""
+        if caller is not None and tell_at is not None and tell_at != self._telling.inbox:
+            self._listening[caller.incarnation, caller.index] = tell_at
 
     def reply(
         self,
@@ -194,32 +261,106 @@ class Outbox:
         """Answer a worker that called, if one did. `index` None: not what an entry causes."""
         if caller is None:
             return
+        answer, message = self._answer(caller, index, function, result, error)
+        target = WorkerId(caller.component, caller.worker)
+        tell_at = self._listening.pop((caller.incarnation, caller.index), None)
+        if index is None:
+            self.send(None, message)
+            if tell_at is not None:
+                self._telling.tell(tell_at, caller, answer)
+            else:
+                self._answer_here(target, answer, None)
+        elif tell_at is not None:
+            number = self._telling.tell(
+                tell_at, caller, answer, lambda recorded: self._heard(index, recorded=recorded)
+            )
+            self._hand(index, message, number)
+        elif self._answer_here(target, answer, lambda: self._heard(index, recorded=True)):
+            self._hand(index, message)
+        else:
+            self.send(index, message)
+
+    def _hand(self, index: int, message: Sending, number: int = 0) -> None:
+        """Send an answer as a message only if its caller has not recorded it in a moment.
+
+        What it tells is committed, and sent again after any crash until entry `index` counts as
+        sent.
+        """
+        self._unsent.add(index)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(HANDED_WAIT_S, self._heard, index)
+        self._handed[index] = _Handed(message, timer, number)
+
+    def close(self) -> None:
+        """Send nothing more by itself, and tell nobody of what is still on its way."""
+        for handed in self._handed.values():
+            handed.timer.cancel()
+            self._telling.forget(handed.number)
+        self._handed.clear()
+        self._on_sent = _nobody
+
+    def _heard(self, index: int, *, recorded: bool = False) -> None:
+        """A caller has recorded the answer that entry `index` gave; or it has to be sent."""
+        handed = self._handed.pop(index, None)
+        if handed is None:
+            return
+        handed.timer.cancel()
+        self._telling.forget(handed.number)
+        if recorded:
+            self._unsent.discard(index)
+            self._on_sent()
+        else:
+            self.send(index, handed.message)
+
+    async def answer_reader(
+        self,
+        caller: Caller,
+        function: str,
+        result: Raw | UnsetType,
+        error: Failure | None,
+        *,
+        tell_at: str | None,
+    ) -> None:
+        """Answer a worker that called a read-only function; return when the broker has it.
+
+        Raises:
+            BrokerError: it has not.
+        """
+        answer, message = self._answer(caller, None, function, result, error)
+        # It may know it at once: the request is there until the broker has the answer.
+        self._answer_here(WorkerId(caller.component, caller.worker), answer, None)
+        if tell_at is not None and tell_at != self._telling.inbox:
+            self._telling.tell(tell_at, caller, answer)
+        await self._broker.journal.publish(
+            message.subject, message.data, message_id=message.message_id, headers=message.headers
+        )
+
+    def tell_output(self, level: str, message: str, context: str) -> None:
+        """Let others hear what a guest prints that is not recorded."""
+        kind = level if level in {"stdout", "stderr"} else "log"
+        self._event({"type": kind, "level": level, "message": message, "context": context})
+
+    def _answer(
+        self,
+        caller: Caller,
+        index: int | None,
+        function: str | None,
+        result: Raw | UnsetType,
+        error: Failure | None,
+    ) -> tuple[Answer, Sending]:
         # Not what an entry causes: it repeats an answer, or there is no log to record one in.
         again = f":{caller.incarnation}:{caller.index}"
         message_id = f"{self.incarnation}:{index}" if index else f"{self.incarnation}{again}"
-        answer = answer_to(
-            caller,
-            message_id=message_id,
-            function=function,
-            result=result,
-            error=error,
-            calls=self.calls,
-        )
-        if len(answer.data) > self._outcome_bytes_max:
+        answer = answer_of(caller, function=function, result=result, error=error, calls=self.calls)
+        message = answer_to(caller, answer, message_id=message_id)
+        size = len(message.data)
+        if size > self._outcome_bytes_max:
             # Node lists are many times larger than the JSON that was small enough to be recorded.
-            text = f"the answer has {len(answer.data)} bytes, {self._outcome_bytes_max} can be sent"
-            answer = answer_to(
-                caller,
-                message_id=message_id,
-                function=function,
-                result=UNSET,
-                error=Failure(kind="too-large", message=text),
-                calls=None,
-            )
-        self.send(index, answer)
-        # What it tells is committed, and is sent again after any crash: a caller in this process
-        # need not wait for the broker to hand it back.
-        self._answer_here(WorkerId(caller.component, caller.worker), answer.data)
+            text = f"the answer has {size} bytes, {self._outcome_bytes_max} can be sent"
+            failure = Failure(kind="too-large", message=text)
+            answer = answer_of(caller, function=function, result=UNSET, error=failure, calls=None)
+            message = answer_to(caller, answer, message_id=message_id)
+        return answer, message
 
     def send(self, index: int | None, message: Sending) -> None:
         """Send a durable message that entry `index` causes, behind earlier ones to its subject."""
@@ -235,13 +376,26 @@ class Outbox:
         self._spawn(self._send_lane(message.subject))
 
     def answer(
-        self, outcome: Outcome, *, result_to: str | None, traceparent: str | None = None
+        self,
+        outcome: Outcome,
+        *,
+        result_to: str | None,
+        traceparent: str | None = None,
+        index: int | None = None,
     ) -> None:
-        """Announce an outcome on the result subject, and to the inbox that asked for it."""
+        """Announce an outcome on the result subject, and to the inbox that asked for it.
+
+        `index` is the entry that has it: a result that no message can carry is told by reference.
+        """
         data = _encode(outcome)
         if outcome.wave is not None and len(data) > self._outcome_bytes_max:
             # The result is told once, as JSON: twice would not fit into a message.
-            data = _encode(msgspec.structs.replace(outcome, wave=None))
+            outcome = msgspec.structs.replace(outcome, wave=None)
+            data = _encode(outcome)
+        result, is_too_large = outcome.result, len(data) > self._outcome_bytes_max
+        if is_too_large and index is not None and isinstance(result, Raw):
+            at = reference_to(result, self.incarnation, index)
+            data = _encode(msgspec.structs.replace(outcome, result=UNSET, result_at=at))
         headers = {**self._headers, "Shem-Key": outcome.key}
         if traceparent is not None:
             headers["traceparent"] = traceparent
@@ -294,7 +448,7 @@ class Outbox:
         lane = self._lanes[subject]
         while lane:
             index, message = lane[0]
-            if await self._send(message):
+            if await self._followers.has_stored(index) or await self._send(message):
                 if index is None:
                     self._unindexed -= 1
                 else:
@@ -355,6 +509,7 @@ class Outbox:
             self.outcome_of(entry.idempotency_key, entry.function, entry.result, entry.error),
             result_to=None if invoked is None else invoked.result_to,
             traceparent=None if invoked is None else invoked.traceparent,
+            index=index,
         )
         if invoked is not None:
             self.reply(invoked.caller, index, entry.function, entry.result, entry.error)
@@ -364,3 +519,12 @@ class Outbox:
 
     def _event(self, body: dict[str, object]) -> None:
         self._broker.signals.publish(self._event_subject, _encode(body), headers=self._headers)
+
+
+def _in_header(name: str) -> str:
+    """Return a name as a header can carry it: one with a line break as in subjects."""
+    return subjects.encode_token(name) if "\n" in name or "\r" in name else name
+
+
+def _nobody() -> None:
+    """Nobody waits any more for what was sent."""

@@ -9,11 +9,15 @@ __all__ = ["Answer", "Outcome", "encode_answer"]
 
 
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The body of a result message, see docs/MESSAGES.md."""
+    """The body of a result message, see docs/MESSAGES.md.
+
+    `result_at` says where in the object store a result lies that no message can carry.
+    """
 
     key: str
     function: str | None = None
     result: Raw | UnsetType = UNSET
+    result_at: Raw | UnsetType = msgspec.field(default=UNSET, name="result-at")
     wave: str | None = None
     error: Failure | None = None
 

@@ -15,6 +15,7 @@ import structlog
 
 from actors.identity import WorkerId, worker_id_of
 from actors.limits import DRAIN_WAIT_S, RELOAD_DELAY_S, RELOAD_DOUBLINGS_MAX
+from actors.waits import Answer
 from broker.ports import Consumer, Delivery, Message
 
 __all__ = ["Partition", "Resident"]
@@ -29,8 +30,11 @@ class Resident(Protocol):
         """Take a mailbox message in."""
         ...
 
-    def answer(self, data: bytes) -> None:
-        """Take an answer in that a worker of this executor gives, ahead of its delivery."""
+    def answer(self, answer: Answer, observed: Callable[[], None] | None) -> bool:
+        """Take an answer in that a worker of this executor gives, ahead of its delivery.
+
+        True: `observed` is called once the worker has recorded it, if its life lasts that long.
+        """
         ...
 
     def distrust_deliveries(self) -> None:
@@ -56,11 +60,14 @@ class Partition:
         *,
         open_consumer: Callable[["Partition"], Consumer],
         start_worker: Callable[["Partition", WorkerId, bool], Resident],
+        belongs: Callable[[WorkerId, int], bool],
         on_lost: Callable[["Partition"], None],
     ) -> None:
         self.number = number
         self.draining = False
         self.lost = False
+        self.seen = 0
+        """The newest sequence that was delivered."""
         self.workers: dict[WorkerId, Resident] = {}
         self._anchors: dict[WorkerId, Delivery] = {}
         # Hashes of the workers that ended here with everything sent. All others may have been left
@@ -68,6 +75,7 @@ class Partition:
         self._clean: set[int] = set()
         self._stumbles: Counter[WorkerId] = Counter()
         self._start_worker = start_worker
+        self._belongs = belongs
         self._on_lost = on_lost
         self._acquiring: asyncio.Future[None] | None = None
         self._empty = asyncio.Event()
@@ -99,10 +107,17 @@ class Partition:
         if delivery.missed:
             self.missed_deliveries()
         message = delivery.message
+        self.seen = max(self.seen, message.sequence)
         try:
             worker_id, kind = worker_id_of(message.subject)
         except ValueError as error:
             log.warning("undecodable worker name", subject=message.subject, error=str(error))
+            self._consumer.acknowledge(delivery.token)
+            return
+        worker = self.workers.get(worker_id)
+        if worker is None and not self._belongs(worker_id, self.number):
+            # Where the account sorts for several streams, senders may name any partition.
+            log.warning("message in the mailbox of another partition", subject=message.subject)
             self._consumer.acknowledge(delivery.token)
             return
         anchor = self._anchors.get(worker_id)
@@ -112,15 +127,22 @@ class Partition:
             self._anchors[worker_id] = delivery
             if anchor is not None and anchor.message.sequence != message.sequence:
                 self._consumer.acknowledge(anchor.token)
-        worker = self.workers.get(worker_id) or self._wake(worker_id)
+        worker = worker or self._wake(worker_id)
         if worker is not None:
             worker.offer(kind, message)
 
-    def answer(self, worker_id: WorkerId, data: bytes) -> None:
-        """Hand an answer to a worker, if it is in memory; otherwise its delivery wakes it."""
+    def answer(
+        self, worker_id: WorkerId, answer: Answer, observed: Callable[[], None] | None
+    ) -> bool:
+        """Hand an answer to a worker, if it is in memory; otherwise its delivery wakes it.
+
+        True: there need be no delivery once `observed` has been called. It may be called only if
+        the worker has an anchor: for one that waits without, the delivery is the next one.
+        """
         worker = self.workers.get(worker_id)
-        if worker is not None and not self.lost:
-            worker.answer(data)
+        if worker is None or self.lost:
+            return False
+        return worker.answer(answer, None if self.is_settled(worker_id) else observed)
 
     def settle(self, worker_id: WorkerId) -> None:
         """Acknowledge the worker's anchor: it has nothing to do and nothing to send."""
@@ -132,6 +154,19 @@ class Partition:
     def is_settled(self, worker_id: WorkerId) -> bool:
         """Whether the worker has no unacknowledged delivery."""
         return worker_id not in self._anchors
+
+    def occupy(self, worker_id: WorkerId, resident: Resident) -> bool:
+        """Let `resident` stand for a worker until `ended`; False if the worker is in memory."""
+        if worker_id in self.workers or self.lost or self.draining or self._anchors.get(worker_id):
+            return False
+        self.workers[worker_id] = resident
+        self._empty.clear()
+        return True
+
+    def is_anchor(self, worker_id: WorkerId, sequence: int) -> bool:
+        """Whether the message is the one that brings the worker back if this executor dies."""
+        anchor = self._anchors.get(worker_id)
+        return anchor is not None and anchor.message.sequence == sequence
 
     def ended(self, worker_id: WorkerId, *, reload: bool) -> None:
         """A worker has left memory. `reload`: it could not go on, but its work is not done."""
@@ -157,6 +192,11 @@ class Partition:
         """Make every worker read its mailbox again; the consumer may have skipped messages."""
         for worker in self.workers.values():
             worker.distrust_deliveries()
+
+    def doubt(self) -> None:
+        """Find out whether the partition is still ours; everything goes on meanwhile."""
+        self.missed_deliveries()
+        self._consumer.doubt()
 
     async def release(self) -> None:
         """Hand the partition over: running work is finished or abandoned, then it is given up."""

@@ -6,13 +6,15 @@ work is understood without replay.
 
 import asyncio
 from array import array
-from typing import final
+from typing import Final, final
 
 from msgspec import Raw
 
 from actors.limits import PAST_ENTRIES_PER_TURN_MAX
 from actors.waits import Open, load_outstanding
+from broker.ports import Blobs
 from oplog import payloads
+from oplog.asked_before import KEY_SUFFIX, AskedBefore
 from oplog.attempts import Attempts
 from oplog.entries import (
     Create,
@@ -24,10 +26,11 @@ from oplog.entries import (
     InvocationRejected,
     PendingUpdate,
     PromiseCompleted,
-    RemoteCall,
     Suspend,
+    has_answer,
 )
 from oplog.plan import NOTHING_SKIPPED, STRUCTURAL, Plan
+from oplog.purge import without_base
 from oplog.reader import LoadedLog
 from oplog.replay import OutcomeRef
 from oplog.snapshots import Base
@@ -35,24 +38,30 @@ from oplog.status import StatusFold
 
 __all__ = ["Past"]
 
+# Of what settles a call, only a cancellation has changed something outside.
+_TAKEN_BACK: Final = "write-remote"
+
 
 @final
 class Past:
     """A worker's history, folded.
 
-    `unsent` are the entries whose messages may not have left the executor that wrote them.
+    `unsent` are the entries, in order, whose messages may not have left the executor that wrote
+    them.
     """
 
     def __init__(self, *, sent: int, plan: Plan = NOTHING_SKIPPED) -> None:
         self.plan = plan
         self.attempts = Attempts()
         """What of the running invocation is half done."""
+        self.asked_before = AskedBefore()
+        """Under which keys earlier attempts at it asked the outside."""
         self.created: Create | None = None
         self.open: ExportedFunctionInvoked | None = None
         """The invocation that has begun and has no outcome."""
         self.status = StatusFold()
         self.outcomes: dict[str, OutcomeRef] = {}
-        self.unsent: list[tuple[int, Entry]] = []
+        self.unsent: dict[int, Entry] = {}
         self.last_ms = 0
         self.last_index = 0
         self.references: set[bytes] = set()
@@ -69,6 +78,8 @@ class Past:
         """What promises were completed with, by the entry that made them."""
         self.begun_indices = array("Q")
         """Where invocations begin that have not been reverted."""
+        self.completed_index = 0
+        """The outcome that was recorded last (0: none), or the snapshot that stands for it."""
         self.failed_index = 0
         """Where the invocation begins that failed for good, if the last one did."""
         self._begun: tuple[int, ExportedFunctionInvoked] | None = None
@@ -108,7 +119,9 @@ class Past:
         """
         past = Past(sent=log.head.marks.sent, plan=log.plan())
         past.structural = tuple(
-            each for each in log.structural() if isinstance(each[1], STRUCTURAL)
+            (index, without_base(entry))
+            for index, entry in log.structural()
+            if isinstance(entry, STRUCTURAL)
         )
         if log.base is not None:
             past._resume(log.base)
@@ -120,11 +133,23 @@ class Past:
             if commit.last >= turn_ends:
                 turn_ends = commit.last + PAST_ENTRIES_PER_TURN_MAX
                 await asyncio.sleep(0)
+        past.asked_before.settle(past.plan, past.attempts.cut())
         return past
+
+    async def referenced(self, blobs: Blobs) -> dict[bytes, Raw]:
+        """Return what the entries refer to in the blob store.
+
+        Raises:
+            RetryableError: the broker does not answer now.
+        """
+        return {
+            reference: await payloads.fetch(Raw(reference), blobs) for reference in self.references
+        }
 
     def _resume(self, base: Base) -> None:
         """Take over what the entries before a snapshot said."""
         self.created = base.created
+        self.completed_index = base.commit.index
         self.status = StatusFold.resumed(base.status)
         self.last_ms = base.last_ms
         self.outstanding = dict(load_outstanding(base.outstanding))
@@ -138,27 +163,34 @@ class Past:
         if not skipped:
             self.attempts.apply(index, entry)
             self._collect_references(entry)
+        elif index in self.plan.retried:
+            self.attempts.passed_over(entry)
         self._follow(index, entry, sequence)
         if index > self._sent:
             if not self.unsent and self._begun is not None and self._begun[0] < index:
                 # An outcome is sent to whom the beginning of its invocation names.
-                self.unsent.append(self._begun)
-            self.unsent.append((index, entry))
+                self.unsent[self._begun[0]] = self._begun[1]
+            self.unsent[index] = entry
 
     def _follow(self, index: int, entry: Entry, sequence: int) -> None:
         # The frequent ones first: each case is a comparison of its own.
         match entry:
             case ImportedFunctionInvoked(asks=None, settles=None, completes=None):
-                pass
+                if entry.function.endswith(KEY_SUFFIX):
+                    self.asked_before.apply(index, entry)
             case ImportedFunctionInvoked():
+                self.asked_before.apply(index, entry)
                 if not (self._skips and index in self.plan.skipped):
                     self._follow_answers(index, entry, sequence)
             case ExportedFunctionInvoked():
                 self.open = entry
+                self.asked_before.begins()
                 self._begun = index, entry
                 self.begun_indices.append(index)
             case ExportedFunctionCompleted():
                 self.open = None
+                self.asked_before.begins()
+                self.completed_index = index
                 self.failed_index = 0 if entry.error is None else self.begun_index
                 self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
             case Create():
@@ -181,10 +213,13 @@ class Past:
 
     def _follow_answers(self, index: int, entry: ImportedFunctionInvoked, sequence: int) -> None:
         asks = entry.asks
-        if asks is not None and not (isinstance(asks, RemoteCall) and not asks.awaits):
+        if asks is not None and has_answer(asks):
             self.outstanding[index] = Open(asks, sequence)
         if entry.settles is not None:
             self.outstanding.pop(entry.settles, None)
+            if entry.kind == _TAKEN_BACK:
+                # A copy would schedule it again, under its own name.
+                self.unsent.pop(entry.settles, None)
         if entry.completes is not None and isinstance(entry.request, Raw):
             self.outstanding.pop(entry.completes, None)
             self.promises.setdefault(entry.completes, entry.request)

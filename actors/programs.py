@@ -1,6 +1,7 @@
 """Components ready to run: loaded, linked, calls resolved; one per version."""
 
 import hashlib
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
@@ -9,13 +10,18 @@ from actors.calls import CallTable
 from actors.components import ComponentRecord, ComponentStore, Linked
 from actors.durability import bind
 from actors.engine.port import Component, HostCall, HostResolver, Program
+from actors.host.declared import require_declared_types
 from actors.host.files.initial import InitialFile
 from actors.host.resolver import TableResolver
 from actors.host.rpc.client import ClientInterface
+from actors.memory_policy import parse_memory
+from actors.metrics import Metrics
+from actors.quota_policy import parse_quota
+from actors.retry import parse_retry
 from actors.snapshot_policy import parse_policy
 from wit.types import FunctionType, ResourceName
 
-__all__ = ["PROGRAMS_MAX", "Prepared", "Programs"]
+__all__ = ["PROGRAMS_MAX", "Prepared", "Programs", "check", "link"]
 
 # Linked programs kept; a dropped one is linked again from the engine's own cache.
 PROGRAMS_MAX: Final = 256
@@ -37,6 +43,11 @@ class Prepared:
         self.files = files
         self.calls = CallTable(component.world)
         self.policy = parse_policy(record.snapshots)
+        self.memory = parse_memory(record.memory)
+        self.quota = parse_quota(record.quota)
+        self.retry = parse_retry(record.retry) if record.retry else None
+        self.read_only = frozenset(record.read_only)
+        """Full names of the functions that run beside the queue."""
         self.fixed_files = {
             hashlib.sha256(file.data).hexdigest(): file.data
             for file in files
@@ -55,6 +66,7 @@ class Programs:
 
     def __init__(self, components: ComponentStore) -> None:
         self.components = components
+        self.metrics: Metrics | None = None
         self._prepared: OrderedDict[tuple[str, int], Prepared] = OrderedDict()
 
     async def prepare(self, name: str, version: int | None = None) -> Prepared:
@@ -67,16 +79,34 @@ class Programs:
         record = await self.components.get(name, version)
         key = record.name, record.version
         prepared = self._prepared.get(key)
+        if self.metrics is not None:
+            cache = "miss" if prepared is None else "hit"
+            self.metrics.loads.add(1, {"shem.cache": cache})
         if prepared is None:
+            begun = time.perf_counter()
             component = await self.components.load(record)
             files = await self.components.files(record)
             linked = await self.components.linked(record.name, record.links, component)
             prepared = Prepared(record, component, link(component, linked), files)
             self._prepared[key] = prepared
+            if self.metrics is not None:
+                took = time.perf_counter() - begun
+                self.metrics.load_duration.record(took, {"shem.component": name})
             while len(self._prepared) > PROGRAMS_MAX:
                 self._prepared.popitem(last=False)
         self._prepared.move_to_end(key)
         return prepared
+
+
+def check(component: Component, linked: Mapping[str, Linked]) -> None:
+    """Refuse what could not be run: the check of an upload.
+
+    Raises:
+        ImportTypesError: it imports host functions with other types than theirs.
+        MissingImportsError: as `link`.
+    """
+    require_declared_types(component.world)
+    link(component, linked)
 
 
 def link(component: Component, linked: Mapping[str, Linked]) -> Program:

@@ -9,12 +9,14 @@ from msgspec import Struct
 from actors.engine.errors import SnapshotUnusableError
 from actors.identity import Address
 from actors.past import Past
-from actors.saved_worker import SavedWorker, fetch
+from actors.saved_worker import SavedGuest, SavedWorker, fetch
+from actors.secrets import SecretStore
 from broker.ports import Broker
+from oplog.errors import CorruptLogError
 from oplog.plan import Plan
 from oplog.reader import LoadedLog, load, load_from
 from oplog.replay import Cursor, Start
-from oplog.snapshots import Base, read_pointer
+from oplog.snapshots import Base, holds_at, read_pointer
 from oplog.status import StatusFold
 
 __all__ = ["Recovered", "cursor_of", "recover"]
@@ -26,7 +28,9 @@ class Recovered(Struct, frozen=True, kw_only=True):
     """A log that was read, with the snapshot that it begins at, if any.
 
     `usable` are the snapshots that the pointer named and that can still serve, newest first;
-    `pointer_sequence` is where the pointer stands. `problem` says why a newer one did not.
+    `pointer_sequence` is where the pointer stands. `problem` says why a newer one did not. `saved`
+    may hold what was purged of the log although its guest counts no more, after an update that
+    began the worker anew.
     """
 
     log: LoadedLog
@@ -36,8 +40,18 @@ class Recovered(Struct, frozen=True, kw_only=True):
     pointer_sequence: int
     problem: str | None
 
+    @property
+    def guest(self) -> SavedGuest | None:
+        """The guest to go on with, if not a new one."""
+        base = self.log.base
+        if self.saved is None or base is None or self.past.tries_update:
+            return None
+        return self.saved.guest if holds_at(base, self.past.plan) else None
 
-async def recover(broker: Broker, address: Address, *, rejected: AbstractSet[str]) -> Recovered:
+
+async def recover(
+    broker: Broker, address: Address, secrets: SecretStore, *, rejected: AbstractSet[str]
+) -> Recovered:
     """Read a worker's log from its newest snapshot on that is not among the `rejected` blobs.
 
     Raises:
@@ -53,18 +67,18 @@ async def recover(broker: Broker, address: Address, *, rejected: AbstractSet[str
         try:
             loaded = await load_from(broker.journal, broker.blobs, address.log, candidates[0])
             if loaded is not None:
-                saved = await fetch(broker.blobs, candidates[0])
+                saved = await fetch(broker.blobs, candidates[0], secrets)
         except SnapshotUnusableError as error:
             problem = problem or str(error)
             log.warning("snapshot is of no use", error=str(error))
         if saved is None:
             candidates.pop(0)
     if loaded is None or saved is None:
-        loaded = await load(broker.journal, broker.blobs, address.log)
+        loaded, saved = await _whole(broker, address, secrets, rejected)
     past = await Past.read(loaded)
     if saved is not None and past.tries_update:
         # Another version of the component runs the whole log again.
-        loaded, saved = await load(broker.journal, broker.blobs, address.log), None
+        loaded, saved = await _whole(broker, address, secrets, rejected)
         past = await Past.read(loaded)
     if saved is not None:
         past.begun_indices = array("Q", saved.begun) + past.begun_indices
@@ -76,6 +90,23 @@ async def recover(broker: Broker, address: Address, *, rejected: AbstractSet[str
         pointer_sequence=sequence,
         problem=problem,
     )
+
+
+async def _whole(
+    broker: Broker, address: Address, secrets: SecretStore, rejected: AbstractSet[str]
+) -> tuple[LoadedLog, SavedWorker | None]:
+    """Read all that there is of a log, with the snapshot that stands for what was purged of it."""
+    loaded = await load(broker.journal, broker.blobs, address.log)
+    if loaded.base is None:
+        return loaded, None
+    reason = "its guest does not come back"
+    if loaded.base.blob not in rejected:
+        try:
+            return loaded, await fetch(broker.blobs, loaded.base, secrets)
+        except SnapshotUnusableError as error:
+            reason = str(error)
+    problem = f"the log before entry {loaded.base.commit.index + 1} was purged, and {reason}"
+    raise CorruptLogError(problem, index=loaded.base.commit.index)
 
 
 def cursor_of(loaded: LoadedLog, past: Past, plan: Plan, saved: SavedWorker | None) -> Cursor:

@@ -5,62 +5,27 @@ log ends, before anything is done for the first time, or at the first thing that
 have.
 """
 
-import asyncio
-import copy
 from collections.abc import Mapping
-from typing import Any, NoReturn, cast, final
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from actors.commands import Commands
+from actors.deaf import Silent, deaf_ledger, deafened
 from actors.engine.errors import ComponentError
 from actors.errors import ComponentUnknownError
 from actors.guest import Guest
-from actors.identity import Address, WorkerId
-from actors.ledger import Ledger
+from actors.identity import WorkerId
 from actors.mailbox import Mailbox
 from actors.past import Past
 from actors.remote import Remote
 from actors.services import Services
 from actors.session import Session
 from actors.waiting import Waiting
-from broker.ports import Broker
 from oplog.plan import Plan
 from oplog.reader import LoadedLog
 from oplog.replay import Cursor
 
 __all__ = ["rehearse"]
-
-
-@final
-class _Deaf:
-    """A part of a broker that takes nothing in: whoever sends waits, and is ended."""
-
-    def __init__(self, real: Any) -> None:
-        self._real = real
-
-    def __getattr__(self, name: str) -> Any:
-        match name:
-            case "append" | "publish" | "schedule" | "purge" | "put":
-                return self._never
-            case "journal" | "blobs":
-                return _Deaf(getattr(self._real, name))
-            case "signals":
-                return _Silent()
-            case _:
-                return getattr(self._real, name)
-
-    async def _never(self, *_arguments: Any, **_options: Any) -> NoReturn:
-        await asyncio.Event().wait()
-        raise AssertionError("nothing sets it")
-
-
-@final
-class _Silent:
-    """Tells nobody."""
-
-    def publish(self, *_arguments: Any, **_options: Any) -> None:
-        """Drop it."""
 
 
 async def rehearse(
@@ -81,10 +46,11 @@ async def rehearse(
         prepared = await services.programs.prepare(worker_id.component, version)
     except (ComponentUnknownError, ComponentError) as error:
         return str(error)
-    deaf = copy.copy(services)
-    deaf.broker = cast("Broker", _Deaf(services.broker))
-    ledger = _ledger(worker_id, deaf, loaded, past, references)
+    deaf = deafened(services)
+    ledger = deaf_ledger(worker_id, deaf, loaded, past, references)
+    ledger.is_rehearsal = True
     ledger.trying = version
+    ledger.obey_component(prepared)
     marks = loaded.head.marks
     mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
     waiting = Waiting(
@@ -99,7 +65,7 @@ async def rehearse(
     session = Session(
         ledger,
         mailbox,
-        Commands(ledger, mailbox, _Silent(), past=past, on_completed=_ignore),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] # it is told nothing
+        Commands(ledger, mailbox, Silent(), past=past, on_completed=_ignore),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] # it is told nothing
         cursor,
         options=services.options,
         attempts_before=0,
@@ -123,7 +89,7 @@ async def rehearse(
             waiting=waiting,
             directory=services.directory,
             forks=services.forks,
-            remote=Remote(ledger, services.programs.components, timeout_s=None),
+            remote=Remote(ledger, services, timeout_s=None),
             tracing=services.tracing,
         )
         guests.append(guest)
@@ -138,34 +104,13 @@ async def rehearse(
     return ledger.rehearsed
 
 
-def _ledger(
-    worker_id: WorkerId,
-    services: Services,
-    loaded: LoadedLog,
-    past: Past,
-    references: Mapping[bytes, Raw],
-) -> Ledger:
-    ledger = Ledger(
-        worker_id,
-        Address.of(worker_id, services.broker.partitions),
-        services,
-        head=loaded.head,
-        past=past,
-        references=references,
-        on_quiet=_nothing,
-        on_failure=_ignore,
-    )
-    ledger.is_rehearsal = True
-    return ledger
-
-
 def _plan(past: Past, version: int) -> Plan:
     plan = past.plan
     skipped = plan.skipped
     if past.status.state == "failed" and past.failed_index:
         # An update leaves out what failed.
         skipped = skipped.joined([(past.failed_index, past.last_index)])
-    return Plan(plan.deleted, skipped, None, plan.base, version)
+    return structs.replace(plan, skipped=skipped, pending=None, version=version)
 
 
 def _nothing() -> None:

@@ -4,20 +4,28 @@ import uuid
 from collections.abc import Callable
 from typing import Final, final
 
-from actors.components import ComponentStore
+from msgspec import structs
+
+from actors.components import ComponentRecord
+from actors.components.read_only import declares
 from actors.errors import ComponentUnknownError, TerminalError
 from actors.host.context import CallRequest
 from actors.identity import WorkerId, check_worker_name, component_uuid
 from actors.ledger import Ledger
 from actors.limits import PARAMETERS_BYTES_MAX, WAKE_AT_MS_MAX
 from actors.options import ExecutorOptions
+from actors.services import Services
+from actors.tracing import cause_of
 from broker import subjects
+from oplog.asked_before import call_question
 from oplog.entries import Asks, Create, Failure, RemoteCall
 
 __all__ = ["Remote", "call_timeout_s"]
 
 TIMEOUT_VARIABLE: Final = "SHEM_CALL_TIMEOUT_S"
 TIMEOUT_S_MAX: Final = 1e9
+CALLERS_VARIABLE: Final = "SHEM_CALLERS"
+"""In a component's environment: whose workers may call its own, by component, with commas."""
 CHAIN_MAX: Final = 256
 """Callers that wait for one another in one chain."""
 
@@ -42,12 +50,16 @@ def call_timeout_s(created: Create, options: ExecutorOptions) -> float | None:
 class Remote:
     """The way of one worker to the others."""
 
-    def __init__(
-        self, ledger: Ledger, components: ComponentStore, *, timeout_s: float | None
-    ) -> None:
+    def __init__(self, ledger: Ledger, services: Services, *, timeout_s: float | None) -> None:
+        self.clients = services.clients
         self._ledger = ledger
-        self._components = components
+        self._components = services.programs.components
         self._timeout_ms = None if timeout_s is None else round(timeout_s * 1_000)
+
+    @property
+    def incarnation(self) -> str:
+        """The incarnation of the worker."""
+        return self._ledger.outbox.incarnation
 
     async def component_name(self, identity: uuid.UUID) -> str | None:
         """Return the name of the component that guests know under a UUID."""
@@ -73,16 +85,21 @@ class Remote:
         try:
             if request.worker is not None:
                 check_worker_name(request.worker)
-            await self._components.get(component)
+            record = await self._components.get(component)
         except ComponentUnknownError as error:
             return Failure(kind="unknown-component", message=str(error))
         except TerminalError as error:
             return Failure(kind="bad-worker-name", message=str(error))
+        if not _may_call(self._ledger.id.component, record):
+            text = f"component {component!r} does not let workers of others call its own"
+            return Failure(kind="denied", message=text)
         limit = min(PARAMETERS_BYTES_MAX, self._ledger.result_bytes_max) // 2
         if len(request.params) > limit:
             text = f"the parameters have {len(request.params)} bytes, at most {limit} are sent"
             return Failure(kind="too-large", message=text)
-        refusal = self._refusal(component, request)
+        # What only reads does not wait for what the worker is doing.
+        reads = declares(record.read_only, request.function)
+        refusal = None if reads else self._refusal(component, request)
         return refusal or (lambda: self._asks(component, request))
 
     def tell(self, request: CallRequest) -> RemoteCall:
@@ -121,12 +138,21 @@ class Remote:
         ledger = self._ledger
         running = ledger.running
         deadline_ms, run_at_ms = None, request.run_at_ms
-        if request.awaits and self._timeout_ms is not None:
-            deadline_ms = ledger.clock.stamp_ms() + self._timeout_ms
+        timeout_ms = self._timeout_ms if request.timeout_ms is None else request.timeout_ms
+        if request.awaits and timeout_ms is not None and timeout_ms < TIMEOUT_S_MAX * 1_000:
+            deadline_ms = ledger.clock.stamp_ms() + timeout_ms
         key = ledger.next_key()
-        return RemoteCall(
+        target = WorkerId(component, request.worker or key)
+        traceparent, tracestate = ledger.tracing.called(
+            ledger.id,
+            None if running is None else cause_of(running),
+            target,
+            request.function,
+            later=run_at_ms is not None,
+        )
+        call = RemoteCall(
             component=component,
-            worker=request.worker or key,
+            worker=target.worker,
             function=request.function,
             key=key,
             form=request.form,
@@ -134,6 +160,19 @@ class Remote:
             run_at_ms=None if run_at_ms is None else min(run_at_ms, WAKE_AT_MS_MAX),
             deadline_ms=deadline_ms,
             chain=self._chain() if request.awaits else (),
-            traceparent=None if running is None else running.traceparent,
-            tracestate=None if running is None else running.tracestate,
+            traceparent=traceparent,
+            tracestate=tracestate,
+            # What is said of an invocation holds for all that it causes.
+            attributes=() if running is None else running.attributes,
         )
+        known = ledger.asked_before.take(call_question(call, request.params))
+        if known is None:
+            return call
+        return structs.replace(call, key=known, worker=request.worker or known)
+
+
+def _may_call(caller: str, record: ComponentRecord) -> bool:
+    allowed = record.env.get(CALLERS_VARIABLE)
+    if allowed is None or caller == record.name:
+        return True
+    return caller in {name.strip() for name in allowed.split(",")}

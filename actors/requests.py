@@ -17,14 +17,16 @@ from actors.identity import WorkerId
 from actors.recurrence import headers_of
 from actors.waits import Answer
 from broker import subjects
-from oplog.entries import Caller, Create, Failure, Order, RemoteCall, Repeat
+from oplog.entries import Caller, ClientMessage, Create, Failure, Order, RemoteCall, Repeat
 from wit.errors import WitError
 
 __all__ = [
     "INJECTED_VARIABLES",
     "Sending",
+    "answer_of",
     "answer_to",
     "inherited_headers",
+    "message_to_client",
     "occurrence",
     "order_for",
     "request_for",
@@ -68,9 +70,17 @@ def inherited_headers(created: Create) -> dict[str, str]:
 
 
 def request_for(
-    caller: Caller, call: RemoteCall, params: Raw | UnsetType, inherited: Mapping[str, str]
+    caller: Caller,
+    call: RemoteCall,
+    params: Raw | UnsetType,
+    inherited: Mapping[str, str],
+    *,
+    tell_at: str | None,
 ) -> Sending:
-    """Return the request that the entry which `caller` names causes."""
+    """Return the request that the entry which `caller` names causes.
+
+    `tell_at`: the inbox of this executor, for an answer that comes while the caller is here.
+    """
     values = Raw(b"[]") if isinstance(params, UnsetType) else params
     field = "values" if call.form == "wit-values" else "params"
     headers = {**inherited, "Shem-Key": call.key}
@@ -78,12 +88,16 @@ def request_for(
         form = "wit-value" if call.form == "wit-values" else "json"
         reply_to = msgspec.structs.replace(caller, form=form)
         headers["Shem-Caller"] = _encode(reply_to).decode()
+        if tell_at is not None:
+            headers["Shem-Tell-At"] = tell_at
     if call.chain:
         headers["Shem-Chain"] = _encode(call.chain).decode()
     if call.traceparent is not None:
         headers["traceparent"] = call.traceparent
     if call.tracestate is not None:
         headers["tracestate"] = call.tracestate
+    if call.attributes:
+        headers["Shem-Attributes"] = _encode(dict(call.attributes)).decode()
     if call.run_at_ms is not None:
         headers["Shem-Due"] = str(call.run_at_ms)
     target = call.component, call.worker
@@ -107,6 +121,16 @@ def order_for(caller: Caller, order: Order) -> Sending:
     )
 
 
+def message_to_client(sent: ClientMessage, index: int, request: Raw | UnsetType) -> Sending:
+    """Return the message to a client that entry `index` causes."""
+    return Sending(
+        subject=subjects.client_messages(sent.client),
+        data=b"{}" if isinstance(request, UnsetType) else bytes(request),
+        message_id=f"{sent.incarnation}:{index}",
+        headers={},
+    )
+
+
 def occurrence(worker: WorkerId, message_id: str, repeat: Repeat) -> Sending:
     """Return the next occurrence of a recurring invocation."""
     names = worker.component, worker.worker
@@ -121,19 +145,22 @@ def occurrence(worker: WorkerId, message_id: str, repeat: Repeat) -> Sending:
     )
 
 
-def answer_to(
+def answer_of(
     caller: Caller,
     *,
-    message_id: str,
     function: str | None,
     result: Raw | UnsetType,
     error: Failure | None,
     calls: CallTable | None,
-) -> Sending:
+) -> Answer:
     """Return the answer to a caller, its result in the form that it wants."""
     if caller.form == "wit-value" and error is None and not isinstance(result, UnsetType):
         result, error = _described(result, function, calls)
-    answer = Answer(index=caller.index, incarnation=caller.incarnation, result=result, error=error)
+    return Answer(index=caller.index, incarnation=caller.incarnation, result=result, error=error)
+
+
+def answer_to(caller: Caller, answer: Answer, *, message_id: str) -> Sending:
+    """Return the message that carries an answer to a caller."""
     return Sending(
         subject=subjects.reply(caller.component, caller.worker),
         data=_encode(answer),

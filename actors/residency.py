@@ -45,8 +45,9 @@ class Residency:
         """The worker is idle now: the newest of the candidates to leave."""
         if worker in self._sizes:
             self._account(worker, worker.memory_bytes)
+            # A busy one is not among them, so that it becomes the last.
+            self._idle.pop(worker, None)
             self._idle[worker] = None
-            self._idle.move_to_end(worker)
             self._make_room()
 
     def woke(self, worker: Evictable) -> None:
@@ -63,13 +64,23 @@ class Residency:
         self._sizes[worker] = size
 
     def _make_room(self) -> None:
-        over = self.memory_bytes > self._memory_bytes_max or self.count > self._workers_max
-        if not over:
+        # Asked after every invocation.
+        if self.memory_bytes <= self._memory_bytes_max and len(self._sizes) <= self._workers_max:
             return
-        for victim in list(self._idle):
-            if self.memory_bytes <= self._memory_bytes_max and self.count <= self._workers_max:
-                return
+        busy: list[Evictable] = []
+        # Never a copy of all who are idle: with a full house every worker that comes makes room.
+        while self._is_over and self._idle:
+            victim, _ = self._idle.popitem(last=False)
             # Its task ends a little later; the books are corrected now, so that one excess does
             # not empty the house.
             if victim.evict():
                 self.left(victim)
+            else:
+                busy.append(victim)
+        for victim in reversed(busy):
+            self._idle[victim] = None
+            self._idle.move_to_end(victim, last=False)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.memory_bytes > self._memory_bytes_max or self.count > self._workers_max

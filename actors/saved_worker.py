@@ -2,7 +2,8 @@
 
     magic (8) | MessagePack map
 
-Its SHA-256 stands in the pointer that names it. Fields are only ever added, with defaults.
+Of a component with secrets all of it is encrypted, under another magic. Its SHA-256 stands in the
+pointer that names it. Fields are only ever added, with defaults.
 """
 
 import hashlib
@@ -12,17 +13,28 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
-from actors.engine.errors import SnapshotUnusableError
+from actors.engine.errors import SnapshotRefusedError, SnapshotUnusableError
+from actors.secrets import KeysError, SecretStore
 from broker.errors import NotFoundError
 from broker.ports import Blobs
 from oplog.key_index import EMPTY, KeyIndex, OutcomeRef
 from oplog.region_entries import PersistenceLevel
 from oplog.snapshots import Base
 
-__all__ = ["SavedGuest", "SavedResources", "SavedWorker", "compressed", "encode", "fetch"]
+__all__ = [
+    "SavedGuest",
+    "SavedResources",
+    "SavedWorker",
+    "compressed",
+    "concealed",
+    "encode",
+    "fetch",
+]
 
 VERSION: Final = 1
 _MAGIC: Final = b"SHEMWORK"
+# What follows is encrypted, and such a blob inside.
+_CONCEALED: Final = b"SHEMHIDE"
 _LEVEL: Final = 1
 HOST_BYTES_MAX: Final = 256 << 20
 
@@ -41,7 +53,8 @@ class SavedGuest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An instance, the host's objects that it holds, and what it chose of its journal.
 
     `host` is compressed; `resources` are the guest's own that others hold. `level` and
-    `idempotent` are those of `actors.journal`.
+    `idempotent` are those of `actors.journal`. With `words_of`, the digest of the component,
+    `image` is what its own `save-snapshot` returned, and there are no host's objects.
     """
 
     image: bytes
@@ -49,6 +62,7 @@ class SavedGuest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     level: PersistenceLevel = "smart"
     idempotent: bool = True
     resources: SavedResources = SavedResources()
+    words_of: str = ""
 
     def host_data(self) -> bytes:
         """Return the host's objects as `actors.host.saving` wrote them.
@@ -101,7 +115,27 @@ def encode(saved: SavedWorker) -> bytes:
     return _MAGIC + _encode(saved)
 
 
-async def fetch(blobs: Blobs, base: Base) -> SavedWorker:
+def concealed(data: bytes, component: str, secrets: SecretStore) -> bytes:
+    """Encrypt a blob whose guest may hold secrets in its memory.
+
+    Raises:
+        SnapshotRefusedError: this executor has no keys.
+    """
+    try:
+        sealed = secrets.keys.seal(data, bound_to=f"a snapshot of {component}")
+    except KeysError as error:
+        raise SnapshotRefusedError(str(error)) from error
+    return _CONCEALED + sealed
+
+
+def _revealed(data: bytes, component: str, secrets: SecretStore) -> bytes:
+    try:
+        return secrets.keys.open(data[len(_CONCEALED) :], bound_to=f"a snapshot of {component}")
+    except KeysError as error:
+        raise SnapshotUnusableError(str(error)) from error
+
+
+async def fetch(blobs: Blobs, base: Base, secrets: SecretStore) -> SavedWorker:
     """Read the blob that `base` names.
 
     Raises:
@@ -116,6 +150,8 @@ async def fetch(blobs: Blobs, base: Base) -> SavedWorker:
         raise SnapshotUnusableError(
             f"the snapshot {base.blob} of {len(data)} bytes is damaged: wrong checksum"
         )
+    if data[: len(_CONCEALED)] == _CONCEALED:
+        data = _revealed(data, base.created.component, secrets)
     if data[: len(_MAGIC)] != _MAGIC:
         raise SnapshotUnusableError(f"{base.blob} is no snapshot of a worker")
     try:

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 import msgspec
 import structlog
@@ -18,6 +18,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import BoundFunction, CallTable
 from actors.commands import Commands
+from actors.enclosed import HEADER
 from actors.engine.errors import CapacityError, GuestTrap, SnapshotUnusableError
 from actors.errors import (
     IncompleteWriteError,
@@ -30,14 +31,20 @@ from actors.failures import exit_failure, is_final
 from actors.guest import Guest
 from actors.host.context import ExitRequest
 from actors.ledger import Ledger
-from actors.limits import INVOCATIONS_PER_TURN_MAX, UNCOMMITTED_ENTRIES_MAX
+from actors.limits import (
+    INVOCATIONS_PER_TURN_MAX,
+    PAYLOAD_BYTES_MAX,
+    RESULT_BYTES_MAX,
+    UNCOMMITTED_ENTRIES_MAX,
+)
 from actors.mailbox import Mailbox
+from actors.memory_policy import is_full
 from actors.message import Malformed, understand
 from actors.options import ExecutorOptions
+from actors.quotas import too_long
 from actors.recurrence import is_missed
-from actors.retry import policy_of
 from actors.snapshots import Snapshots
-from actors.tracing import InvocationTrace, Tracing, cause_of, trace_id_of
+from actors.tracing import Cause, InvocationTrace, Tracing, cause_of, trace_id_of
 from broker.errors import FencedError, RetryableError
 from broker.ports import Message
 from oplog.entries import ExportedFunctionInvoked, Failure, PendingUpdate
@@ -53,6 +60,9 @@ log = structlog.get_logger(__name__)
 _LOST: Final = Failure(
     kind="lost", message="the executor died while this ran; an ephemeral worker does not go on"
 )
+
+
+Result = TypeVar("Result")
 
 
 class Ended(Enum):
@@ -110,16 +120,17 @@ class Session:
         self._on_invocation = on_invocation
         self._tracing = tracing
         self._trace: InvocationTrace | None = None
-        self._calling: asyncio.Task[object] | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._is_calling = False
         self._stopped_by_command = False
 
     def commanded(self) -> None:
         """A command has come in: obey it at once, or stop the guest for it."""
-        if self._calling is None:
+        if not self._is_calling or self._task is None:
             return
         if self._commands.stops_guest:
             self._stopped_by_command = True
-            self._calling.cancel()
+            self._task.cancel()
         else:
             self._commands.obey()
 
@@ -128,18 +139,18 @@ class Session:
         try:
             if self._is_ephemeral:
                 self._give_up(_LOST)
-                return await self._work(None, start)
+                ended = await self._work(None, start)
+                self._ledger.leave_behind()
+                return ended
             begun_ns = time.time_ns()
-            guest = await start()
+            guest = await self._interruptibly(start())
             replayed = 0
             while (invoked := self._cursor.next_invocation()) is not None:
                 bound, arguments = guest.recall(invoked)
                 if self._tracing.enabled and self._is_open(invoked):
                     # The log may end anywhere inside of it: what it still replays counts as run.
-                    self._tracing.replayed(
-                        self._ledger.id, cause_of(invoked), since_ns=begun_ns, invocations=replayed
-                    )
-                    self._trace = self._tracing.execute(self._ledger.id, invoked)
+                    self._replayed(cause_of(invoked), begun_ns, replayed)
+                    self._begin_trace(invoked)
                 result = await self._execute(guest, bound, arguments)
                 if self._cursor.completed(result=result) is None:
                     self._ledger.updated()
@@ -173,7 +184,7 @@ class Session:
         except ExitRequest as request:
             return self._exited(request)
         except GuestTrap as trap:
-            return self._failed(Failure(kind="trap", message=_explain(trap)))
+            return self._failed(self._failure_of(trap))
         except DivergenceError as error:
             return self._failed(Failure(kind="divergence", message=str(error)))
         except IncompleteWriteError as error:
@@ -205,7 +216,8 @@ class Session:
             else:
                 if self._ledger.wanted is not None:
                     return await self._save(resident, self._ledger.wanted)
-                self._commands.answer_questions(resident.files)
+                if self._commands.questions:
+                    self._commands.answer_questions(resident.files)
             await self._next_work(resident)
             if self._commands.obey():
                 return Ended.AGAIN
@@ -233,7 +245,7 @@ class Session:
     async def _save(self, guest: Guest, update: PendingUpdate) -> Ended:
         """Have the old version describe its state for the new one."""
         try:
-            snapshot = await guest.save_custom()
+            snapshot = await self._interruptibly(guest.save_custom())
         except (GuestTrap, RejectedError) as error:
             self._ledger.update_failed(update.target_version, f"save: {error}")
             return Ended.AGAIN
@@ -251,6 +263,14 @@ class Session:
         if envelope.key in self._ledger.keys:
             self._ledger.repeat_outcome(envelope)
             return
+        if HEADER in message.headers:
+            try:
+                # Whatever stops the guest stops this, too: nothing may begin behind it.
+                whole = await self._interruptibly(self._ledger.enclosed(message))
+            except RejectedError as error:
+                self._ledger.reject(envelope, error.failure)
+                return
+            understood = understand(whole, bytes_max=PAYLOAD_BYTES_MAX)
         if isinstance(understood, Malformed):
             self._ledger.reject(envelope, understood.failure)
             return
@@ -259,6 +279,10 @@ class Session:
         ):
             text = "this occurrence is over, and the rule says not to catch up"
             self._ledger.reject(envelope, Failure(kind="missed", message=text))
+            return
+        exceeded = too_long(self._ledger, self._ledger.quota)
+        if exceeded is not None:
+            self._ledger.reject(envelope, exceeded, function=understood.call.function)
             return
         try:
             bound, arguments, params = guest.calls.bind(understood.call, guest.resources)
@@ -274,7 +298,7 @@ class Session:
         invoked = self._ledger.begin(envelope, bound.name, params)
         if self._tracing.enabled:
             self._tracing.queued(self._ledger.id, cause_of(envelope), since_ns=message.time_ns)
-            self._trace = self._tracing.execute(self._ledger.id, invoked)
+            self._begin_trace(invoked)
         self._complete(invoked, await self._execute(guest, bound, arguments))
 
     async def _execute(
@@ -282,20 +306,36 @@ class Session:
     ) -> Raw | UnsetType:
         if self._mailbox.has_commands and self._commands.stops_guest:
             raise _Interrupted
-        self._calling = asyncio.current_task()
+        if self._task is None:
+            self._task = asyncio.current_task()
+        self._is_calling = True
         try:
             return await guest.call(bound, arguments)
         except asyncio.CancelledError:
-            if not self._stopped_by_command or self._calling is None:
+            if not self._stopped_by_command or self._task is None:
                 raise
-            self._calling.uncancel()
+            self._task.uncancel()
             raise _Interrupted from None
         finally:
-            self._calling = None
+            self._is_calling = False
+
+    async def _interruptibly(self, work: Awaitable[Result]) -> Result:
+        """Wait for what a guest does outside of invocations, unless an operator stops it."""
+        self._task = asyncio.current_task()
+        self._is_calling = True
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self._stopped_by_command or self._task is None:
+                raise
+            self._task.uncancel()
+            raise _Interrupted from None
+        finally:
+            self._is_calling = False
 
     def _complete(self, invoked: ExportedFunctionInvoked, result: Raw | UnsetType) -> None:
         self._on_invocation()
-        failure = CallTable.too_large(result, limit_bytes=self._ledger.result_bytes_max)
+        failure = CallTable.too_large(result, limit_bytes=RESULT_BYTES_MAX)
         self._conclude(invoked, result if failure is None else UNSET, failure)
 
     def _conclude(
@@ -314,10 +354,31 @@ class Session:
         running = self._ledger.running
         return running is not None and running.sequence == invoked.sequence
 
+    def _begin_trace(self, invoked: ExportedFunctionInvoked) -> None:
+        ledger = self._ledger
+        self._trace = ledger.trace = self._tracing.execute(ledger.id, invoked)
+
     def _trace_replay(self, begun_ns: int, invocations: int) -> None:
         waiting = self._mailbox.waiting()
         cause = cause_of(understand(waiting[0]).envelope) if waiting else None
-        self._tracing.replayed(self._ledger.id, cause, since_ns=begun_ns, invocations=invocations)
+        self._replayed(cause, begun_ns, invocations)
+
+    def _replayed(self, cause: Cause | None, begun_ns: int, invocations: int) -> None:
+        self._tracing.replayed(
+            self._ledger.id,
+            cause,
+            since_ns=begun_ns,
+            invocations=invocations,
+            entries=self._cursor.index,
+        )
+
+    def _failure_of(self, trap: GuestTrap) -> Failure:
+        limit = self._ledger.memory.limit(self._options.worker_memory_bytes_max)
+        lacked = trap.lacked_memory
+        if not (is_full(trap.memory_bytes, limit) if lacked is None else lacked):
+            return Failure(kind="trap", message=_explain(trap))
+        text = f"it has {trap.memory_bytes} of {limit} bytes of memory: {_explain(trap)}"
+        return Failure(kind="out-of-memory", message=text)
 
     def _exited(self, request: ExitRequest) -> Ended:
         if not self._is_ephemeral:
@@ -338,9 +399,9 @@ class Session:
         progressed = self._ledger.progressed
         attempt = 1 if progressed else self._attempts_before + 1
         delay_ms = None
-        if not is_final(failure.kind):
-            rule = self._ledger.retry
-            policy = self._options.retry if rule is None else policy_of(rule)
+        gives_up = failure.kind == "out-of-memory" and self._ledger.memory.full == "fail"
+        if not gives_up and not is_final(failure.kind):
+            policy = self._ledger.retry_policy
             delay_ms = policy.delay_ms(attempt, random=random.random())  # noqa: S311
         retry_at_ms = None if delay_ms is None else self._ledger.clock.stamp_ms() + delay_ms
         self._log().warning(
@@ -351,6 +412,9 @@ class Session:
             self._trace.failed(failure)
         if retry_at_ms is None:
             self._give_up(failure)
+            if self._ledger.wanted is not None:
+                text = f"save: the worker failed before it could: {failure.kind}"
+                self._ledger.update_failed(self._ledger.wanted.target_version, text)
         return Ended.AGAIN
 
     def _log(self) -> structlog.stdlib.BoundLogger:

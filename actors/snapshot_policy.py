@@ -8,7 +8,8 @@
 | `every=N` | after N entries since the last one |
 | `period=D` | when D (`30s`, `5m`, `1h`) has passed, if the worker did something |
 
-The last three can be combined, separated by commas.
+The last three can be combined, separated by commas. `custom` before them, or alone for `auto`, has
+the component save itself, by `save-snapshot` and `load-snapshot`, in place of its instance.
 """
 
 import re
@@ -38,6 +39,8 @@ FEW_ENTRIES: Final = 50
 FEW_ENTRIES_RATIO: Final = 10.0
 # How long a worker has nothing to do before that counts.
 IDLE_AFTER_S: Final = 1.0
+# Timers may fire a moment early, and nobody would look again.
+TIMER_EARLY_S: Final = 0.001
 
 
 class PolicyError(ValueError):
@@ -59,9 +62,10 @@ class Cost(Struct, frozen=True, kw_only=True):
 
 
 class SnapshotPolicy(Struct, frozen=True, kw_only=True):
-    """A parsed policy. With `is_automatic` nothing else is set."""
+    """A parsed policy. `is_automatic` sets no times; `is_custom`: in the guest's own words."""
 
     is_automatic: bool = False
+    is_custom: bool = False
     at_leaving: bool = False
     every_entries: int | None = None
     period_s: int | None = None
@@ -105,7 +109,7 @@ class SnapshotPolicy(Struct, frozen=True, kw_only=True):
             return False
         if self.every_entries is not None and cost.entries >= self.every_entries:
             return True
-        return self.period_s is not None and cost.since_s >= self.period_s
+        return self.period_s is not None and cost.since_s >= self.period_s - TIMER_EARLY_S
 
 
 def _gains(cost: Cost, gain_min_s: float) -> bool:
@@ -123,8 +127,11 @@ def parse_policy(text: str) -> SnapshotPolicy:
         return SnapshotPolicy(is_automatic=True)
     if text == "never":
         return SnapshotPolicy()
+    if text == "custom":
+        return SnapshotPolicy(is_automatic=True, is_custom=True)
     at_leaving, every, period = False, None, None
-    for part in text.split(","):
+    is_custom = text.startswith("custom,")
+    for part in text.removeprefix("custom,").split(","):
         name, _, value = part.partition("=")
         match name:
             case "idle" if not value and not at_leaving:
@@ -137,7 +144,9 @@ def parse_policy(text: str) -> SnapshotPolicy:
                 period = int(found[1]) * _SECONDS[found[2]]
             case _:
                 raise PolicyError(
-                    f"snapshots {text!r}: expected auto, never, or idle, every=N and period=D "
-                    "(as 30s, 5m, 1h) separated by commas"
+                    f"snapshots {text!r}: expected auto, never, custom, or idle, every=N and "
+                    "period=D (as 30s, 5m, 1h) separated by commas, perhaps behind custom"
                 )
-    return SnapshotPolicy(at_leaving=at_leaving, every_entries=every, period_s=period)
+    return SnapshotPolicy(
+        is_custom=is_custom, at_leaving=at_leaving, every_entries=every, period_s=period
+    )

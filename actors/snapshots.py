@@ -16,22 +16,30 @@ from typing import Final, final
 import msgspec
 import structlog
 
-from actors.engine.errors import SnapshotRefusedError
+from actors.bell import Bell
+from actors.engine.errors import GuestTrap, SnapshotRefusedError
+from actors.errors import RejectedError, RestartGuest
 from actors.guest import Guest
 from actors.identity import Address
 from actors.ledger import Ledger
+from actors.old_history import OldHistory
 from actors.programs import Prepared
 from actors.recovery import Recovered
-from actors.saved_worker import VERSION, SavedWorker, encode
+from actors.saved_worker import VERSION, SavedGuest, SavedWorker, concealed, encode
 from actors.services import Services
 from actors.snapshot_policy import Cost, SnapshotPolicy, parse_policy
 from broker.errors import BrokerError, FencedError, RetryableError
+from oplog.limits import SNAPSHOTS_KEPT_MAX
 from oplog.snapshot_entries import Snapshot, SnapshotFailed
 from oplog.snapshots import Base, SavedCommit, blob_name, publish, read_pointer
 
 __all__ = ["Snapshots"]
 
 REASON_CHARACTERS_MAX: Final = 2_000
+# How long a guest may take to describe itself; nothing else runs meanwhile.
+OWN_WORDS_MAX_S: Final = 10.0
+# Of a guest that cannot, nobody asks again until it runs another version.
+_OWN_WORDS_FAIL: Final = "save: save-snapshot failed"
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +59,9 @@ class Snapshots:
         self._problem = recovered.past.status.status().snapshot_problem
         self.policy = SnapshotPolicy()
         """Never, until the component is known."""
+        self._never = True
+        self._digest = ""
+        self._old = OldHistory(ledger, address, services, recovered.past)
         self.makes_room = False
         """Whether the worker leaves memory for others, rather than for another executor."""
         # One more is the entry that tells of the snapshot.
@@ -65,8 +76,12 @@ class Snapshots:
         """Take the policy of a component, or the executor's own; none for an ephemeral worker."""
         override = self._services.options.snapshots
         self.policy = prepared.policy if override is None else parse_policy(override)
-        if prepared.is_ephemeral:
+        self._digest = prepared.record.digest
+        self._old.policy = prepared.record.history
+        own_words_fail = self.policy.is_custom and (self._problem or "").startswith(_OWN_WORDS_FAIL)
+        if prepared.is_ephemeral or own_words_fail:
             self.policy = SnapshotPolicy()
+        self._never = self.policy.is_never
 
     def cost(self, guest: Guest) -> Cost:
         """Return what has happened since the last snapshot, or since the last attempt."""
@@ -86,19 +101,21 @@ class Snapshots:
         if self.makes_room:
             await self._take_if(guest, self.policy.when_leaving)
 
-    async def idle(self, guest: Guest | None, event: asyncio.Event) -> None:
+    async def idle(self, guest: Guest | None, bell: Bell) -> None:
         """Wait for something to do, and use the time."""
-        if guest is not None and not self.policy.is_never:
-            try:
-                async with asyncio.timeout(self.policy.idle_after_s(self.cost(guest))):
-                    await event.wait()
-                    return
-            except TimeoutError:
-                await self._take_if(guest, self.policy.while_idle)
-        await event.wait()
+        if guest is not None and not self._never:
+            after_s = self.policy.idle_after_s(self.cost(guest))
+            if after_s is not None:
+                try:
+                    async with asyncio.timeout(after_s):
+                        await bell.wait()
+                        return
+                except TimeoutError:
+                    await self._take_if(guest, self.policy.while_idle)
+        await bell.wait()
 
     async def _take_if(self, guest: Guest, is_due: Callable[[Cost], bool]) -> None:
-        if self.policy.is_never or not is_due(self.cost(guest)):
+        if self._never or not is_due(self.cost(guest)):
             return
         async with self._services.saving:
             await self._take(guest)
@@ -106,14 +123,21 @@ class Snapshots:
     async def _take(self, guest: Guest) -> None:
         ledger = self._ledger
         await ledger.writer.flush()
+        await ledger.keys.pack_ahead()
         # What the commit caused leaves first: copying the guest takes the loop for a while.
         await asyncio.sleep(0)
         if not ledger.is_quiet or ledger.running is not None:
             # A schedule is on its way: its entry would be behind the snapshot and never sent again.
             return
         begun = time.perf_counter()
+        index = ledger.writer.last_index
         try:
-            base, data = self._capture(guest)
+            saved = await self._saved(guest)
+            if ledger.writer.last_index != index or not ledger.is_quiet:
+                # The guest took its time to describe itself, and something came in meanwhile.
+                self._attempted(guest, begun)
+                return
+            base, data = self._capture(guest, saved)
         except SnapshotRefusedError as error:
             self._attempted(guest, begun)
             self.failed("save", str(error))
@@ -129,6 +153,7 @@ class Snapshots:
                 size=base.size,
                 sha256=base.sha256,
                 took_us=took_us,
+                custom=self.policy.is_custom,
             )
             await ledger.writer.wait_committed(ledger.writer.add(entry))
             self._index = max(self._index, ledger.writer.last_index)
@@ -143,6 +168,8 @@ class Snapshots:
             return
         self._problem = None
         self._services.snapshot_taken(base.size, took_us)
+        await self._old.settle(self._known)
+        self._index = max(self._index, ledger.writer.last_index)
 
     def _attempted(self, guest: Guest, begun: float) -> None:
         self._index = self._ledger.writer.last_index
@@ -150,7 +177,19 @@ class Snapshots:
         self._at_s = self._services.time.monotonic_s()
         self._took_s = time.perf_counter() - begun
 
-    def _capture(self, guest: Guest) -> tuple[Base, bytes]:
+    async def _saved(self, guest: Guest) -> SavedGuest:
+        if not self.policy.is_custom:
+            return guest.save()
+        try:
+            async with asyncio.timeout(OWN_WORDS_MAX_S):
+                return await guest.save_in_own_words(self._digest)
+        except (GuestTrap, RejectedError, TimeoutError) as error:
+            reason = str(error) or f"it took more than {OWN_WORDS_MAX_S:g} s"
+            # The instance is half way through and of no use: the log has all of it.
+            self.failed("save", f"save-snapshot failed: {reason}")
+            raise RestartGuest from error
+
+    def _capture(self, guest: Guest, saved_guest: SavedGuest) -> tuple[Base, bytes]:
         ledger = self._ledger
         created, head = ledger.created, ledger.writer.head
         assert created is not None, "a guest belongs to a created worker"
@@ -158,7 +197,7 @@ class Snapshots:
         keys, open_keys = ledger.keys.packed(invoked=head.marks.invoked)
         saved = SavedWorker(
             v=VERSION,
-            guest=guest.save(),
+            guest=saved_guest,
             consumed_index=consumed_index,
             consumed_ms=consumed_ms,
             segments=keys.segments,
@@ -167,6 +206,8 @@ class Snapshots:
             promises=tuple((index, bytes(result)) for index, result in ledger.promises.items()),
         )
         data = encode(saved)
+        if self._services.secrets.has_any(created.component):
+            data = concealed(data, created.component, self._services.secrets)
         sha256 = hashlib.sha256(data).hexdigest()
         base = Base(
             commit=SavedCommit(
@@ -193,13 +234,14 @@ class Snapshots:
                 self._address.snap,
                 snapshots=snapshots,
                 behind=self._behind,
+                spared=self._old.spared,
                 message_id=self._services.next_message_id(),
             )
         except FencedError:
             # Somebody else owned the worker for a while. The log has its own fence.
             _, self._behind = await read_pointer(broker.journal, self._address.snap)
             return
-        self._known = snapshots[: len(self._known) + 1]
+        self._known = snapshots[:SNAPSHOTS_KEPT_MAX]
 
     async def reject(self, blob: str, reason: str) -> None:
         """Name a snapshot no longer: it does not load."""
@@ -213,6 +255,7 @@ class Snapshots:
         if problem == self._problem or self._ledger.created is None:
             return
         self._problem = problem
+        self._services.metrics.snapshots.add(1, {"shem.outcome": f"{operation}-failed"})
         log.info("snapshot failed", operation=operation, reason=reason)
         self._ledger.writer.add(
             SnapshotFailed(

@@ -13,12 +13,16 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, structs
 
+from actors.enclosed import enclosure_prefix
 from actors.engine.port import Instance
 from actors.host.context import HostContext
+from actors.host.http.bodies import OutgoingBody
 from actors.host.http.errors import ERROR_CODE, HttpError, simple
 from actors.host.http.fields import FieldList, is_well_formed
 from actors.host.http.messages import IncomingRequest, ResponseOutparam
+from actors.host.http.stored import AnswerBodies, answer_bodies
 from actors.host.wasi.cli_stdio import give_input
+from actors.stored_bodies import PIECE_BYTES, STORED_BODY, StoredBody
 from wit.types import (
     Field,
     FunctionType,
@@ -33,10 +37,11 @@ from wit.types import (
 from wit.values import Value, err, ok, some
 from wit.world import Function, World
 
-__all__ = ["Run", "run_of", "with_virtual_exports"]
+__all__ = ["Run", "left_out_of", "run_of", "shortened", "with_virtual_exports"]
 
 Run: TypeAlias = Callable[[Instance, HostContext, Function, Sequence[Value]], Awaitable[Value]]
 
+_BODY_AT: Final = "body-at"
 _TEXT: Final = Primitive.STRING
 _BYTES: Final = ListType(Primitive.U8)
 # Values are bytes, shown as Latin-1.
@@ -50,6 +55,10 @@ _REQUEST: Final = RecordType(
         Field("headers", OptionType(_FIELDS)),
         Field("body", OptionType(_BYTES)),
         Field("trailers", OptionType(_FIELDS)),
+        # In place of `body`, where it lies in the object store.
+        Field("body-at", OptionType(STORED_BODY)),
+        # Whether the body of the response may lie there, too, if it is large.
+        Field("stores-body", OptionType(Primitive.BOOL)),
     )
 )
 _RESPONSE: Final = RecordType(
@@ -58,6 +67,7 @@ _RESPONSE: Final = RecordType(
         Field("headers", _FIELDS),
         Field("body", _BYTES),
         Field("trailers", _FIELDS),
+        Field(_BODY_AT, OptionType(STORED_BODY)),
     )
 )
 _METHODS: Final = frozenset(
@@ -68,31 +78,50 @@ _METHODS: Final = frozenset(
 class _Virtual(Struct, frozen=True):
     type: FunctionType
     run: Run
+    # The part of a result that is left out of its JSON if there is none, as older logs do.
+    left_out: str | None = None
 
 
 async def _handle(
     instance: Instance, context: HostContext, function: Function, arguments: Sequence[Value]
 ) -> Value:
-    del context
     (given,) = arguments
     try:
-        request = _request(given)
+        request = _request(given, enclosure_prefix(context.component, context.worker))
     except HttpError as error:
         return err(error.code)
     outparam = ResponseOutparam()
-    await instance.call(function, [request, outparam])
+    may_store = given["stores-body"] == some(True) and context.answer_place is not None
+    answer_bodies(context, AnswerBodies(context) if may_store else None)
+    try:
+        await instance.call(function, [request, outparam])
+    finally:
+        answer_bodies(context, None)
     try:
         response = outparam.response()
     except HttpError as error:
         return err(error.code)
+    data, stored = await _answered(response.body)
+    if response.body is not None:
+        response.body.over(context)
     return ok(
         {
             "status": response.status,
             "headers": _shown(response.headers),
-            "body": response.body,
+            "body": data,
             "trailers": _shown(response.trailers),
+            _BODY_AT: None if stored is None else some(stored.value),
         }
     )
+
+
+async def _answered(body: OutgoingBody | None) -> tuple[bytes, StoredBody | None]:
+    if body is None:
+        return b"", None
+    if body.spool is None:
+        return bytes(body.data), None
+    writer = body.spool.writer
+    return (b"", await writer.finish()) if writer.has_stored else (bytes(writer.held), None)
 
 
 async def _run(
@@ -103,7 +132,7 @@ async def _run(
     return await instance.call(function, [])
 
 
-def _request(given: Value) -> IncomingRequest:
+def _request(given: Value, prefix: str) -> IncomingRequest:
     method = given["method"].lower()
     scheme = given["scheme"]
     return IncomingRequest(
@@ -112,9 +141,20 @@ def _request(given: Value) -> IncomingRequest:
         scheme=None if scheme is None else some(_scheme(scheme[0])),
         authority=_plain(given["authority"]),
         headers=_fields(given["headers"]),
-        body=b"" if given["body"] is None else given["body"][0],
+        body=_body(given, prefix),
         trailers=_fields(given["trailers"]),
     )
+
+
+def _body(given: Value, prefix: str) -> bytes | StoredBody:
+    at = given[_BODY_AT]
+    if at is None:
+        return b"" if given["body"] is None else bytes(given["body"][0])
+    stored = StoredBody.of(at[0])
+    # Whoever may invoke must not read by a guest what lies there for another worker.
+    if not stored.name.startswith(prefix) or stored.piece_bytes not in range(1, PIECE_BYTES + 1):
+        raise simple("HTTP-request-denied")
+    return stored
 
 
 def _plain(option: Value) -> str | None:
@@ -140,7 +180,9 @@ def _shown(entries: FieldList) -> list[tuple[str, str]]:
 
 _VIRTUAL: Final = {
     ("wasi:http/incoming-handler", "handle"): _Virtual(
-        FunctionType((Parameter("request", _REQUEST),), ResultType(_RESPONSE, ERROR_CODE)), _handle
+        FunctionType((Parameter("request", _REQUEST),), ResultType(_RESPONSE, ERROR_CODE)),
+        _handle,
+        left_out=_BODY_AT,
     ),
     ("wasi:cli/run", "run"): _Virtual(
         FunctionType((Parameter("stdin", OptionType(_BYTES)),), ResultType(None, None)), _run
@@ -153,17 +195,27 @@ def _virtual(function: Function) -> _Virtual | None:
     return _VIRTUAL.get((interface, function.name))
 
 
-def run_of(function: Function) -> Run:
-    """Return how a function of a world with virtual exports is called."""
+def run_of(function: Function) -> Run | None:
+    """Return how a function of a world with virtual exports is called; None: as it stands there."""
     found = _virtual(function)
-    return _plain_call if found is None else found.run
+    return None if found is None else found.run
 
 
-async def _plain_call(
-    instance: Instance, context: HostContext, function: Function, arguments: Sequence[Value]
-) -> Any:
-    del context
-    return await instance.call(function, arguments)
+def left_out_of(function: Function) -> str | None:
+    """Return the part of a successful result that its JSON lacks if it is none.
+
+    Logs of earlier versions do not have it.
+    """
+    found = _virtual(function)
+    return None if found is None else found.left_out
+
+
+def shortened(result: Any, left_out: str) -> Any:
+    """Return a result, as JSON, without that part if it is none."""
+    answer = result.get("ok")
+    if answer is not None and answer[left_out] is None:
+        del answer[left_out]
+    return result
 
 
 def with_virtual_exports(world: World) -> World:

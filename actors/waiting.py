@@ -47,12 +47,14 @@ class Waiting:
         """Never leave memory: there would be no way back for this guest."""
         self._suspend_after_ms = NEVER_MS
 
-    def offer(self, answer: Answer) -> None:
-        """Take an answer in."""
-        if self.book.offer(answer):
-            if answer.index in self.blocked_on:
-                self.blocked_on = ()
-            self._news.set()
+    def offer(self, answer: Answer, observed: Callable[[], None] | None = None) -> bool:
+        """Take an answer in; True: `observed` is called once it is recorded as observed."""
+        if not self.book.offer(answer, observed):
+            return False
+        if answer.index in self.blocked_on:
+            self.blocked_on = ()
+        self._news.set()
+        return observed is not None
 
     def nudge(self, index: int) -> None:
         """Entry `index` is over: look again."""

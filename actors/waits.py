@@ -8,7 +8,7 @@ it is recorded; until then it can be read again from the mailbox, from the commi
 outstanding entry onwards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, final
 
 import msgspec
@@ -71,6 +71,7 @@ class Waits:
         self.incarnation = ""
         self._open = dict(outstanding)
         self._answers: dict[int, Answer] = {}
+        self._observed: dict[int, Callable[[], None]] = {}
 
     def save(self) -> tuple[tuple[int, Open], ...]:
         """Return what is asked and not observed. Answers stay where they are: in the mailbox."""
@@ -97,23 +98,29 @@ class Waits:
         found = self._open.get(index)
         return found is not None and isinstance(found.asks, Promise)
 
-    def settled(self, index: int) -> None:
-        """The answer was observed, or nobody wants it any more."""
+    def settled(self, index: int) -> Callable[[], None] | None:
+        """The answer was observed, or nobody wants it any more; return who waits for that."""
         self._open.pop(index, None)
         self._answers.pop(index, None)
+        return self._observed.pop(index, None)
 
     def forget_behind(self, index: int) -> None:
         """Nobody waits any more for what was asked behind entry `index`."""
         for each in [each for each in self._open if each > index]:
             self.settled(each)
 
-    def offer(self, answer: Answer) -> bool:
-        """Take an answer in; False if it is late, doubled, or for another incarnation."""
+    def offer(self, answer: Answer, observed: Callable[[], None] | None = None) -> bool:
+        """Take an answer in; False if it is late, doubled, or for another incarnation.
+
+        `observed` is what `settled` returns for it.
+        """
         if answer.incarnation and answer.incarnation != self.incarnation:
             return False
         if answer.index not in self._open or answer.index in self._answers:
             return False
         self._answers[answer.index] = answer
+        if observed is not None:
+            self._observed[answer.index] = observed
         return True
 
     def answer(self, index: int) -> Answer | None:

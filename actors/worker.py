@@ -6,16 +6,20 @@ process in between, the next life begins from the same log, here or at another o
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import final
 
 import structlog
 
+from actors.answered_reads import AnsweredReads
 from actors.engine.errors import CapacityError
+from actors.errors import PartitionLostError
 from actors.identity import Address, WorkerId
 from actors.life import Life, Next
 from actors.limits import LOAD_BACKOFF_S
 from actors.partition import Partition
 from actors.services import Services
+from actors.waits import Answer
 from broker.errors import FencedError, RetryableError
 from broker.ports import Message
 from oplog.errors import WriterStoppedError
@@ -49,6 +53,12 @@ class Worker:
         self._failure: BaseException | None = None
         # Blobs of snapshots that did not load.
         self._rejected: set[str] = set()
+        self._answered = AnsweredReads(
+            services.broker.journal,
+            self._address.mailbox_invoke,
+            spawn=services.spawn,
+            is_anchor=lambda sequence: partition.is_anchor(worker_id, sequence),
+        )
 
     @property
     def memory_bytes(self) -> int:
@@ -60,10 +70,9 @@ class Worker:
         if self._life is not None:
             self._life.offer(kind, message)
 
-    def answer(self, data: bytes) -> None:
-        """Take an answer in, ahead of its delivery."""
-        if self._life is not None:
-            self._life.answer(data)
+    def answer(self, answer: Answer, observed: Callable[[], None] | None) -> bool:
+        """Take an answer in, ahead of its delivery; `observed` is told once it is recorded."""
+        return self._life is not None and self._life.answer(answer, observed)
 
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
@@ -101,10 +110,15 @@ class Worker:
                 raise
             # Cancelled by `_failed`: what the writer met is the reason, not the cancellation.
             self.task.uncancel()
+            self._count(self._failure)
             log.info("writer failed", error=str(self._failure))
+            stumbled = True
+        except PartitionLostError as error:
+            log.info("not loaded", error=str(error))
             stumbled = True
         except (FencedError, WriterStoppedError, RetryableError, CapacityError) as error:
             # Another owner has written, or may have: only the log knows the truth now.
+            self._count(error)
             log.info("fenced", error=str(error))
             stumbled = True
         except Exception:
@@ -118,6 +132,7 @@ class Worker:
     async def _live(self) -> Next:
         life = await self._load()
         self._recovering = False
+        self._services.has_come_back(self.id)
         self._life = life
         try:
             return await life.run()
@@ -129,11 +144,14 @@ class Worker:
     async def _load(self) -> Life:
         while True:
             try:
+                if not await self._services.high_water.admits(self._partition.number):
+                    raise PartitionLostError("acknowledged work of the partition is gone")
                 return await Life.load(
                     self.id,
                     self._address,
                     self._services,
                     rejected=self._rejected,
+                    answered=self._answered,
                     resident=self,
                     recovering=self._recovering,
                     settle=self._settle,
@@ -145,11 +163,19 @@ class Worker:
 
     def _settle(self) -> None:
         self._partition.settle(self.id)
+        self._answered.sweep()
 
     def _failed(self, error: BaseException) -> None:
         self._failure = error
         if self.task is not None:
             self.task.cancel()
+
+    def _count(self, error: BaseException) -> None:
+        if isinstance(error, FencedError):
+            # The log may have ended elsewhere because its end is gone.
+            self._services.high_water.doubt([self._partition.number])
+            labels = {"shem.component": self.id.component}
+            self._services.metrics.fence_conflicts.add(1, labels)
 
     def _leave(self, *, makes_room: bool = False) -> None:
         self._leaving = True

@@ -6,18 +6,24 @@ answer for all of them.
 
 from actors.api.call import CallService
 from actors.api.component import ComponentApi
-from actors.api.errors import ApiError
+from actors.api.discovery import Discovery
 from actors.api.executor import ExecutorApi
+from actors.api.invocation import InvocationApi
+from actors.api.secrets import SecretApi
 from actors.api.service import ApiService
-from actors.api.statuses import Statuses
 from actors.api.worker import WorkerApi
+from actors.errors import ApiError
+from actors.statuses import Statuses
 
 __all__ = [
     "ApiError",
     "ApiService",
     "CallService",
     "ComponentApi",
+    "Discovery",
     "ExecutorApi",
+    "InvocationApi",
+    "SecretApi",
     "Statuses",
     "WorkerApi",
 ]

@@ -11,6 +11,7 @@ from typing import Final, final
 
 import msgspec
 
+from actors.api.discovery import Endpoint
 from actors.api.routes import UNAVAILABLE, fail
 from broker.errors import BrokerError, RetryableError, TooLargeError
 from broker.ports import Journal, Request, Signals, Subscription
@@ -22,7 +23,7 @@ GROUP: Final = "shem-call"
 PATTERN: Final = "shem.call.*.*"
 RESULT_TO: Final = "Shem-Result-To"
 KEY: Final = "Shem-Key"
-FORWARDED: Final = (KEY, "Shem-Env", "Shem-Args", "traceparent", "tracestate")
+FORWARDED: Final = (KEY, "Shem-Env", "Shem-Args", "Shem-Attributes", "traceparent", "tracestate")
 
 
 @final
@@ -36,6 +37,10 @@ class CallService:
         self._count = 0
         self._subscription: Subscription | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return what is served as NATS describes it."""
+        return [Endpoint("call", PATTERN, GROUP)]
 
     async def start(self) -> None:
         """Take requests from now on."""

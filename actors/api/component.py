@@ -7,12 +7,14 @@ from typing import Final, final
 import msgspec
 from msgspec import Struct
 
-from actors.api.errors import ApiError
 from actors.api.routes import Routes, route
 from actors.components import Breaks, Check, ComponentRecord, ComponentStore, Upload, UsersOf
 from actors.engine.errors import ComponentError
 from actors.engine.port import Component
+from actors.errors import ApiError
 from actors.virtual import with_virtual_exports
+from actors.worker_index.listing import WorkerListing
+from actors.worker_index.summary import WorkerCounts, count_workers
 from broker.ports import Request, Signals
 from wit.names import visible_exports
 from wit.signatures import declarations, export_signatures
@@ -64,12 +66,14 @@ class ComponentApi:
         check: Check,
         users_of: UsersOf,
         breaks: Breaks | None = None,
+        listing: WorkerListing | None = None,
     ) -> None:
         self._store = store
         self._signals = signals
         self._check = check
         self._users_of = users_of
         self._breaks = breaks
+        self._listing = listing
 
     def routes(self) -> Routes:
         """Return the operations of this noun."""
@@ -115,7 +119,11 @@ class ComponentApi:
         record, component = await self._loaded(body)
         code = component.code
         sizes = {"code-size": code.code_size, "shared-size": code.shared_size}
+        workers = WorkerCounts()
+        if self._listing is not None:
+            workers = await count_workers(self._listing, record.name, record.version)
         return {
+            "workers": workers,
             "component": record,
             **_world(with_virtual_exports(component.world)),
             "code": {**msgspec.to_builtins(code), **sizes},

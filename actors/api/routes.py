@@ -7,8 +7,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from actors.api.errors import ApiError
 from actors.components import ComponentsError
+from actors.errors import ApiError
 from broker.errors import BrokerError, RetryableError
 from broker.ports import Request
 

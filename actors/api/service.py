@@ -1,10 +1,12 @@
 """The management service: `shem.api.<noun>.<verb>`, served by every executor in one queue group."""
 
 import asyncio
+import time
 from typing import Final, final
 
 import structlog
 
+from actors.api.discovery import Counts, Endpoint
 from actors.api.routes import UNAVAILABLE, Routes, answer, fail
 from broker import subjects
 from broker.ports import Request, Signals, Subscription
@@ -24,8 +26,17 @@ class ApiService:
     def __init__(self, signals: Signals, routes: Routes) -> None:
         self._signals = signals
         self._routes = routes
+        self.counts = {name: Counts() for name in routes}
+        """What was asked of each operation."""
         self._subscription: Subscription | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return the operations as NATS describes them."""
+        return [
+            Endpoint(name.replace(".", "-"), f"{subjects.API}.{name}", GROUP, counts)
+            for name, counts in sorted(self.counts.items())
+        ]
 
     async def start(self) -> None:
         """Take requests from now on."""
@@ -51,7 +62,11 @@ class ApiService:
 
     async def _answer(self, request: Request) -> None:
         name = request.subject.removeprefix(f"{subjects.API}.")
+        begun_ns = time.perf_counter_ns()
         data = await answer(self._routes, name, request)
-        if data.startswith(b'{"error"'):
-            _log.info("request refused", request=name, answer=data.decode())
+        error = data.decode() if data.startswith(b'{"error"') else None
+        if error is not None:
+            _log.info("request refused", request=name, answer=error)
+        if name in self.counts:
+            self.counts[name].count(time.perf_counter_ns() - begun_ns, error)
         self._signals.publish(request.reply_to, data)

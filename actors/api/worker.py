@@ -7,11 +7,13 @@ from typing import Annotated, Final, final
 import msgspec
 from msgspec import Meta, Struct
 
-from actors.api.errors import ApiError
 from actors.api.routes import Routes, route
-from actors.api.statuses import Statuses, damaged, unknown_worker
 from actors.components import ComponentStore
-from broker.ports import Request
+from actors.errors import ApiError
+from actors.statuses import Statuses, damaged, unknown_worker
+from actors.worker_index.listing import WorkerListing
+from actors.worker_index.rebuild import rebuild
+from broker.ports import Broker, Request
 from oplog.errors import CorruptLogError, QueryError
 from oplog.public import PublicEntry, public
 from oplog.render import line
@@ -33,7 +35,8 @@ Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 class ListWorkers(Struct, frozen=True, forbid_unknown_fields=True):
     """Workers of a component in the order of their names, from behind `after`.
 
-    What is given has to hold of each. Times are Unix time in milliseconds.
+    What is given has to hold of each. Times are Unix time in milliseconds. `precise` reads the log
+    of each worker instead of the index.
     """
 
     component: str
@@ -46,16 +49,25 @@ class ListWorkers(Struct, frozen=True, forbid_unknown_fields=True):
     env: dict[str, str] = {}
     created_after_ms: int | None = None
     created_before_ms: int | None = None
+    precise: bool = False
 
-    def lets_pass(self, found: Status) -> bool:
+    def lets_pass(self, name: str, found: Status) -> bool:
         """Whether a worker is wanted."""
         return (
-            (not self.status or found.state in self.status)
+            self.name_contains in name
+            and (not self.status or found.state in self.status)
             and self.version in {None, found.component_version}
             and all(found.env.get(name) == value for name, value in self.env.items())
             and (self.created_after_ms is None or found.created_at_ms >= self.created_after_ms)
             and (self.created_before_ms is None or found.created_at_ms < self.created_before_ms)
         )
+
+
+class Reindex(Struct, frozen=True, forbid_unknown_fields=True):
+    """Make the index of a component's workers anew, for some thousand names behind `after`."""
+
+    component: str
+    after: str = ""
 
 
 class GetWorker(Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,44 +101,54 @@ class Item(Struct, frozen=True, omit_defaults=True):
 
 
 class Page(Struct, frozen=True, omit_defaults=True):
-    """Entries and, if there may be more, where to go on. May be empty although there are more."""
+    """Entries and, if there may be more, where to go on. May be empty although there are more.
+
+    The log begins with entry `begins`: those before were purged.
+    """
 
     entries: list[Item]
     next: int | None = None
+    begins: int = 1
 
 
 @final
 class WorkerApi:
     """Workers as their logs show them."""
 
-    def __init__(self, statuses: Statuses, store: ComponentStore) -> None:
+    def __init__(self, broker: Broker, statuses: Statuses, store: ComponentStore) -> None:
+        self._broker = broker
         self._statuses = statuses
+        self._listing = WorkerListing(broker, statuses)
         self._store = store
 
     def routes(self) -> Routes:
         """Return the operations of this noun."""
         return {
             "worker.list": route(ListWorkers, self._list),
+            "worker.reindex": route(Reindex, self._reindex),
             "worker.get": route(GetWorker, self._get),
             "worker.oplog": route(ReadOplog, self._oplog),
         }
 
     async def _list(self, body: ListWorkers, _request: Request) -> object:
-        names = await self._statuses.names(body.component, prefix=body.prefix, after=body.after)
-        if not names and not body.prefix and not body.after:
+        page = await self._listing.page(
+            body.component,
+            body.lets_pass,
+            prefix=body.prefix,
+            after=body.after,
+            limit=body.limit,
+            precise=body.precise,
+        )
+        if not page.workers and not body.prefix and not body.after:
             # Raises for a component that does not exist: a typing error should be told.
             await self._store.get(body.component, fresh=True)
-        names = [name for name in names if body.name_contains in name]
-        listed: list[dict[str, object]] = []
-        for start in range(0, len(names), body.limit):
-            part = names[start : start + body.limit]
-            for each in await self._statuses.find_all(body.component, part):
-                if not body.lets_pass(each.status):
-                    continue
-                if len(listed) == body.limit:
-                    return {"workers": listed, "next": listed[-1]["worker"]}
-                listed.append(_describe(each.worker, each.status))
-        return {"workers": listed}
+        listed = [_describe(each.worker, each.status) for each in page.workers]
+        more = {} if page.next is None else {"next": page.next}
+        return {"workers": listed, **more}
+
+    async def _reindex(self, body: Reindex, _request: Request) -> object:
+        await self._store.get(body.component, fresh=True)
+        return await rebuild(self._broker, self._statuses, body.component, after=body.after)
 
     async def _get(self, body: GetWorker, _request: Request) -> object:
         status = await self._statuses.get(body.component, body.worker)
@@ -140,9 +162,10 @@ class WorkerApi:
         found: list[Item] = []
         size = 0
         try:
+            begins = log.plan().purged + 1
             for scanned, (index, entry, _) in enumerate(log.entries(after=body.from_ - 1)):
                 if scanned == SCANNED_MAX:
-                    return Page(entries=found, next=index)
+                    return Page(entries=found, next=index, begins=begins)
                 if scanned % ENTRIES_PER_TURN_MAX == 0:
                     await asyncio.sleep(0)
                 shown = public(index, entry)
@@ -150,11 +173,11 @@ class WorkerApi:
                     continue
                 size += len(msgspec.json.encode(shown))
                 if found and (len(found) >= body.limit or size > ANSWER_BYTES_MAX):
-                    return Page(entries=found, next=index)
+                    return Page(entries=found, next=index, begins=begins)
                 found.append(Item(index, shown.entry, line(index, entry) if body.text else None))
         except CorruptLogError as error:
             raise damaged(body.component, body.worker, error) from error
-        return Page(entries=found)
+        return Page(entries=found, begins=begins)
 
 
 def _selection(body: ReadOplog) -> Callable[[PublicEntry], bool]:

@@ -5,11 +5,15 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct, field
 
 from actors.components.errors import BadComponentError
+from actors.memory_policy import MemoryTextError, parse_memory
+from actors.quota_policy import QuotaTextError, parse_quota
+from actors.retry import RetryTextError, parse_retry
 from actors.snapshot_policy import AUTO_TEXT, PolicyError, parse_policy
 
 __all__ = [
     "ComponentKind",
     "ComponentRecord",
+    "HistoryPolicy",
     "InitialFile",
     "Pointer",
     "Upload",
@@ -23,6 +27,8 @@ NAME_BYTES_MAX: Final = 128
 SETTINGS_COUNT_MAX: Final = 1_000
 
 ComponentKind: TypeAlias = Literal["durable", "ephemeral"]
+# What becomes of the part of a log that snapshots stand for.
+HistoryPolicy: TypeAlias = Literal["keep", "archive", "purge"]
 Permissions: TypeAlias = Literal["ro", "rw"]
 
 
@@ -39,6 +45,7 @@ class Upload(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=Tr
     """What a caller wants to become a version. The bytes lie in the blob store already.
 
     `upload_id` makes asking again harmless: an upload of the same id is answered with its version.
+    `read_only` are functions by any name that callers may use.
     """
 
     name: str
@@ -51,13 +58,22 @@ class Upload(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=Tr
     sockets: bool = False
     upload_id: str | None = None
     snapshots: str = AUTO_TEXT
+    retry: str = ""
+    memory: str = ""
+    quota: str = ""
+    history: HistoryPolicy = "keep"
+    read_only: tuple[str, ...] = ()
 
 
 class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
     """One version of a component; it never changes. `created_at_ms` is Unix time.
 
     `links` says which component serves an imported interface, `snapshots` when snapshots of its
-    workers are taken; with `sockets` they may use the network through `wasi:sockets`.
+    workers are taken, `retry` when their failures are tried again (empty: as the executor has it),
+    `memory` how much they may have, `quota` how much they may take up, and `history` what becomes
+    of the part of their logs that snapshots stand for. With `sockets` they may use the network
+    through `wasi:sockets`. `read_only` are the full names of the functions that run beside the
+    queue.
     """
 
     name: str
@@ -72,6 +88,11 @@ class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
     sockets: bool = False
     upload_id: str | None = None
     snapshots: str = AUTO_TEXT
+    retry: str = ""
+    memory: str = ""
+    quota: str = ""
+    history: HistoryPolicy = "keep"
+    read_only: tuple[str, ...] = ()
 
     def same_settings(self, upload: Upload) -> bool:
         """Tell whether `upload` would make nothing but another copy of this version."""
@@ -82,6 +103,11 @@ class ComponentRecord(Struct, frozen=True, kw_only=True, rename="kebab"):
             and self.files == upload.files
             and self.links == upload.links
             and self.snapshots == upload.snapshots
+            and self.retry == upload.retry
+            and self.memory == upload.memory
+            and self.quota == upload.quota
+            and self.history == upload.history
+            and self.read_only == upload.read_only
             and self.sockets == upload.sockets
         )
 
@@ -137,9 +163,11 @@ def check_upload(upload: Upload) -> None:
         raise BadComponentError(
             f"digest {upload.digest!r}: expected SHA-256 as 64 lower-case hex digits"
         )
-    if len(upload.env) + len(upload.files) + len(upload.links) > SETTINGS_COUNT_MAX:
+    settings = upload.env, upload.files, upload.links, upload.read_only
+    if sum(map(len, settings)) > SETTINGS_COUNT_MAX:
         raise BadComponentError(
-            f"more than {SETTINGS_COUNT_MAX} environment variables, files and links together"
+            f"more than {SETTINGS_COUNT_MAX} environment variables, files, links and read-only "
+            "functions together"
         )
     for name, value in upload.env.items():
         if not name or "=" in name or "\0" in name + value:
@@ -155,5 +183,9 @@ def check_upload(upload: Upload) -> None:
         check_name(target)
     try:
         parse_policy(upload.snapshots)
-    except PolicyError as error:
+        parse_memory(upload.memory)
+        parse_quota(upload.quota)
+        if upload.retry:
+            parse_retry(upload.retry)
+    except (PolicyError, RetryTextError, MemoryTextError, QuotaTextError) as error:
         raise BadComponentError(str(error)) from error

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeAlias, final
 
 import msgspec
 
+from actors.components import read_only
 from actors.components.errors import (
     BadComponentError,
     ComponentDamagedError,
@@ -30,6 +31,7 @@ from actors.components.record import (
 from actors.engine.errors import ComponentError
 from actors.engine.port import Component, Engine, Progress
 from actors.host.files import initial as host_files
+from actors.snapshot_policy import parse_policy
 from broker.errors import ExistsError, NotFoundError
 from broker.ports import Broker, BucketEntry, Subscription
 from wit.world import World
@@ -217,6 +219,7 @@ class ComponentStore:
                     await self._advance(record.name, record.version)
                     return record
         component = await self._check_bytes(upload, check, progress)
+        upload = msgspec.structs.replace(upload, read_only=_read_only(upload, component.world))
         broken: Sequence[str] = ()
         if breaks is not None:
             broken = await breaks(upload.name, component.world)
@@ -291,6 +294,9 @@ class ComponentStore:
                 )
         try:
             component = await self._loader.compile(data, progress=progress)
+            if parse_policy(upload.snapshots).is_custom:
+                _check_own_words(component.world)
+            _read_only(upload, component.world)
             check(component, await self.linked(upload.name, upload.links, component))
         except ComponentError as error:
             await self._drop_blob(upload.digest)
@@ -301,20 +307,8 @@ class ComponentStore:
         pointer, _ = await self._read_pointer(upload.name)
         number = 0 if pointer is None else pointer.allocated + 1
         for _ in range(CONFLICTS_MAX):
-            record = ComponentRecord(
-                name=upload.name,
-                version=number,
-                digest=upload.digest,
-                size=upload.size,
-                created_at_ms=now_ms,
-                kind=upload.kind,
-                env=upload.env,
-                files=upload.files,
-                links=upload.links,
-                snapshots=upload.snapshots,
-                sockets=upload.sockets,
-                upload_id=upload.upload_id,
-            )
+            given = {name: getattr(upload, name) for name in Upload.__struct_fields__}
+            record = ComponentRecord(version=number, created_at_ms=now_ms, **given)
             try:
                 await self._bucket.create(
                     _version_key(upload.name, number), msgspec.json.encode(record)
@@ -437,6 +431,10 @@ class ComponentStore:
                 self._records[place] = _RECORD.decode(entry.data)
 
 
+def _read_only(upload: Upload, world: World) -> tuple[str, ...]:
+    return read_only.resolved(world, upload.read_only, kind=upload.kind)
+
+
 def _pointer_key(name: str) -> str:
     return f"newest/{name}"
 
@@ -448,3 +446,10 @@ def _version_key(name: str, version: int) -> str:
 def _parse_version_key(key: str) -> tuple[str, int]:
     name, _, version = key.removeprefix("version/").rpartition("/")
     return name, int(version)
+
+
+def _check_own_words(world: World) -> None:
+    exported = {interface.name.partition("@")[0] for interface in world.export_interfaces}
+    for name in ("golem:api/save-snapshot", "golem:api/load-snapshot"):
+        if name not in exported:
+            raise ComponentError(f"its snapshots are custom, but it does not export {name}")

@@ -11,7 +11,7 @@ from typing import Final, final
 
 from msgspec import Struct, structs
 
-from actors.api.errors import ApiError
+from actors.errors import ApiError
 from broker import subjects
 from broker.ports import Broker
 from oplog.errors import CorruptLogError
@@ -24,6 +24,7 @@ __all__ = ["PENDING_MAX", "Statuses", "Summary"]
 
 CACHED_MAX: Final = 20_000
 READS_AT_ONCE_MAX: Final = 16
+LOG_KEPT_S: Final = 5.0
 # How many waiting messages are counted before we say "at least".
 PENDING_MAX: Final = 1_000
 # Decoding is CPU work on the executor's loop: guests get their turn every so many commits.
@@ -44,6 +45,8 @@ class Statuses:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._cache: OrderedDict[str, tuple[int, Status | None]] = OrderedDict()
+        self._recent: tuple[str, int, LoadedLog] | None = None
+        self._forgetting: asyncio.TimerHandle | None = None
         self._slots = asyncio.Semaphore(READS_AT_ONCE_MAX)
 
     async def names(self, component: str, *, prefix: str = "", after: str = "") -> list[str]:
@@ -62,22 +65,33 @@ class Statuses:
         Raises:
             ApiError: its log is damaged.
         """
+        status, _ = await self.find_at(component, worker)
+        return status
+
+    async def find_at(self, component: str, worker: str) -> tuple[Status | None, int]:
+        """Return a worker's status and the stream sequence of the commit that it is of.
+
+        None and 0 where there is no log, None and the sequence of the tombstone if it was deleted.
+
+        Raises:
+            ApiError: its log is damaged.
+        """
         subject = subjects.log(component, worker, self._broker.partitions)
         async with self._slots:
             last = await self._broker.journal.last(subject)
             if last is None:
-                return None
+                return None, 0
             known = self._cache.get(subject)
             if known is not None and known[0] == last.sequence:
                 self._cache.move_to_end(subject)
-                return known[1]
+                return known[1], known[0]
             log = await self._newest_part(component, worker)
             status = None if log is None else await _fold(log, component, worker)
             sequence = last.sequence if log is None else log.head.log_sequence
         self._cache[subject] = (sequence, status)
         while len(self._cache) > CACHED_MAX:
             self._cache.popitem(last=False)
-        return status
+        return status, sequence
 
     async def find_all(self, component: str, workers: Sequence[str]) -> list[Summary]:
         """Return the status of each worker that exists, in the given order."""
@@ -119,11 +133,28 @@ class Statuses:
             ApiError: it is damaged.
         """
         subject = subjects.log(component, worker, self._broker.partitions)
+        last = await self._broker.journal.last(subject)
+        recent = self._recent
+        if recent is not None and last is not None and recent[:2] == (subject, last.sequence):
+            return recent[2]
         try:
             log = await load(self._broker.journal, self._broker.blobs, subject)
         except CorruptLogError as error:
             raise damaged(component, worker, error) from error
-        return None if log.deleted or not log.stored else log
+        if log.deleted or not log.stored:
+            return None
+        self._remember(subject, log)
+        return log
+
+    def _remember(self, subject: str, log: LoadedLog) -> None:
+        """Keep the log that was read last for a moment: long ones are asked for page by page."""
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        self._recent = subject, log.head.log_sequence, log
+        self._forgetting = asyncio.get_running_loop().call_later(LOG_KEPT_S, self._forget)
+
+    def _forget(self) -> None:
+        self._recent = None
 
     async def users_of(self, component: str, version: int | None) -> list[str]:
         """Name the workers that run a version (None: any) of a component."""

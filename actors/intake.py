@@ -1,0 +1,99 @@
+"""What has come in for a worker, read from the broker: its mailbox, and the answers to its calls.
+
+Deliveries bring the same, but not all of it to everybody: a partition that changed hands, or a
+consumer that was made anew, leaves gaps. Whoever takes from the mailbox looks at `trusted` first.
+"""
+
+from typing import final
+
+import msgspec
+import structlog
+
+from actors.identity import Address
+from actors.knots import Knots, Survey
+from actors.mailbox import Mailbox
+from actors.past import Past
+from actors.reads import Reads
+from actors.waiting import Waiting
+from actors.waits import Answer, Wake
+from broker.ports import Journal, Message
+
+__all__ = ["Intake"]
+
+log = structlog.get_logger(__name__)
+
+_decode_answer = msgspec.json.Decoder(Answer | Survey | Wake).decode
+
+
+@final
+class Intake:
+    """The mailbox of one life, and what reads it.
+
+    `trusted`: nothing was missed since the last reading. `woken`: the entries whose schedules of
+    the broker have fired.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        journal: Journal,
+        past: Past,
+        mailbox: Mailbox,
+        reads: Reads,
+        *,
+        waiting: Waiting,
+        knots: Knots,
+    ) -> None:
+        self.trusted = False
+        self.woken: set[int] = set()
+        self.mailbox = mailbox
+        self.reads = reads
+        self._address = address
+        self._journal = journal
+        self._past = past
+        self._waiting = waiting
+        self._knots = knots
+
+    async def read_mailbox(self) -> None:
+        """Read all of it that is not done yet."""
+        self.trusted = True
+        self.mailbox.begin_read()
+        # One exact subject after the other: the broker finds their first message by an index, but
+        # searches the stream for a wildcard. What comes in between is delivered as well. Everything
+        # is known before anything is taken, so the order of the kinds does not matter.
+        start = self.mailbox.invoked + 1
+        read = self._journal.read
+        async for message in read(self._address.mailbox_control, from_sequence=start):
+            self.mailbox.offer("control", message)
+        # Reads are not passed by the watermark: they are there until they are answered.
+        start = 1 if self.reads.are_declared else start
+        async for message in read(self._address.mailbox_invoke, from_sequence=start):
+            if not self.reads.takes(message):
+                self.mailbox.offer("invoke", message)
+        await self.read_answers()
+
+    async def read_answers(self) -> None:
+        """Answers have no watermark, since they overtake invocations: read what can matter."""
+        start = self._waiting.book.read_from
+        if self._past.status.state in {"suspended", "retrying"}:
+            start = min(start or self.mailbox.invoked + 1, self.mailbox.invoked + 1)
+        if start is None:
+            return
+        read = self._journal.read
+        async for message in read(self._address.mailbox_reply, from_sequence=start):
+            self.answered_by(message)
+
+    def answered_by(self, message: Message) -> None:
+        """Take in what came as an answer: of a worker, of a survey, of a schedule."""
+        try:
+            answer: Answer | Survey | Wake = _decode_answer(message.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            log.warning("unreadable answer", sequence=message.sequence)
+            return
+        match answer:
+            case Wake():
+                self.woken.add(answer.index)
+            case Survey():
+                self._knots.received(answer)
+            case Answer():
+                self._waiting.offer(answer)

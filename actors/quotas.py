@@ -1,0 +1,46 @@
+"""Refusing what is above the quota of a component."""
+
+from actors.ledger import Ledger
+from actors.mailbox import Mailbox
+from actors.message import understand
+from actors.quota_policy import Quota
+from actors.stored_logs import too_much
+from broker.ports import Message
+from oplog.entries import Failure
+
+__all__ = ["offer_within", "too_long"]
+
+
+def offer_within(
+    ledger: Ledger, mailbox: Mailbox, kind: str, message: Message, *, quota: Quota
+) -> None:
+    """Take a message into the mailbox; an invocation above the quota is refused in its place.
+
+    It stays in the queue, where its key makes it a duplicate that is answered the same again.
+    """
+    mailbox.offer(kind, message)
+    if kind != "invoke" or quota.pending is None or len(mailbox) <= quota.pending:
+        return
+    if ledger.created is None or mailbox.is_consumed(message.sequence):
+        return
+    envelope = understand(message).envelope
+    if envelope.key not in ledger.keys:
+        text = f"{quota.pending} invocations of {ledger.id} wait already: ask again later"
+        ledger.reject(envelope, _exceeded(text), consumed=False)
+
+
+def too_long(ledger: Ledger, quota: Quota) -> Failure | None:
+    """Return why a worker runs nothing any more: its log or all logs are as long as allowed."""
+    if quota.entries is not None and ledger.writer.last_index >= quota.entries:
+        return _exceeded(
+            f"the log of {ledger.id} has {ledger.writer.last_index} entries, at most "
+            f"{quota.entries} are allowed: delete or revert the worker, or raise the quota of its "
+            "component"
+        )
+    if quota.bytes is not None and ledger.stored.bytes >= quota.bytes:
+        return _exceeded(too_much(ledger.id.component, ledger.stored.bytes, quota.bytes))
+    return None
+
+
+def _exceeded(text: str) -> Failure:
+    return Failure(kind="quota-exceeded", message=text)
