@@ -5,7 +5,16 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.definitions import ApiDefinition, Binding
+from gateway.clients.records import Target
+from gateway.definitions import (
+    NO_LIMITS,
+    ApiDefinition,
+    Binding,
+    DefaultBinding,
+    HttpHandlerBinding,
+    Limits,
+    Requirement,
+)
 from gateway.paths import Path, parse_path
 from rib import Program, ProgramFormatError
 
@@ -35,7 +44,11 @@ class ApiName(Struct, frozen=True, order=True):
 
 
 class CompiledRoute(Struct, frozen=True):
-    """A route with its programs as stored code, so that nothing is parsed where requests come."""
+    """A route with its programs as stored code, so that nothing is parsed where requests come.
+
+    `response` is also the program that names a file, or that calls a component's handler. `clients`
+    says what becomes of connected clients.
+    """
 
     api: ApiName
     method: str
@@ -43,6 +56,19 @@ class CompiledRoute(Struct, frozen=True):
     binding: Binding
     response: bytes | None = None
     idempotency_key: bytes | None = None
+    limits: Limits = NO_LIMITS
+    worker: bytes | None = None
+    security: tuple[Requirement, ...] = ()
+    is_derived: bool = False
+    """Whether no definition says it: the parts of a page, which lie below the page."""
+    clients: Target | None = None
+    context: bytes | None = None
+
+    @property
+    def programs(self) -> tuple[bytes, ...]:
+        """The code of all its programs."""
+        found = (self.response, self.idempotency_key, self.worker, self.context)
+        return tuple(each for each in found if each is not None)
 
 
 class Deployment(Struct, frozen=True):
@@ -61,6 +87,8 @@ class LiveRoute(Struct, frozen=True):
     path: Path
     response: Program | None
     idempotency_key: Program | None
+    worker: Program | None = None
+    context: Program | None = None
 
     @property
     def api(self) -> str:
@@ -72,6 +100,23 @@ class LiveRoute(Struct, frozen=True):
         """The HTTP method."""
         return self.route.method
 
+    @property
+    def takes_key(self) -> bool:
+        """Whether `Idempotency-Key` counts."""
+        is_bound = isinstance(self.route.binding, DefaultBinding | HttpHandlerBinding)
+        return is_bound and self.idempotency_key is None
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether a program besides the one that answers looks into the body."""
+        programs = (self.idempotency_key, self.worker, self.context)
+        return any(
+            given.name.startswith("request.body")
+            for program in programs
+            if program is not None
+            for given in program.inputs
+        )
+
     @classmethod
     def of(cls, route: CompiledRoute) -> "LiveRoute":
         """Return a stored route ready to take requests.
@@ -82,9 +127,15 @@ class LiveRoute(Struct, frozen=True):
         return cls(
             route,
             parse_path(route.path),
-            None if route.response is None else Program.decode(route.response),
-            None if route.idempotency_key is None else Program.decode(route.idempotency_key),
+            _program(route.response),
+            _program(route.idempotency_key),
+            _program(route.worker),
+            _program(route.context),
         )
+
+
+def _program(code: bytes | None) -> Program | None:
+    return None if code is None else Program.decode(code)
 
 
 def definition_key(name: ApiName) -> str:

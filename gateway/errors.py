@@ -4,6 +4,7 @@ GatewayError                terminal: the same definition or deployment is refus
 ├── DefinitionError         a definition that is wrong; has every finding, each with its place
 ├── ConflictError           two routes want the same requests, or something exists already
 ├── UnknownApiError         no definition or deployment of that name
+├── UnknownSchemeError      no security scheme of that name
 └── BrokenError             components do not offer what a program needs
 RequestError                an HTTP request that does not fit; has status and problem type
 """
@@ -17,6 +18,7 @@ __all__ = [
     "GatewayError",
     "RequestError",
     "UnknownApiError",
+    "UnknownSchemeError",
 ]
 
 
@@ -47,6 +49,13 @@ class UnknownApiError(GatewayError):
     """There is no definition or deployment of that name."""
 
     kind = "unknown-api"
+
+
+@final
+class UnknownSchemeError(GatewayError):
+    """There is no security scheme of that name."""
+
+    kind = "unknown-scheme"
 
 
 @final

@@ -1,30 +1,53 @@
-"""One request of a deployed API: find its route, bind its inputs, run its program, respond."""
+"""One request of a deployed API: find its route, let it in, have its binding answer."""
 
-import hashlib
-import secrets
+import math
+import time
 import uuid
-from collections.abc import Callable, Mapping
-from typing import Final, final
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, assert_never, final
 
 import structlog
 
-import rib
+from actors.stored_bodies import PIECE_BYTES
+from gateway.component_requests import (
+    REQUEST_INPUT,
+    WORKER_INPUT,
+    as_request,
+    as_response,
+    takes_stored,
+)
+from gateway.cookies import cookies_of
 from gateway.cors import allow, preflight
-from gateway.definitions import CorsBinding
+from gateway.definitions import (
+    CorsBinding,
+    DefaultBinding,
+    FileServerBinding,
+    HttpHandlerBinding,
+    SwaggerUiBinding,
+    WebsocketBinding,
+)
 from gateway.deployments import LiveRoute
 from gateway.errors import RequestError
-from gateway.inputs import Arrived, bind
-from gateway.limits import KEY_CHARACTERS_MAX
+from gateway.explorer import ASSET, explore
+from gateway.incoming import GoneError, Incoming
+from gateway.inputs import Arrived
+from gateway.invocation_context import InvocationContext
+from gateway.later.records import LaterRun, as_json
+from gateway.later.runs import BELOW, LaterRuns, wait_wanted
+from gateway.limits import BODY_BYTES_MAX, BODY_BYTES_RANGE, LATER_BODY_BYTES_MAX
 from gateway.problems import problem
-from gateway.responses import Response, respond
+from gateway.rates import Rates, client_of
+from gateway.responses import Response, check_accepted, respond
+from gateway.running import Run, random_key
+from gateway.security.guard import RouteGuard
+from gateway.security.login import AUTH
+from gateway.security.principal import Principal
+from gateway.served_files import FileAnswer, serve
 from gateway.sites import Site, Sites
+from gateway.workers import Workers
+from wit.values import Value
 
-__all__ = ["Handler", "MakePort"]
-
-# Returns the port for one run under a key.
-MakePort = Callable[[str], rib.Port]
-# Reads why a call failed: a status and the last part of a problem's type.
-Explain = Callable[[rib.RunError], tuple[int, str]]
+__all__ = ["Handler"]
 
 _log = structlog.get_logger(__name__)
 
@@ -33,28 +56,30 @@ _log = structlog.get_logger(__name__)
 class Handler:
     """Answers the requests of all sites."""
 
-    def __init__(self, sites: Sites, make_port: MakePort, explain: Explain) -> None:
-        """Make a handler.
-
-        Args:
-            sites: What is deployed.
-            make_port: Gives the workers for one run.
-            explain: Says what a call that failed means for the client.
-        """
+    def __init__(self, sites: Sites, workers: Workers, guard: RouteGuard, runs: LaterRuns) -> None:
+        """Make a handler of what is deployed, of the workers that answer, and of who may ask."""
+        self._runs = runs
+        self._guard = guard
         self._sites = sites
-        self._make_port = make_port
-        self._explain = explain
+        self._workers = workers
+        self._rates = Rates(time.monotonic)
 
-    async def answer(self, host: str, method: str, path: list[str], request: Arrived) -> Response:
-        """Return the response to a request, whatever happens."""
+    async def answer(self, request: Incoming) -> Response:
+        """Return the response to a request, whatever happens.
+
+        Raises:
+            GoneError: the client is gone before it sent all of it.
+        """
         occurrence = str(uuid.uuid4())
         try:
-            return await self._routed(self._site(host), method, path, request)
+            return await self._routed(self._site(request.host), request)
         except RequestError as error:
             if error.status >= 500:
                 _log.error("request failed", id=occurrence, reason=error.detail)
                 return problem(_hidden(error, occurrence), instance=occurrence)
             return problem(error)
+        except GoneError:
+            raise
         except Exception:  # noqa: BLE001 - a bug must not leave the client without an answer
             _log.exception("request failed", id=occurrence)
             bug = RequestError(500, "internal", "a bug; the log has its details")
@@ -67,60 +92,197 @@ class Handler:
             raise RequestError(404, "unknown-host", detail)
         return site
 
-    async def _routed(self, site: Site, method: str, path: list[str], request: Arrived) -> Response:
-        found = site.table.find(path).routes
+    async def _routed(self, site: Site, request: Incoming) -> Response:
+        if tuple(request.path[:2]) == AUTH:
+            return await self._guard.answer(request)
+        if tuple(request.path[:2]) == BELOW:
+            return await self._came(site, request)
+        found = site.table.find(request.path).routes
+        shown = f"/{'/'.join(request.path)}"
         if not found:
-            raise RequestError(404, "unknown-path", f"no route for /{'/'.join(path)}")
-        origin = request.headers.get("origin", "")
+            raise RequestError(404, "unknown-path", f"no route for {shown}")
+        method = request.method
         chosen = found.get(method) or (found.get("GET") if method == "HEAD" else None)
         if chosen is None:
             allowed = ", ".join(sorted(found))
-            detail = f"/{'/'.join(path)} takes {allowed}, not {method}"
+            detail = f"{shown} takes {allowed}, not {method}"
             raise RequestError(405, "method-not-allowed", detail, (("allow", allowed),))
         live, variables = chosen
+        self._limit(live, request)
+        origin = request.headers.get("origin", "")
         if isinstance(live.route.binding, CorsBinding):
             return preflight(live.route.binding, origin)
-        arrived = Arrived(variables, request.query, request.headers, request.body)
-        response = await self._run(site, live, arrived)
         cors = site.cors.get(live.path.shape())
+        try:
+            response = await self._answered(site, live, variables, request)
+        except RequestError as error:
+            if cors is None or error.status >= 500:
+                raise
+            # Pages of other origins may read what is wrong with their request, too.
+            response = problem(error)
         return response if cors is None else allow(response, cors, origin)
 
-    async def _run(self, site: Site, live: LiveRoute, request: Arrived) -> Response:
+    async def _answered(
+        self, site: Site, live: LiveRoute, variables: Mapping[str, str], request: Incoming
+    ) -> Response:
+        # Before the body: strangers need not be listened to.
+        asker = await self._guard.admit(live.route.security, request)
+        arrived = await self._arrived(live, variables, request, asker)
+        run = Run(self._workers, site.host, live, arrived)
+        binding = live.route.binding
+        match binding:
+            case DefaultBinding():
+                return await self._default(run, live)
+            case FileServerBinding(component=component):
+                return await self._file(run, live, component)
+            case HttpHandlerBinding(component=component):
+                return await self._component(run, live, component, request)
+            case WebsocketBinding():
+                detail = "this path is for websockets"
+                raise RequestError(426, "upgrade-required", detail, (("upgrade", "websocket"),))
+            case SwaggerUiBinding():
+                part = variables.get(ASSET)
+                path = request.target.partition("?")[0]
+                return explore(live, part, path, site.table.entries, self._guard.schemes)
+            case CorsBinding():
+                raise AssertionError("preflight requests have been answered")
+            case _:
+                assert_never(binding)
+
+    def _limit(self, live: LiveRoute, request: Incoming) -> None:
+        rate = live.route.limits.rate
+        if rate is None:
+            return
+        who = live.api, live.method, live.path.text, client_of(request.client)
+        wait_s = self._rates.take(who, requests=rate.requests, per_s=rate.per_s)
+        if wait_s > 0:
+            detail = f"at most {rate.requests} requests in {rate.per_s:g} s"
+            after = ("retry-after", str(math.ceil(wait_s)))
+            raise RequestError(429, "too-many-requests", detail, (after,))
+
+    async def _arrived(
+        self,
+        live: LiveRoute,
+        variables: Mapping[str, str],
+        request: Incoming,
+        asker: Principal | None,
+    ) -> Arrived:
+        is_passed_on = isinstance(live.route.binding, HttpHandlerBinding) and not live.reads_body
+        return Arrived(
+            path=variables,
+            query=request.query,
+            headers=request.headers,
+            cookies=cookies_of(request.headers.get("cookie", "")),
+            body=b"" if is_passed_on else await request.body(_limit(live)),
+            claims=None if asker is None else asker.claims,
+            asker=_name_of(asker),
+        )
+
+    async def _default(self, run: Run, live: LiveRoute) -> Response:
         program = live.response
         assert program is not None, "a default binding has a program"
-        values = bind(program.inputs, request)
-        key = await self._key(site, live, request)
-        value = await self._value(program, values, self._make_port(key))
-        return respond(value, program.result, request.headers.get("accept", ""))
+        inputs = run.inputs(program)
+        accept = run.accept
+        # Before the run: a client that cannot be answered causes nothing.
+        check_accepted(program.result, accept)
+        key, told = await run.key(), await run.context()
+        wait_s = wait_wanted(run.headers.get("prefer", ""))
+        if wait_s is not None:
+            return await self._later(run, live, inputs, key=key, told=told, wait_s=wait_s)
+        return respond(await run.value(program, inputs, key, told), program.result, accept)
 
-    async def _key(self, site: Site, live: LiveRoute, request: Arrived) -> str:
-        """Return the key of the run: the same for a request that a client repeats under its key."""
-        given = request.headers.get("idempotency-key")
-        if live.idempotency_key is not None:
-            values = bind(live.idempotency_key.inputs, request)
-            port = self._make_port(f"http-{secrets.token_hex(16)}")
-            given = str(await self._value(live.idempotency_key, values, port))
-        if given is None:
-            return f"http-{secrets.token_hex(16)}"
-        if not 0 < len(given) <= KEY_CHARACTERS_MAX:
-            detail = f"Idempotency-Key: 1 to {KEY_CHARACTERS_MAX} characters, got {len(given)}"
-            raise RequestError(400, "bad-request", detail)
-        # The same key on another route, or with other variables, is another request.
-        place = "\n".join([site.host, live.method, live.path.text, *_pairs(request.path), given])
-        return f"http-{hashlib.sha256(place.encode()).hexdigest()[:32]}"
+    async def _later(
+        self,
+        run: Run,
+        live: LiveRoute,
+        inputs: Mapping[str, Value],
+        *,
+        key: str,
+        told: InvocationContext,
+        wait_s: float,
+    ) -> Response:
+        program = live.response
+        assert program is not None, "what can be answered later has a program"
+        later = LaterRun(
+            host=run.host,
+            gateway="",
+            program=program.encode(),
+            inputs=as_json(program, inputs),
+            key=key,
+            accept=run.accept,
+            timeout_s=run.timeout_s,
+            is_handler=isinstance(live.route.binding, HttpHandlerBinding),
+            context=told,
+            security=live.route.security,
+            asker=run.asker,
+        )
+        return await self._runs.begin(later, wait_s)
 
-    async def _value(
-        self, program: rib.Program, values: Mapping[str, object], port: rib.Port
-    ) -> object:
-        try:
-            return await program.run(port, values)
-        except rib.RunError as error:
-            status, kind = self._explain(error)
-            raise RequestError(status, kind, str(error)) from error
+    async def _came(self, site: Site, request: Incoming) -> Response:
+        """Return what came of a request that is answered later."""
+        found = None if len(request.path) != 3 else await self._runs.find(request.path[2])
+        asker = None if found is None else await self._guard.admit(found.security, request)
+        if found is None or found.host != site.host or found.asker != _name_of(asker):
+            raise RequestError(404, "unknown-run", "there is no such request, or no longer")
+        if request.method not in {"GET", "HEAD"}:
+            detail = "ask for the answer with GET"
+            raise RequestError(405, "method-not-allowed", detail, (("allow", "GET, HEAD"),))
+        return await self._runs.answer(found)
+
+    async def _file(self, run: Run, live: LiveRoute, component: str) -> Response:
+        program = live.response
+        assert program is not None, "a file server has a program"
+        value = await run.value(program, run.inputs(program), random_key())
+        return await serve(
+            self._workers,
+            FileAnswer.of(value, program.result),
+            component=component,
+            worker=None if live.worker is None else await run.text(live.worker),
+            headers=run.headers,
+        )
+
+    async def _component(
+        self, run: Run, live: LiveRoute, component: str, request: Incoming
+    ) -> Response:
+        program = live.response
+        assert program is not None, "a handler has a program"
+        key, told = await run.key(), await run.context()
+        wait_s = wait_wanted(run.headers.get("prefer", ""))
+        # Without a worker of its own each request has one, the same when it is repeated.
+        worker = key if live.worker is None else await run.text(live.worker)
+        inputs: dict[str, Value] = {}
+        if any(each.name == WORKER_INPUT for each in program.inputs):
+            inputs[WORKER_INPUT] = worker
+        at = None
+        if live.reads_body:
+            body = run.body
+        elif not takes_stored(program) or WORKER_INPUT not in inputs:
+            body = await request.body(min(_limit(live), BODY_BYTES_RANGE[1]))
+        else:
+            held = PIECE_BYTES if wait_s is None else LATER_BODY_BYTES_MAX
+            body, rest = await request.begun(_limit(live), held)
+            if rest is not None:
+                at = await self._workers.store_body(component, worker, key, _all_of(body, rest))
+                body = b""
+        inputs[REQUEST_INPUT] = as_request(request, body, at)
+        if wait_s is not None:
+            return await self._later(run, live, inputs, key=key, told=told, wait_s=wait_s)
+        return as_response(await run.value(program, inputs, key, told), self._workers)
 
 
-def _pairs(variables: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in sorted(variables.items())]
+def _name_of(asker: Principal | None) -> str:
+    return "" if asker is None else f"{asker.scheme}/{asker.subject}"
+
+
+def _limit(live: LiveRoute) -> int:
+    limit = live.route.limits.body_bytes
+    return BODY_BYTES_MAX if limit is None else limit
+
+
+async def _all_of(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 _TOLD: Final = {

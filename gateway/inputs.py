@@ -3,43 +3,50 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, final
 
+from gateway.bodies import read_body
+from gateway.claims import read_claim
 from gateway.errors import RequestError
+from gateway.texts import MisfitError, read_all
 from rib import Input
-from wit.errors import WitError
-from wit.json_values import decode_json
 from wit.type_text import type_text
-from wit.types import EnumType, ListType, OptionType, Primitive, Type
 from wit.values import Value
-from wit.wave import parse_value
 
 __all__ = ["Arrived", "bind"]
 
-_JSON: Final = ("application/json", "")
-_BOOLEANS: Final = {"true": True, "false": False}
+_NOTHING: Final[Mapping[str, Sequence[str]]] = {}
 
 
 @final
 class Arrived:
-    """What a request brought: decoded path variables, query, headers, and the raw body."""
+    """What a request brought: path variables, query, headers, cookies, and the raw body."""
 
     def __init__(
         self,
+        *,
         path: Mapping[str, str],
         query: Mapping[str, Sequence[str]],
         headers: Mapping[str, str],
-        body: bytes,
+        cookies: Mapping[str, Sequence[str]] = _NOTHING,
+        body: bytes = b"",
+        claims: Mapping[str, object] | None = None,
+        asker: str = "",
     ) -> None:
-        """Make one; the names of headers are in lower case."""
+        """Make one; the names of headers are in lower case, `claims` are of `asker`."""
         self.path = path
         self.query = query
         self.headers = headers
+        self.cookies = cookies
         self.body = body
+        self.claims = claims
+        self.asker = asker
 
     def texts(self, group: str, name: str) -> Sequence[str]:
-        """Return the values of a name in `path`, `query` or `headers`."""
+        """Return the values of a name in `path`, `query`, `headers` or `cookies`."""
         match group:
             case "query":
                 return self.query.get(name, ())
+            case "cookies":
+                return self.cookies.get(name, ())
             case "path":
                 return [self.path[name]] if name in self.path else []
             case _:
@@ -51,7 +58,8 @@ def bind(inputs: Sequence[Input], request: Arrived) -> dict[str, Value]:
     """Return the values of a program's inputs.
 
     Raises:
-        RequestError: 400, one is missing or does not fit, with its name and the expected type.
+        RequestError: 400, one is missing or does not fit, with its name and the expected type; 403,
+            a claim of who asks is missing or does not fit.
     """
     return {each.name: _value(each, request) for each in inputs}
 
@@ -59,72 +67,13 @@ def bind(inputs: Sequence[Input], request: Arrived) -> dict[str, Value]:
 def _value(wanted: Input, request: Arrived) -> Value:
     group, _, name = wanted.name.removeprefix("request.").partition(".")
     if group == "body":
-        return _body(wanted.type, request)
-    texts = request.texts(group, name)
+        return read_body(wanted.type, request.headers, request.body)
+    if group == "auth":
+        return read_claim(name, wanted.type, request.claims or {})
     try:
-        return _read_all(texts, wanted.type)
-    except _MisfitError as error:
+        return read_all(request.texts(group, name), wanted.type)
+    except MisfitError as error:
         place = f"{group}.{name}"
         raise RequestError(
             400, "bad-request", f"{place}: expected {type_text(wanted.type)}, {error}"
         ) from error
-
-
-class _MisfitError(ValueError):
-    """A text that does not say a value of the type; terminal, becomes a 400."""
-
-
-def _read_all(texts: Sequence[str], type_: Type) -> Value:
-    match type_:
-        case OptionType(some):
-            return (_read_all(texts, some),) if texts else None
-        case ListType(element) if element is not Primitive.U8:
-            return [_read(text, element) for text in texts]
-        case _:
-            pass
-    if not texts:
-        raise _MisfitError("it is missing")
-    if len(texts) > 1:
-        raise _MisfitError(f"it stands there {len(texts)} times")
-    return _read(texts[0], type_)
-
-
-def _read(text: str, type_: Type) -> Value:
-    match type_:
-        case Primitive.STRING:
-            return text
-        case Primitive.CHAR if len(text) == 1:
-            return text
-        case Primitive.BOOL if text in _BOOLEANS:
-            return _BOOLEANS[text]
-        case EnumType(cases) if text in cases:
-            return text
-        case _:
-            pass
-    try:
-        return parse_value(text, type_)
-    except WitError as error:
-        shown = text if len(text) <= 40 else f"{text[:40]}…"
-        raise _MisfitError(f"got {shown!r}") from error
-
-
-def _body(type_: Type, request: Arrived) -> Value:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if isinstance(type_, OptionType) and not request.body:
-        return None
-    if kind.startswith("text/") and type_ is Primitive.STRING:
-        try:
-            return request.body.decode()
-        except UnicodeDecodeError as error:
-            raise RequestError(400, "bad-request", f"body: it is no UTF-8: {error}") from error
-    if kind == "application/octet-stream" and type_ == ListType(Primitive.U8):
-        return request.body
-    if kind not in _JSON and not kind.endswith("+json"):
-        detail = f"body: cannot read {kind!r} as {type_text(type_)}; send application/json"
-        raise RequestError(415, "unsupported-media-type", detail)
-    if not request.body:
-        raise RequestError(400, "bad-request", f"body: expected {type_text(type_)}, it is missing")
-    try:
-        return decode_json(request.body, type_)
-    except WitError as error:
-        raise RequestError(400, "bad-request", f"body: {error}") from error

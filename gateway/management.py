@@ -7,12 +7,12 @@ from typing import Final, final
 import msgspec
 from msgspec import Raw, Struct
 
-from actors.api.errors import ApiError
 from actors.api.routes import Routes, route
 from broker.errors import ExistsError
-from broker.ports import Bucket, Request
+from broker.ports import Bucket
+from gateway.clients.functions import misfits
 from gateway.compiling import compile_routes, components_of
-from gateway.definitions import ApiDefinition, decode_definition
+from gateway.definitions import ApiDefinition, WebsocketBinding, decode_definition
 from gateway.deployments import (
     DEFINITIONS,
     SITES,
@@ -28,10 +28,12 @@ from gateway.deployments import (
 from gateway.errors import (
     ConflictError,
     DefinitionError,
-    GatewayError,
     UnknownApiError,
 )
+from gateway.openapi.exporting import document
+from gateway.security.administration import stored_schemes
 from gateway.table import Table
+from gateway.told import told
 from rib import Program, ProgramFormatError, broken_by
 from wit.world import World
 
@@ -74,6 +76,14 @@ class Undeploy(Struct, frozen=True, forbid_unknown_fields=True):
     id: str | None = None
 
 
+class OpenApi(Struct, frozen=True, forbid_unknown_fields=True):
+    """The OpenAPI document of a version; `server` is where its paths begin."""
+
+    id: str
+    version: str
+    server: str = "/"
+
+
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
     """No arguments."""
 
@@ -89,26 +99,15 @@ class ApiManagement:
     def routes(self) -> Routes:
         """Return the operations of this noun."""
         return {
-            "api.define": route(Define, self._told(self._define)),
-            "api.get": route(Named, self._told(self._get)),
-            "api.list": route(Nothing, self._told(self._list)),
-            "api.remove": route(Named, self._told(self._remove)),
-            "api.deploy": route(Deploy, self._told(self._deploy)),
-            "api.undeploy": route(Undeploy, self._told(self._undeploy)),
-            "api.sites": route(Nothing, self._told(self._sites)),
+            "api.define": route(Define, told(self._define)),
+            "api.get": route(Named, told(self._get)),
+            "api.list": route(Nothing, told(self._list)),
+            "api.remove": route(Named, told(self._remove)),
+            "api.deploy": route(Deploy, told(self._deploy)),
+            "api.undeploy": route(Undeploy, told(self._undeploy)),
+            "api.sites": route(Nothing, told(self._sites)),
+            "api.openapi": route(OpenApi, told(self._openapi)),
         }
-
-    @staticmethod
-    def _told(
-        run: Callable[..., Awaitable[object]],
-    ) -> Callable[..., Awaitable[object]]:
-        async def told(body: object, _request: Request) -> object:
-            try:
-                return await run(body)
-            except GatewayError as error:
-                raise ApiError(error.kind, str(error)) from error
-
-        return told
 
     async def define(self, definition: ApiDefinition) -> ApiDefinition:
         """Store a definition, whose programs must compile against the components there are.
@@ -207,7 +206,12 @@ class ApiManagement:
         for deployment in await self.deployments():
             for each in deployment.routes:
                 place = f"{deployment.host}: {each.api}: {each.method} {each.path}"
-                for code in filter(None, (each.response, each.idempotency_key)):
+                if (
+                    isinstance(each.binding, WebsocketBinding)
+                    and each.binding.component == component
+                ):
+                    found += [f"{place}: {reason}" for reason in misfits(each.binding, world)]
+                for code in each.programs:
                     try:
                         program = Program.decode(code)
                     except ProgramFormatError:
@@ -224,7 +228,7 @@ class ApiManagement:
     async def _compiled(self, definitions: Sequence[ApiDefinition]) -> tuple[CompiledRoute, ...]:
         wanted = components_of(definitions)
         worlds = await self._worlds(None if wanted is None else sorted(wanted))
-        return compile_routes(definitions, worlds)
+        return compile_routes(definitions, worlds, await stored_schemes(self._bucket))
 
     async def _store(self, host: str, revision: int | None, deployment: Deployment) -> bool:
         data = msgspec.json.encode(deployment)
@@ -264,6 +268,16 @@ class ApiManagement:
         await self.undeploy(_host(body.host), body.id)
         return {"host": body.host}
 
+    async def _openapi(self, body: OpenApi) -> object:
+        name = ApiName(body.id, body.version)
+        routes = await self._compiled([await self.definition(name)])
+        return document(
+            name,
+            [LiveRoute.of(each) for each in routes],
+            schemes=await stored_schemes(self._bucket),
+            server=body.server,
+        )
+
     async def _sites(self, _: Nothing) -> object:
         return {"sites": [_shown(each) for each in await self.deployments()]}
 
@@ -288,5 +302,6 @@ def _shown(deployment: Deployment) -> object:
         "routes": [
             {"api": str(each.api), "method": each.method, "path": each.path}
             for each in deployment.routes
+            if not each.is_derived
         ],
     }

@@ -1,7 +1,7 @@
 """From the value of a program to an HTTP response."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -13,20 +13,25 @@ from wit.types import ListType, OptionType, Primitive, RecordType, Type
 from wit.values import Value
 from wit.wave import format_value
 
-__all__ = ["Response", "check_response", "respond"]
+__all__ = ["Response", "check_accepted", "check_response", "offered_for", "respond", "said_headers"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PARTS: Final = frozenset({"status", "headers", "body"})
 # Statuses that have no body.
 _BARE: Final = frozenset({204, 304})
+# Said by the server, from the body that is sent.
+_OURS: Final = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
 class Response(Struct, frozen=True):
-    """Status, headers and body, ready to be sent."""
+    """Status, headers and body, ready to be sent.
+
+    A body in pieces is sent as they come; who gives it says its length in the headers, if known.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: bytes | AsyncIterator[bytes]
 
 
 def check_response(type_: Type | None) -> str:
@@ -43,6 +48,20 @@ def check_response(type_: Type | None) -> str:
     return ""
 
 
+def check_accepted(type_: Type | None, accept: str) -> None:
+    """Refuse what could not be answered, as far as a program's type says.
+
+    Raises:
+        RequestError: 406.
+    """
+    parts = _parts(type_)
+    body = type_ if parts is None else parts.get("body")
+    headers = None if parts is None else parts.get("headers")
+    if body is None or (isinstance(headers, RecordType) and _says_content_type(headers)):
+        return
+    _negotiated(accept, body)
+
+
 def respond(value: Value, type_: Type | None, accept: str) -> Response:
     """Return the response that a program's value says.
 
@@ -56,14 +75,16 @@ def respond(value: Value, type_: Type | None, accept: str) -> Response:
         return Response(200, (), b"")
     parts = _parts(type_)
     if parts is None:
-        headers, body = _body(value, type_, accept, {})
+        headers, body = _body(value, type_, accept, [])
         return Response(200, headers, body)
     status = int(value["status"]) if "status" in parts else 200
     if not 200 <= status <= 599:
         raise RequestError(500, "bad-response", f"the program answers with status {status}")
-    given = _headers(value["headers"], parts["headers"]) if "headers" in parts else {}
+    given: Sequence[tuple[str, str]] = ()
+    if "headers" in parts:
+        given = said_headers(value["headers"], parts["headers"])
     if "body" not in parts or status in _BARE:
-        return Response(status, tuple(given.items()), b"")
+        return Response(status, tuple(given), b"")
     headers, body = _body(value["body"], parts["body"], accept, given)
     return Response(status, headers, body)
 
@@ -79,46 +100,66 @@ def _is_integer(type_: Type) -> bool:
     return type_ in INTEGER_RANGES
 
 
-def _headers(value: Mapping[str, Value], type_: Type) -> dict[str, str]:
+def _header_texts(value: Value, kind: Type) -> Sequence[str]:
+    if kind is Primitive.STRING:
+        return [value]
+    return value if kind == ListType(Primitive.STRING) else [format_value(value, kind)]
+
+
+def _says_content_type(headers: RecordType) -> bool:
+    return any(field.name.lower() == "content-type" for field in headers.fields)
+
+
+def said_headers(value: Mapping[str, Value], type_: Type) -> Sequence[tuple[str, str]]:
+    """Return the headers of a record; a list of strings is as many headers, such as cookies."""
     assert isinstance(type_, RecordType)
-    found: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     for field in type_.fields:
         each, kind = value[field.name], field.type
         if isinstance(kind, OptionType):
             if each is None:
                 continue
             each, kind = each[0], kind.some
-        text = each if kind is Primitive.STRING else format_value(each, kind)
-        if _TOKEN.fullmatch(field.name) is None or not text.isprintable() or not text.isascii():
-            detail = f"the program answers with a header {field.name}: {text!r}"
-            raise RequestError(500, "bad-response", detail)
-        found[field.name.lower()] = text
+        for text in _header_texts(each, kind):
+            if _TOKEN.fullmatch(field.name) is None or not text.isprintable() or not text.isascii():
+                detail = f"the program answers with a header {field.name}: {text!r}"
+                raise RequestError(500, "bad-response", detail)
+            if field.name.lower() in _OURS:
+                detail = f"the program answers with the header {field.name}, which is the server's"
+                raise RequestError(500, "bad-response", detail)
+            found.append((field.name.lower(), text))
     return found
 
 
 def _body(
-    value: Value, type_: Type, accept: str, given: dict[str, str]
+    value: Value, type_: Type, accept: str, given: Sequence[tuple[str, str]]
 ) -> tuple[tuple[tuple[str, str], ...], bytes]:
-    kind = given.get("content-type", "")
+    kind = dict(given).get("content-type", "")
     is_text = type_ is Primitive.STRING
     is_bytes = type_ == ListType(Primitive.U8)
+    headers = tuple(given)
     if not kind:
-        kind = _negotiated(accept, is_text=is_text, is_bytes=is_bytes)
-    headers = {**given, "content-type": kind}
+        kind = _negotiated(accept, type_)
+        headers += (("content-type", kind),)
     plain = kind.partition(";")[0].strip()
     if is_text and not (plain == "application/json" or plain.endswith("+json")):
-        return tuple(headers.items()), value.encode()
+        return headers, value.encode()
     if is_bytes and plain != "application/json":
-        return tuple(headers.items()), value
-    return tuple(headers.items()), encode_json(value, type_)
+        return headers, value
+    return headers, encode_json(value, type_)
 
 
-def _negotiated(accept: str, *, is_text: bool, is_bytes: bool) -> str:
-    offered = ["application/json"]
-    if is_text:
-        offered.append("text/plain; charset=utf-8")
-    if is_bytes:
-        offered.insert(0, "application/octet-stream")
+def offered_for(type_: Type) -> list[str]:
+    """Return the content types in which a body can be sent, the preferred one first."""
+    if type_ is Primitive.STRING:
+        return ["application/json", "text/plain; charset=utf-8"]
+    if type_ == ListType(Primitive.U8):
+        return ["application/octet-stream", "application/json"]
+    return ["application/json"]
+
+
+def _negotiated(accept: str, type_: Type) -> str:
+    offered = offered_for(type_)
     wanted = _accepted(accept)
     best = max(
         offered, key=lambda each: _quality(wanted, each.partition(";")[0]), default=offered[0]

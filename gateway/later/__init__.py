@@ -1,0 +1,1 @@
+"""Requests that are answered later: accepted durably, run by whichever gateway lives."""
