@@ -33,6 +33,7 @@ if _typing.TYPE_CHECKING:
         ComponentDescription,
         InitialFile,
         OplogEntry,
+        Reindexed,
         WorkerError,
         WorkerStatus,
     )
@@ -54,6 +55,7 @@ __all__ = [
     "OplogEntry",
     "Outcome",
     "RefusedError",
+    "Reindexed",
     "Result",
     "ResultTimeoutError",
     "RetryableError",
@@ -102,6 +104,7 @@ _HOMES: _typing.Final = {
         "ComponentDescription",
         "InitialFile",
         "OplogEntry",
+        "Reindexed",
         "WorkerError",
         "WorkerStatus",
     ),

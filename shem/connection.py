@@ -9,7 +9,8 @@ from typing import Final, Self
 
 from msgspec import Struct
 
-from broker.jetstream.options import ConnectOptions
+from broker.errors import SetupError
+from broker.jetstream.options import DEFAULT_INBOX, ClientKind, ConnectOptions
 from shem.location import URL_VARIABLE, find_url
 
 __all__ = ["CONNECT_TIMEOUT_S", "VARIABLES", "Connection"]
@@ -28,6 +29,8 @@ VARIABLES: Final = {
     "SHEM_NATS_CERT": "tls_cert",
     "SHEM_NATS_CERT_KEY": "tls_key",
     "SHEM_NATS_MONITOR": "monitor_url",
+    "SHEM_NATS_INBOX": "inbox",
+    "SHEM_NATS_CLIENT": "client",
 }
 
 
@@ -36,6 +39,8 @@ class Connection(Struct, frozen=True, kw_only=True):
 
     Files are paths: an nkey seed, NATS credentials, a PEM of the authority, of our certificate and
     of its key. `monitor_url` is the server's HTTP monitoring endpoint, used to see how it syncs.
+    `inbox` is the prefix of the subjects on which we may be answered.
+    `client` is a `ClientKind`: the protocol client of ours (`auto`, `lean`), or `nats-py`.
     """
 
     url: str | None = None
@@ -48,6 +53,8 @@ class Connection(Struct, frozen=True, kw_only=True):
     tls_cert: str | None = None
     tls_key: str | None = None
     monitor_url: str | None = None
+    inbox: str | None = None
+    client: str | None = None
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -63,7 +70,11 @@ class Connection(Struct, frozen=True, kw_only=True):
     def options(
         self, *, name: str, assume_durable: bool = False, timeout_s: float = CONNECT_TIMEOUT_S
     ) -> ConnectOptions:
-        """Return the options of the broker adapter; `name` shows up in the server's monitoring."""
+        """Return the options of the broker adapter; `name` shows up in the server's monitoring.
+
+        Raises:
+            SetupError: there is no such client.
+        """
         place = self.url or find_url()
         return ConnectOptions(
             servers=tuple(part.strip() for part in place.split(",")),
@@ -77,9 +88,19 @@ class Connection(Struct, frozen=True, kw_only=True):
             tls_cert=_path(self.tls_cert),
             tls_key=_path(self.tls_key),
             monitor_url=self.monitor_url,
+            inbox_prefix=self.inbox or DEFAULT_INBOX,
+            client=_client_kind(self.client),
             assume_durable=assume_durable,
             connect_timeout_s=timeout_s,
         )
+
+
+def _client_kind(text: str | None) -> ClientKind:
+    try:
+        return ClientKind.AUTO if text is None else ClientKind(text)
+    except ValueError:
+        expected = ", ".join(ClientKind)
+        raise SetupError(f"SHEM_NATS_CLIENT is {text!r}, expected one of {expected}") from None
 
 
 def _path(text: str | None) -> Path | None:

@@ -16,6 +16,7 @@ from shem.errors import BuildError, UnknownComponentError
 from shem.manifest.application import AppComponent, Application
 from shem.manifest.schema import InitialFile
 from shem.records import Component
+from wit.names import answers_to
 
 __all__ = ["Action", "Planned", "apply", "plan"]
 
@@ -25,11 +26,12 @@ Progress = Callable[[str, int, int], None]
 
 
 class Action(StrEnum):
-    """What deploying does to a component."""
+    """What deploying does to a component or an API; only APIs are redeployed."""
 
     CREATE = "create"
     UPDATE = "update"
     KEEP = "keep"
+    REDEPLOY = "redeploy"
 
 
 class Planned(Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -43,9 +45,15 @@ class Planned(Struct, frozen=True, kw_only=True, rename="kebab"):
     type: Literal["durable", "ephemeral"] = "durable"
     env: dict[str, str] = {}
     links: dict[str, str] = {}
+    snapshots: str = "auto"
+    retry: str = ""
+    memory: str = ""
+    quota: str = ""
+    history: Literal["keep", "archive", "purge"] = "keep"
     artifact: str = ""
     data: bytes = b""
     files: tuple[tuple[str, bytes, Permissions], ...] = ()
+    read_only: tuple[str, ...] = ()
 
     def document(self) -> dict[str, object]:
         """Return the plan for programs to read: without the bytes of files."""
@@ -86,6 +94,12 @@ async def apply(
             env=each.env,
             files=each.files,
             links=each.links,
+            snapshots=each.snapshots,
+            retry=each.retry,
+            memory=each.memory,
+            quota=each.quota,
+            history=each.history,
+            read_only=each.read_only,
             progress=progress,
         )
         uploaded(each, record)
@@ -120,9 +134,15 @@ def _described(app: Application, component: AppComponent) -> Planned:
         type=properties.component_type or "durable",
         env=dict(properties.env),
         links={each.interface: each.component for each in clients_of(component, app)},
+        snapshots=properties.snapshots or "auto",
+        retry=properties.retry or "",
+        memory=properties.memory or "",
+        quota=properties.quota or "",
+        history=properties.history or "keep",
         artifact=str(artifact),
         data=data,
         files=tuple(_read_file(component, each) for each in properties.files),
+        read_only=properties.read_only,
     )
 
 
@@ -136,9 +156,26 @@ def _differences(planned: Planned, newest: Component) -> tuple[str, ...]:
         "type": planned.type == newest.type,
         "env": planned.env == newest.env,
         "links": planned.links == newest.links,
+        "snapshots": planned.snapshots == newest.snapshots,
+        "retry": planned.retry == newest.retry,
+        "memory": planned.memory == newest.memory,
+        "quota": planned.quota == newest.quota,
+        "history": planned.history == newest.history,
+        "read-only": _same_functions(planned.read_only, newest.read_only),
         "files": files == {(each.path, each.digest, each.permissions) for each in newest.files},
     }
     return tuple(name for name, same in checks.items() if not same)
+
+
+def _same_functions(names: Sequence[str], full: Sequence[str]) -> bool:
+    """Whether names as people write them mean just the functions of these full names."""
+    meant = [next((each for each in full if _is_meant(each, name)), None) for name in names]
+    return set(meant) == set(full)
+
+
+def _is_meant(full: str, name: str) -> bool:
+    # `api.get` may be written for `api/get`.
+    return answers_to(full, name) or answers_to(full, "/".join(name.rsplit(".", 1)))
 
 
 def _read_file(component: AppComponent, file: InitialFile) -> tuple[str, bytes, Permissions]:

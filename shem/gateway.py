@@ -7,33 +7,46 @@ SIGINT, and when its stdin ends: then its supervisor is gone.
 
 import asyncio
 import os
+import resource
+import secrets
 import signal
+import socket
 import sys
-from typing import Final
 
 import msgspec
 import structlog
 import uvloop
 
-import rib
 from broker.errors import BrokerError
 from broker.jetstream.connect import connect
+from broker.ports import Broker
+from gateway.access_log import AccessLog
 from gateway.app import Gateway
-from gateway.handling import Handler, MakePort
-from gateway.limits import REQUEST_TIMEOUT_S
+from gateway.clients.holder import Holder
+from gateway.clients.mailbag import Mailbag
+from gateway.clients.sockets import Sockets
+from gateway.front import Front, nowhere
+from gateway.handling import Handler
+from gateway.later.runs import LaterRuns
+from gateway.rest.guard import Guard
+from gateway.rest.tokens import Tokens
+from gateway.security.administration import FollowedSchemes
+from gateway.security.guard import RouteGuard
+from gateway.security.providers import Providers
+from gateway.security.sessions import Sessions
 from gateway.server import HttpServer, listen
 from gateway.sites import Sites
 from shem import logging, telemetry
 from shem.client import Client
 from shem.connection import Connection
-from shem.errors import ResultTimeoutError, UnavailableError
-from shem.executor import READY, spare_the_living, wait_for_end_of_stdin
-from shem.scripts import WorkerPort
+from shem.executor import READY, spare_the_living
+from shem.gateway_workers import ClientWorkers, post_by
+from shem.leash import wait_for_end_of_stdin
+from shem.observation import Observation, observed, observed_app
+from shem.rest import management
 from shem.settings import GatewaySettings
 
-__all__ = ["explain", "main"]
-
-_FAILED: Final = 500, "program-failed"
+__all__ = ["main"]
 
 log = structlog.get_logger(__name__)
 
@@ -42,10 +55,14 @@ def main() -> None:
     """Run the process that the command line describes; exit status 1 if it cannot start."""
     settings = msgspec.json.decode(sys.argv[1], type=GatewaySettings)
     logging.set_up(settings.log_level, process=settings.label)
+    _allow_many_connections()
     end_tracing = telemetry.set_up("shem-gateway", endpoint=settings.otlp_endpoint)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings))
+        with (
+            observed("shem-gateway", settings.otlp_endpoint, settings.metrics_port) as observation,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(_run(settings, observation))
     except (BrokerError, OSError) as error:
         log.error("cannot serve HTTP", error=str(error))  # noqa: TRY400 - told, not traced
         raise SystemExit(1) from error
@@ -53,54 +70,95 @@ def main() -> None:
         end_tracing()
 
 
-async def _run(settings: GatewaySettings) -> None:
+async def _run(settings: GatewaySettings, observation: Observation) -> None:
     leaving = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leaving.set)
     leash = loop.create_task(wait_for_end_of_stdin(leaving), name="leash")
+    pulse = loop.create_task(observation.health.beat(), name="pulse")
     listening = listen(settings.host, settings.port)
     options = Connection.from_environment().options(
         name=f"shem-{settings.label}", assume_durable=True
     )
     broker = await connect(options)
-    sites = Sites(broker.apis)
     try:
         async with await Client(broker).start() as client:
-            await sites.start()
-            server = HttpServer(Gateway(Handler(sites, _ports(client), explain)))
-            serving = loop.create_task(server.run(listening), name="http")
-            spare_the_living()
-            log.info("gateway is ready", host=settings.host, port=listening.getsockname()[1])
-            os.write(sys.stdout.fileno(), READY)
-            await leaving.wait()
-            log.info("gateway leaves")
-            server.leave()
-            await serving
-            await sites.stop()
+            await _serve(settings, broker, client, listening, leaving, observation=observation)
     finally:
+        pulse.cancel()
         leash.cancel()
 
 
-def _ports(client: Client) -> MakePort:
-    def make(key: str) -> rib.Port:
-        return WorkerPort(client, key, timeout_s=REQUEST_TIMEOUT_S)
+async def _serve(
+    settings: GatewaySettings,
+    broker: Broker,
+    client: Client,
+    listening: socket.socket,
+    leaving: asyncio.Event,
+    *,
+    observation: Observation,
+) -> None:
+    """Answer until `leaving` is set; what runs by then is answered, too."""
+    sites, tokens = Sites(broker.apis), Tokens(broker.apis)
+    schemes = FollowedSchemes(broker.apis)
+    # Schemes first: a route must not be served before it is known who may use it.
+    await schemes.start()
+    await sites.start()
+    await tokens.start()
+    rest = management(client, Guard(tokens, is_open=not settings.needs_token))
+    if not settings.needs_token:
+        log.warning("the management API answers everybody on this machine (--rest-auth tokens)")
+    providers = Providers()
+    guard = RouteGuard(schemes.all, providers, Sessions(broker.sessions))
+    workers, name = ClientWorkers(client, broker.blobs), _own_name(settings)
+    holder = Holder(broker.clients, Mailbag(broker), post_by(client), name=name)
+    runs = LaterRuns(broker.clients, workers, name=name)
+    apis = Gateway(Handler(sites, workers, guard, runs))
+    is_apart = settings.rest_port is not None
+    sockets = Sockets(sites, holder, guard)
+    front = Front(apis=apis, sockets=sockets, management=None if is_apart else rest)
+    logged = AccessLog(front) if settings.access_log else front
+    watched = observed_app(logged, measured=observation.measured)
+    servers = [(HttpServer(watched), listening)]
+    if settings.rest_port is not None:
+        beside = Front(apis=nowhere, sockets=nowhere, management=rest)
+        servers.append((HttpServer(beside), listen(settings.rest_host, settings.rest_port)))
+    async with asyncio.TaskGroup() as serving:
+        holding = serving.create_task(holder.run(), name="clients")
+        await holder.ready.wait()
+        answering_later = serving.create_task(runs.run(), name="runs")
+        running = [serving.create_task(server.run(at), name="http") for server, at in servers]
+        spare_the_living()
+        log.info("gateway is ready", host=settings.host, port=listening.getsockname()[1])
+        observation.health.ready()
+        os.write(sys.stdout.fileno(), READY)
+        await leaving.wait()
+        observation.health.leaving()
+        log.info("gateway leaves")
+        rest.leave()
+        for server, _ in servers:
+            server.leave()
+        for each in running:
+            await each
+        # The clients go on with another gateway, or with the next one here.
+        answering_later.cancel()
+        holding.cancel()
+    await providers.close()
+    await sites.stop()
+    await schemes.stop()
+    await tokens.stop()
 
-    return make
+
+def _allow_many_connections() -> None:
+    """Use as many file descriptors as this process may: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def explain(error: rib.RunError) -> tuple[int, str]:
-    """Return what a failed run means for the client: a status and the kind of the problem."""
-    if error.code is not rib.Code.CALL_FAILED:
-        return _FAILED
-    cause = None if error.__cause__ is None else error.__cause__.__cause__
-    match cause:
-        case ResultTimeoutError():
-            return 504, "timeout"
-        case UnavailableError():
-            return 503, "unavailable"
-        case _:
-            return 502, "worker-failed"
+def _own_name(settings: GatewaySettings) -> str:
+    # A name is never used twice: the clients of a crashed process must not pass for the new one's.
+    return f"{settings.label}-{secrets.token_hex(4)}"
 
 
 if __name__ == "__main__":

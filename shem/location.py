@@ -37,6 +37,7 @@ class RunningState(Struct, frozen=True, kw_only=True):
 
     nats_url: str
     http_url: str | None = None
+    rest_url: str | None = None
     pids: Pids
 
 

@@ -67,7 +67,8 @@ def _add_trace(
 ) -> MutableMapping[str, Any]:
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
-        event["trace"] = trace.format_trace_id(context.trace_id)
+        event["trace_id"] = trace.format_trace_id(context.trace_id)
+        event["span_id"] = trace.format_span_id(context.span_id)
     return event
 
 

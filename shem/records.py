@@ -12,14 +12,18 @@ __all__ = [
     "Component",
     "ComponentCode",
     "ComponentDescription",
+    "ComponentWorkers",
     "CoreModule",
     "Deployed",
     "DeployedRoute",
     "FileEntry",
     "InitialFile",
+    "InvocationStatus",
     "OplogEntry",
+    "Reindexed",
     "Route",
     "Scheduled",
+    "Token",
     "TypedComponent",
     "WorkerError",
     "WorkerStatus",
@@ -48,7 +52,12 @@ class Component(Struct, frozen=True, kw_only=True, rename="kebab"):
     files: tuple[InitialFile, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
     snapshots: str = "auto"
+    retry: str = ""
+    memory: str = ""
+    quota: str = ""
+    history: Literal["keep", "archive", "purge"] = "keep"
     sockets: bool = False
+    read_only: tuple[str, ...] = ()
 
 
 class CoreModule(Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -78,6 +87,22 @@ class ComponentCode(Struct, frozen=True, kw_only=True, rename="kebab"):
     instances_size: int = 0
 
 
+class ComponentWorkers(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """The workers that run a version: how many, how many of them have a snapshot, how large.
+
+    `size` is of the newest snapshots together, in bytes; `took_us_max` how long a guest stood still
+    for its own at most; `problems` counts workers whose last snapshot was not taken or not loaded.
+    """
+
+    workers: int = 0
+    saved: int = 0
+    snapshots: int = 0
+    size: int = 0
+    size_max: int = 0
+    took_us_max: int = 0
+    problems: int = 0
+
+
 class ComponentDescription(Struct, frozen=True, kw_only=True):
     """A component version: signatures of its exports, the types they use, names of its imports."""
 
@@ -86,6 +111,7 @@ class ComponentDescription(Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...]
     types: tuple[str, ...] = ()
     code: ComponentCode = ComponentCode()
+    workers: ComponentWorkers = ComponentWorkers()
 
 
 class TypedComponent(Struct, frozen=True, kw_only=True):
@@ -101,6 +127,8 @@ class Route(Struct, frozen=True, kw_only=True):
     method: str
     path: str
     binding: dict[str, object]
+    limits: dict[str, object] | None = None
+    security: tuple[dict[str, object], ...] | None = None
 
 
 class Api(Struct, frozen=True, kw_only=True):
@@ -110,6 +138,8 @@ class Api(Struct, frozen=True, kw_only=True):
     version: str
     routes: tuple[Route, ...]
     draft: bool = False
+    limits: dict[str, object] = field(default_factory=dict[str, object])
+    security: tuple[dict[str, object], ...] = ()
 
 
 class ApiName(Struct, frozen=True):
@@ -162,13 +192,21 @@ class WorkerError(Struct, frozen=True):
     message: str
 
 
+class Reindexed(Struct, frozen=True, kw_only=True):
+    """What became of an index that was made anew: rows written, rows taken out, damaged logs."""
+
+    indexed: int = 0
+    removed: int = 0
+    damaged: tuple[str, ...] = ()
+
+
 class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     """A worker as its log shows it after entry `index`. Times are Unix time in milliseconds.
 
     `status` is idle, running, suspended, interrupted, retrying, failed or exited; `pending` counts
     what waits in the mailbox and is only told for a single worker. The newest of its `snapshots`
     stands for the first `snapshot_index` entries; `snapshot_problem` says why none was taken or
-    used since.
+    used since. `retry` is the retry policy that an operator chose for this worker.
     """
 
     worker: str
@@ -190,10 +228,43 @@ class WorkerStatus(Struct, frozen=True, kw_only=True, rename="kebab"):
     snapshot_size: int | None = None
     snapshot_took_us: int | None = None
     snapshot_problem: str | None = None
+    retry: str = ""
     pending_update: int | None = None
     last_update_problem: str | None = None
     args: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class InvocationStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of an invocation: `state` is pending, running or done.
+
+    A done one has an `error`, or a `result` as JSON, or neither if its function has none.
+    """
+
+    key: str
+    state: Literal["pending", "running", "done"]
+    function: str | None = None
+    result: object = None
+    error: WorkerError | None = None
+
+
+class Token(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """An API token without its secret. Times are Unix time in milliseconds."""
+
+    id: str
+    name: str
+    role: Literal["viewer", "operator", "admin"]
+    created_at_ms: int
+    expires_at_ms: int | None = None
+
+
+class Secret(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A secret of a component, without its value. `versions`: those that can be read."""
+
+    component: str
+    name: str
+    versions: tuple[int, ...]
+    created_at_ms: int
 
 
 class FileEntry(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):

@@ -19,18 +19,21 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.secrets import KEY_FILE_VARIABLE, new_key
 from broker.embedded import EmbeddedOptions, EmbeddedServer, Fsync
 from broker.jetstream.connect import connect
 from broker.jetstream.options import ConnectOptions
+from broker.subjects import PARTITIONS_DEFAULT
+from gateway.rest.app import BASE
 from shem.connection import VARIABLES, Connection
+from shem.leash import wait_for_end_of_stdin
 from shem.location import STATE_DIR, STATE_FILE, Pids, RunningState
 from shem.processes import Child
 from shem.settings import ExecutorSettings, GatewaySettings
 
-__all__ = ["EXECUTORS_MAX", "PARTITIONS_MAX", "Server", "ServerOptions"]
+__all__ = ["EXECUTORS_MAX", "Server", "ServerOptions"]
 
 EXECUTORS_MAX: Final = 64
-PARTITIONS_MAX: Final = 1024
 # The broker's supervisor restarts it by itself, so its process id is looked at now and then.
 STATE_INTERVAL_S: Final = 0.25
 
@@ -40,8 +43,11 @@ log = structlog.get_logger(__name__)
 class ServerOptions(Struct, frozen=True, kw_only=True):
     """What `shem up` was told. `connection` None: run an embedded broker.
 
-    `http_port` None: no gateway; 0: a free port. `cache_dir` is for compiled modules, several
-    systems may share it; None: in `data_dir`.
+    `http_port` None: no gateway; 0: a free port. The management API has an address of its own if
+    there is a `rest_port`, and answers everybody if `rest_is_open`. `cache_dir` is for compiled
+    modules, several systems may share it; None: in `data_dir`. `metrics_port` is the first
+    executor's; the others and then the gateway have those that follow. `until_stdin_ends`: stdin is
+    a pipe, and its end is a reason to leave.
     """
 
     data_dir: Path = STATE_DIR / "data"
@@ -51,12 +57,20 @@ class ServerOptions(Struct, frozen=True, kw_only=True):
     nats_server: Path | None = None
     http_host: str = "127.0.0.1"
     http_port: int | None = None
+    rest_host: str = "127.0.0.1"
+    rest_port: int | None = None
+    rest_is_open: bool = False
+    access_log: bool = False
     executors: int = 1
     partitions: int | None = None
+    streams: int | None = None
+    replicas: int | None = None
     fsync: Fsync = Fsync.ALWAYS
     ready_file: Path | None = None
     log_level: str = "info"
     otlp_endpoint: str | None = None
+    metrics_port: int | None = None
+    until_stdin_ends: bool = False
     executor_command: Sequence[str] = (sys.executable, "-m", "shem.executor")
     gateway_command: Sequence[str] = (sys.executable, "-m", "shem.gateway")
 
@@ -70,6 +84,7 @@ class Server:
         self._children: list[Child] = []
         self._gateway: Child | None = None
         self._http_port = 0
+        self._rest_port: int | None = None
         self._changed = asyncio.Event()
         self._leaving = asyncio.Event()
         self._impatient = False
@@ -84,7 +99,7 @@ class Server:
         self._leaving.set()
 
     async def run(self) -> None:
-        """Run until `leave`, SIGTERM or SIGINT.
+        """Run until `leave`, SIGTERM, SIGINT, or the end of stdin if that was asked for.
 
         Raises:
             SetupError: the broker does not start, or is not as Shem needs it.
@@ -96,9 +111,18 @@ class Server:
             loop.add_signal_handler(number, self.leave)
         if self._options.ready_file is not None:
             self._options.ready_file.unlink(missing_ok=True)
-        async with self._broker() as (connection, embedded):
-            if not self._leaving.is_set():
-                await self._run_executors(connection, embedded)
+        leash = (
+            loop.create_task(wait_for_end_of_stdin(self._leaving), name="leash")
+            if self._options.until_stdin_ends
+            else None
+        )
+        try:
+            async with self._broker() as (connection, embedded):
+                if not self._leaving.is_set():
+                    await self._run_executors(connection, embedded)
+        finally:
+            if leash is not None:
+                leash.cancel()
         log.info("everything is stopped")
 
     @property
@@ -125,17 +149,33 @@ class Server:
                 port=options.nats_port,
                 fsync=options.fsync,
                 server=options.nats_server,
+                mapped_partitions=self._mapped_partitions(),
             )
         )
         async with embedded:
-            connection = Connection(url=embedded.url)
+            connection = Connection(url=embedded.url, client=Connection.from_environment().client)
             await self._prepare(connection.options(name="shem-up", assume_durable=True))
             log.info("broker is ready", url=embedded.url, pid=embedded.pid)
             yield connection, embedded
 
+    def _mapped_partitions(self) -> int | None:
+        """Return into how many partitions a new broker of ours has to sort by itself."""
+        options = self._options
+        is_new = not (options.data_dir / "nats").exists()
+        if is_new and (options.streams or 1) > 1:
+            return options.partitions or PARTITIONS_DEFAULT
+        return None
+
     async def _prepare(self, options: ConnectOptions) -> None:
         """Create what is missing on the broker; executors then take it as it is."""
-        broker = await connect(replace(options, partitions=self._options.partitions))
+        broker = await connect(
+            replace(
+                options,
+                partitions=self._options.partitions,
+                streams=self._options.streams,
+                replicas=self._options.replicas,
+            )
+        )
         partitions = broker.partitions
         await broker.close()
         if partitions < self._options.executors:
@@ -152,6 +192,8 @@ class Server:
         ]
         if self._options.http_port is not None:
             self._http_port = self._options.http_port or _free_port(self._options.http_host)
+            if self._options.rest_port is not None:
+                self._rest_port = self._options.rest_port or _free_port(self._options.rest_host)
             self._gateway = self._gateway_child(connection)
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(child.supervise()) for child in self._all()]
@@ -177,17 +219,23 @@ class Server:
             cache_dir=str(options.cache_dir or options.data_dir / "cache"),
             log_level=options.log_level,
             otlp_endpoint=options.otlp_endpoint,
+            metrics_port=self._metrics_port(number),
             # What is to be said about it was said above, once.
             assume_durable=embedded is not None,
         )
         # Credentials of another broker in our environment are not for the embedded one.
         cleared = dict.fromkeys(VARIABLES, "")
+        keys = {} if embedded is None else _own_keys(options.data_dir / "secrets.key")
         return Child(
             settings.label,
             [*options.executor_command, msgspec.json.encode(settings).decode()],
-            {**cleared, **connection.to_environment()},
+            {**cleared, **keys, **connection.to_environment()},
             on_change=self._changed.set,
         )
+
+    def _metrics_port(self, number: int) -> int | None:
+        port = self._options.metrics_port
+        return None if port is None else port + number
 
     def _all(self) -> list[Child]:
         return self._children if self._gateway is None else [*self._children, self._gateway]
@@ -198,8 +246,13 @@ class Server:
             label="gateway",
             host=options.http_host,
             port=self._http_port,
+            rest_host=options.rest_host,
+            rest_port=self._rest_port,
+            needs_token=not options.rest_is_open,
+            access_log=options.access_log,
             log_level=options.log_level,
             otlp_endpoint=options.otlp_endpoint,
+            metrics_port=self._metrics_port(options.executors),
         )
         cleared = dict.fromkeys(VARIABLES, "")
         return Child(
@@ -210,9 +263,16 @@ class Server:
         )
 
     def _http_url(self) -> str | None:
-        host = self._options.http_host
-        shown = f"[{host}]" if ":" in host else host
-        return None if self._gateway is None else f"http://{shown}:{self._http_port}"
+        if self._gateway is None:
+            return None
+        return _url(self._options.http_host, self._http_port)
+
+    def _rest_url(self) -> str | None:
+        if self._gateway is None:
+            return None
+        if self._rest_port is None:
+            return f"{self._http_url()}{BASE}"
+        return f"{_url(self._options.rest_host, self._rest_port)}{BASE}"
 
     async def _tell_state(self, connection: Connection, embedded: EmbeddedServer | None) -> None:
         for child in self._all():
@@ -222,6 +282,7 @@ class Server:
             state = RunningState(
                 nats_url=connection.options(name="shem-up").servers[0],
                 http_url=self._http_url(),
+                rest_url=self._rest_url(),
                 pids=Pids(
                     supervisor=os.getpid(),
                     broker=None if embedded is None else embedded.pid,
@@ -263,6 +324,21 @@ class Server:
     def _state_files(self) -> list[Path]:
         ready_file = self._options.ready_file
         return [STATE_FILE] if ready_file is None else [STATE_FILE, ready_file]
+
+
+def _own_keys(file: Path) -> dict[str, str]:
+    """Name a key file of our own to executors whose environment names none; made if it is not."""
+    if os.environ.get(KEY_FILE_VARIABLE):
+        return {}
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(f"{new_key()}\n")
+    return {KEY_FILE_VARIABLE: str(file.resolve())}
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _free_port(host: str) -> int:

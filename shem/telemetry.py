@@ -1,20 +1,34 @@
-"""Tracing by OpenTelemetry: exported when an OTLP endpoint is configured, free of cost otherwise.
+"""Traces and metrics by OpenTelemetry: exported when somebody is told to, free of cost otherwise.
 
-Code asks `opentelemetry.trace` for its tracer as usual; without `set_up` all spans are no-ops.
+Code asks `opentelemetry.trace` for its tracer and `opentelemetry.metrics` for its meter as usual;
+without `set_up` and `measure` all spans and instruments are no-ops. Everything else that the SDK
+knows, such as sampling, is configured by its own `OTEL_*` variables.
 """
 
 import os
+import socket
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import propagate, trace
 from opentelemetry.trace import ProxyTracerProvider, SpanKind
 
-__all__ = ["ENDPOINT_VARIABLES", "enqueue", "inject", "set_up"]
+from actors import spans
+from broker import subjects
+
+if TYPE_CHECKING:
+    # At run time only where metrics are exported: the SDK costs 100 ms.
+    from opentelemetry.sdk.metrics.export import MetricReader
+
+__all__ = ["ENDPOINT_VARIABLES", "METRICS_VARIABLES", "enqueue", "inject", "measure", "set_up"]
 
 ENDPOINT_VARIABLES: Final = (
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+)
+METRICS_VARIABLES: Final = (
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 )
 
@@ -35,12 +49,54 @@ def set_up(service: str, *, endpoint: str | None = None) -> Callable[[], None]:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - see above
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - see above
 
+    from shem.span_export import SpanExport  # noqa: PLC0415 - see above
+
     url = None if endpoint is None else f"{endpoint.rstrip('/')}/v1/traces"
-    provider = TracerProvider(
-        resource=Resource.create({"service.name": service, "service.instance.id": str(os.getpid())})
-    )
+
+    resource = Resource.create(_who(service))
+    provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
     trace.set_tracer_provider(provider)
+    # What runs invocations makes spans of its own, which cost less; nothing is sent without any.
+    whose = {name: str(value) for name, value in resource.attributes.items()}
+    export = SpanExport(url, whose, os.environ)
+    spans.install(export)
+
+    def end() -> None:
+        export.end()
+        provider.shutdown()
+
+    return end
+
+
+def measure(
+    service: str, *, endpoint: str | None = None, scraped: bool = False
+) -> Callable[[], None] | None:
+    """Export metrics to a collector, or have them `scraped` from this process, or both.
+
+    Return what flushes and ends it; None: nobody wants them, and nothing was imported.
+    """
+    pushed = endpoint is not None or any(os.environ.get(name) for name in METRICS_VARIABLES)
+    pushed = pushed and os.environ.get("OTEL_METRICS_EXPORTER", "otlp") == "otlp"
+    if not (pushed or scraped):
+        return None
+    # Imported late, as above.
+    from opentelemetry import metrics  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.metrics.export import MetricReader  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see above
+
+    readers: list[MetricReader] = []
+    if pushed:
+        readers.append(_pushing(endpoint))
+    if scraped:
+        from opentelemetry.exporter.prometheus import (  # noqa: PLC0415 - see above
+            PrometheusMetricReader,
+        )
+
+        readers.append(PrometheusMetricReader())
+    provider = MeterProvider(readers, Resource.create(_who(service)))
+    metrics.set_meter_provider(provider)
     return provider.shutdown
 
 
@@ -65,10 +121,30 @@ def enqueue(
         "shem.component": component,
         "shem.worker": worker,
         "shem.idempotency_key": key,
+        "messaging.system": "nats",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": subjects.invoke(component, worker),
+        "messaging.message.id": key,
     }
     tracer = trace.get_tracer("shem.client")
     with tracer.start_as_current_span("enqueue", kind=SpanKind.PRODUCER, attributes=attributes):
         yield inject(dict(headers))
+
+
+def _pushing(endpoint: str | None) -> "MetricReader":
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415 - see above
+        OTLPMetricExporter,
+    )
+    from opentelemetry.sdk.metrics.export import (  # noqa: PLC0415 - see above
+        PeriodicExportingMetricReader,
+    )
+
+    url = None if endpoint is None else f"{endpoint.rstrip('/')}/v1/metrics"
+    return PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=url))
+
+
+def _who(service: str) -> dict[str, str]:
+    return {"service.name": service, "service.instance.id": f"{socket.gethostname()}-{os.getpid()}"}
 
 
 def _nothing() -> None:

@@ -11,16 +11,14 @@ only for what is composed into it.
 import asyncio
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, final
 
-from shem.build.codefirst import make_wit, write_clients
 from shem.build.commands import is_current, run_command
 from shem.build.fingerprints import Fingerprints, matching
-from shem.build.linking import fetch, linked
 from shem.build.steps import Done, Step
-from shem.build.wit_sources import generated_files, write_files
 from shem.errors import BuildError
 from shem.manifest.application import AppComponent, Application
 
@@ -42,6 +40,7 @@ class Builder:
         self._on_done = on_done
         self._notes = Fingerprints(app.temp_dir)
         self._jobs = asyncio.Semaphore(JOBS_MAX)
+        self._shem = version("shem")
 
     async def build(
         self, components: Sequence[AppComponent], steps: Collection[Step] = tuple(Step)
@@ -86,7 +85,7 @@ class Builder:
         if Step.COMPONENTIZE in steps:
             await self._componentize(component)
         if Step.LINK in steps:
-            self._link(component)
+            await self._link(component)
 
     def _with_targets(self, components: Sequence[AppComponent]) -> list[AppComponent]:
         names = {each.name: None for each in components}
@@ -112,11 +111,13 @@ class Builder:
             if source.parent == component.folder
             else matching(source.parent, [str(source.parent)])
         )
-        digest = self._notes.digest([str(wit), entry], {*sources, source})
+        digest = self._digest([str(wit), entry], {*sources, source})
         if wit.is_dir() and self._is_current(step, digest):
             self._tell(component, Step.GEN_WIT, properties.python, started, ran=False)
             return
         self._notes.forget(step)
+        from shem.build.codefirst import make_wit  # noqa: PLC0415 - see `_generate`
+
         await make_wit(source, component.name, wit=wit, entry=component.path(entry))
         self._notes.note(step, digest)
         self._tell(component, Step.GEN_WIT, properties.python, started, ran=True)
@@ -131,14 +132,17 @@ class Builder:
         folder = component.path(properties.generated_wit)
         step = f"{component.name}/{Step.GEN_RPC}"
         sources = matching(self._app.root, self._wit_sources(component))
-        digest = self._notes.digest([str(folder), component.dependencies], sources)
+        digest = self._digest(
+            [str(folder), component.dependencies, *_generated(component)], sources
+        )
         if folder.is_dir() and self._is_current(step, digest):
             self._tell(component, Step.GEN_RPC, "WIT", started, ran=False)
             return
         self._notes.forget(step)
-        write_files(folder, generated_files(component, self._app))
-        if properties.generated_python is not None:
-            write_clients(component.path(properties.generated_python), component, self._app)
+        # All of WIT takes longer to import than to find that nothing is to be done.
+        from shem.build import generating  # noqa: PLC0415 - see above
+
+        generating.generate(component, self._app)
         self._notes.note(step, digest)
         self._tell(component, Step.GEN_RPC, "WIT", started, ran=True)
 
@@ -165,7 +169,8 @@ class Builder:
             async with self._jobs:
                 started = time.monotonic()
                 await run_command(command, component.folder)
-            missing = [each for each in command.targets if not matching(component.folder, [each])]
+            place = component.folder / (command.dir or "")
+            missing = [each for each in command.targets if not matching(place, [each])]
             if missing:
                 raise BuildError(f"`{command.command}` has not made {', '.join(missing)}")
             self._notes.note(step, digest)
@@ -173,7 +178,7 @@ class Builder:
         if not built.is_file():
             raise BuildError(f'{built} ("componentWasm") is not there after the build')
 
-    def _link(self, component: AppComponent) -> None:
+    async def _link(self, component: AppComponent) -> None:
         started = time.monotonic()
         built = _built(component)
         artifact = artifact_of(self._app, component)
@@ -183,32 +188,41 @@ class Builder:
             if each.type == "wasm" and each.target is not None
         }
         files = [each for each in component.dependencies if each.path or each.url]
-        if any(each.type == "static-wasm-rpc" for each in component.dependencies):
-            raise BuildError(
-                "clients are linked when a component is deployed: depend by type wasm-rpc, not by"
-                " static-wasm-rpc"
-            )
         step = f"{component.name}/{Step.LINK}"
         count = len(parts) + len(files)
         what = f"composition of {count + 1}" if count else "metadata"
+        uses = component.properties.plugins
+        plugins = [self._app.plugins[each.name] for each in uses]
+        if uses:
+            what = ", ".join([what, *(f"plugin {each.name}" for each in uses)])
         local = [component.path(each.path) for each in files if each.path]
         wit = component.properties.generated_wit or component.properties.source_wit
-        described = [] if wit is None else matching(component.folder, [wit])
-        sources = [built, *parts.values(), *local, *described]
-        digest = self._notes.digest([component.name, component.dependencies], sources)
+        texts = [] if wit is None else matching(component.folder, [wit])
+        consisting = [each.component for each in plugins if each.component is not None]
+        sources = [built, *parts.values(), *local, *texts, *consisting]
+        about = [component.name, component.dependencies, uses, [each.manifest for each in plugins]]
+        digest = self._digest(about, sources)
         if artifact.is_file() and self._is_current(step, digest):
             self._tell(component, Step.LINK, what, started, ran=False)
             return
         self._notes.forget(step)
+        from shem.build.linking import described, fetch, linked  # noqa: PLC0415 - see `_generate`
+        from shem.build.plugins import applied  # noqa: PLC0415 - see `_generate`
+
         composed = {name: path.read_bytes() for name, path in parts.items()}
         composed |= dict(fetch(component, each) for each in files)
-        finished = linked(component, built, composed)
+        data = await applied(component, linked(component, built, composed), self._app.plugins)
+        finished = described(component, data)
         artifact.parent.mkdir(parents=True, exist_ok=True)
         whole = artifact.with_suffix(".new")
         whole.write_bytes(finished)
         whole.replace(artifact)
         self._notes.note(step, digest)
         self._tell(component, Step.LINK, what, started, ran=True)
+
+    def _digest(self, what: object, files: Iterable[Path]) -> str:
+        """Return the digest of a step of our own: another Shem may make something else of it."""
+        return self._notes.digest([self._shem, what], files)
 
     def _is_current(self, step: str, digest: str) -> bool:
         return not self._force and self._notes.is_current(step, digest)
@@ -235,6 +249,11 @@ def _built(component: AppComponent) -> Path:
     if name is None:
         raise BuildError('"componentWasm" is missing: which file its build makes')
     return component.path(name)
+
+
+def _generated(component: AppComponent) -> list[str | None]:
+    properties = component.properties
+    return [properties.generated_python, properties.generated_c, properties.generated_typescript]
 
 
 def _composed(component: AppComponent) -> list[str]:

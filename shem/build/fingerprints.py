@@ -101,6 +101,7 @@ def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
             plain = not any(character in pattern for character in "*?[")
             for match in [folder / pattern] if plain else folder.glob(pattern):
                 found.update(_files_in(match) if match.is_dir() else [match])
+        # NotImplementedError is what pathlib says to patterns that are absolute.
         except (ValueError, NotImplementedError) as error:
             raise BuildError(f'{folder}: pattern "{pattern}": {error}') from error
         if len(found) > SOURCE_FILES_MAX:

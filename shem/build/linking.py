@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from shem.build.preview1 import adapter_for
 from shem.errors import BuildError
 from shem.manifest.application import AppComponent
 from shem.manifest.schema import Dependency
@@ -23,7 +24,7 @@ from wit.errors import WitError
 from wit.text.folder import load
 from wit.text.model import Packages
 
-__all__ = ["fetch", "linked", "read_source"]
+__all__ = ["described", "fetch", "linked", "read_source"]
 
 FILE_BYTES_MAX: Final = 64 << 20
 _DOWNLOAD_TIMEOUT_S: Final = 60
@@ -31,7 +32,7 @@ _PRODUCERS: Final = (Producer("processed-by", "shem", ""),)
 
 
 def linked(component: AppComponent, built: Path, composed: Mapping[str, bytes]) -> bytes:
-    """Return the finished component.
+    """Return a component of what a build made, with what is composed in.
 
     Args:
         component: With the WIT that it is built from.
@@ -43,11 +44,25 @@ def linked(component: AppComponent, built: Path, composed: Mapping[str, bytes]) 
     """
     try:
         data = built.read_bytes()
-        packages = _packages(component)
         if kind_of(data) is Kind.CORE_MODULE:
-            data = _component(data, packages)
+            data = _component(data, _packages(component))
         if composed:
             data = compose({component.name: data, **composed}, main=component.name)
+    except OSError as error:
+        raise BuildError(f"{built}: {error.strerror}") from error
+    except WitError as error:
+        raise BuildError(f"{built}: {error}") from error
+    return data
+
+
+def described(component: AppComponent, data: bytes) -> bytes:
+    """Return the finished component: name, version and documentation are written into it.
+
+    Raises:
+        BuildError: its WIT cannot be understood.
+    """
+    try:
+        packages = _packages(component)
         if packages is None:
             return with_metadata(data, Metadata(name=component.name, producers=_PRODUCERS))
         package = packages.packages[packages.main]
@@ -55,10 +70,8 @@ def linked(component: AppComponent, built: Path, composed: Mapping[str, bytes]) 
         said = Metadata(name=component.name, version=version, producers=_PRODUCERS)
         data = with_metadata(data, said)
         return with_documentation(data, package) if package.notes else data
-    except OSError as error:
-        raise BuildError(f"{built}: {error.strerror}") from error
     except WitError as error:
-        raise BuildError(f"{built}: {error}") from error
+        raise BuildError(str(error)) from error
 
 
 def fetch(component: AppComponent, dependency: Dependency) -> tuple[str, bytes]:
@@ -101,7 +114,7 @@ def _component(core: bytes, packages: Packages | None) -> bytes:
     world = packages.world()
     if world is None:
         raise BuildError(f"expected one world in {packages.main} to make a component of")
-    return componentize(core, world)
+    return componentize(core, world, adapter=adapter_for(core, world))
 
 
 def _packages(component: AppComponent) -> Packages | None:

@@ -2,7 +2,8 @@
 
 For each dependency of type `wasm-rpc` the client interface of the target is generated, its package
 put under `deps/`, and an import of it added to the component's world. Targets are read from their
-source WIT, so nothing has to be built before.
+source WIT, so nothing has to be built before. Packages that Shem itself serves, such as
+`wasi:http`, are added where they are spoken of.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from typing import Final, final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shem.build.served import served_packages
+from shem.build.wit_conflicts import conflict, definitions_of
 from shem.errors import BuildError
 from shem.manifest.application import AppComponent, Application
 from wit.client import client_file
@@ -51,6 +54,10 @@ _CLIENT_NEEDS: Final = {
     "wasi:clocks": "wall-clock",
     "golem:rpc": "types",
 }
+# Of the last one so much: toolchains make glue for all that is imported, and not all know it all.
+_CLIENT_TYPES: Final = frozenset({"uuid", "component-id", "worker-id", "cancellation-token"})
+_TIMERS: Final = "wasi:clocks/monotonic-clock"
+_RPC: Final = f"golem:rpc@{_VERSION}"
 _RPC_TYPES: Final = ("wasm-rpc", "static-wasm-rpc")
 
 
@@ -112,30 +119,39 @@ def generated_files(component: AppComponent, app: Application) -> dict[str, str]
     try:
         packages = read_folder(folder)
         assembly = _Assembly()
-        assembly.add_main(packages[-1], clients)
+        imports = [client.interface for client in clients]
+        if clients and component.properties.generated_python is not None:
+            # Typed clients in Python wait with time-outs.
+            imports.append(f"{_TIMERS}@{_VERSION}")
+        assembly.add_main(packages[-1], imports, folder=folder)
         for files in packages[:-1]:
-            assembly.add_dependency(files)
+            assembly.add_dependency(files, folder=folder)
         for extra in app.wit_deps:
             for package in _packages_in(extra):
-                assembly.add_dependency(package)
+                assembly.add_dependency(package, folder=extra)
+        speaks_of_rpc = any("golem:rpc/" in each for each in assembly.files.values())
         for client in clients:
             for package in client.packages:
-                assembly.add_dependency(package)
-            assembly.add_dependency([client.file])
-        if clients:
-            for file in standard_packages():
-                assembly.add_dependency([file])
+                assembly.add_dependency(package, folder=client.component)
+            assembly.add_dependency([client.file], folder=client.component)
+        for file in standard_packages() if clients and not speaks_of_rpc else ():
+            if _names([file]) == {_RPC}:
+                assembly.add_dependency([file], folder="Shem")
+        assembly.add_served()
     except WitError as error:
-        raise BuildError(f"{component.name}: {folder}: {error}") from error
+        raise BuildError(f"{folder}: {error}") from error
     return assembly.files
 
 
 def write_files(folder: Path, files: dict[str, str]) -> None:
     """Make a folder hold these files and no other WIT; what is equal is not touched."""
     if folder.is_dir():
-        for old in folder.rglob("*.wit"):
+        for old in list(folder.rglob("*.wit")):
             if old.relative_to(folder).as_posix() not in files:
                 old.unlink()
+                # A package without files is an error to those who read the folder.
+                if not any(old.parent.iterdir()):
+                    old.parent.rmdir()
     for name, text in files.items():
         path = folder / name
         if path.is_file() and path.read_text(encoding="utf-8") == text:
@@ -151,21 +167,38 @@ class _Assembly:
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
         self._known: set[str] = set()
+        self._packages: dict[str, tuple[Sequence[FileNode], str]] = {}
 
-    def add_main(self, files: Sequence[FileNode], clients: Sequence[Client]) -> None:
+    def add_main(self, files: Sequence[FileNode], imports: Sequence[str], *, folder: Path) -> None:
         self._known.update(_names(files))
+        self._packages |= dict.fromkeys(_names(files), (files, str(folder)))
         for file in files:
-            self.files[Path(file.file).name] = print_file(_with_imports(file, clients))
+            self.files[Path(file.file).name] = print_file(_with_imports(file, imports))
 
-    def add_dependency(self, files: Sequence[FileNode]) -> None:
+    def add_dependency(self, files: Sequence[FileNode], *, folder: Path | str) -> None:
         names = _names(files)
+        for name in names & self._packages.keys():
+            first, place = self._packages[name]
+            what = conflict(definitions_of(first), definitions_of(files))
+            if what is not None:
+                raise BuildError(
+                    f"{name} is there twice and differs in {what}: in {place}, and in {folder};"
+                    " make them equal, or give one another version"
+                )
         if not names or names & self._known:
             return
         self._known |= names
-        folder = _folder_name(min(names))
+        self._packages |= dict.fromkeys(names, (files, str(folder)))
+        place = _folder_name(min(names))
         for file in files:
             name = Path(file.file).name or "client.wit"
-            self.files[f"deps/{folder}/{name}"] = file.text or print_file(file)
+            self.files[f"deps/{place}/{name}"] = file.text or print_file(file)
+
+    def add_served(self) -> None:
+        """Add what is spoken of, is nowhere in the app, and is served by Shem."""
+        for name, file in served_packages(self.files.values(), self._known).items():
+            self._known.add(name)
+            self.files[f"deps/{_folder_name(name)}/package.wit"] = print_file(file)
 
 
 def _source(component: AppComponent) -> Path:
@@ -186,8 +219,8 @@ def _packages_in(folder: Path) -> Iterator[Sequence[FileNode]]:
             yield from read_folder(each)
 
 
-def _with_imports(file: FileNode, clients: Sequence[Client]) -> FileNode:
-    imports = tuple(ExternNode("import", None, _path(client.interface)) for client in clients)
+def _with_imports(file: FileNode, interfaces: Sequence[str]) -> FileNode:
+    imports = tuple(ExternNode("import", None, _path(each)) for each in interfaces)
     items = tuple(
         replace(item, items=(*imports, *item.items)) if isinstance(item, WorldNode) else item
         for item in file.items
@@ -229,12 +262,23 @@ def _needed(file: FileNode) -> Iterator[FileNode]:
             continue
         wanted = _CLIENT_NEEDS[package.unversioned]
         kept: tuple[Item, ...] = tuple(
-            _at_version(item)
+            _cut(_at_version(item), package.unversioned)
             for item in items
             if isinstance(item, InterfaceNode) and item.name.text == wanted
         )
         name = package.name + ".wit"
         yield FileNode(replace(package, version=_VERSION), kept, file=name)
+
+
+def _cut(interface: InterfaceNode, package: str) -> InterfaceNode:
+    if package != "golem:rpc":
+        return interface
+    kept = tuple(
+        item
+        for item in interface.items
+        if not isinstance(item, UseNode) and item.name.text in _CLIENT_TYPES
+    )
+    return replace(interface, items=kept)
 
 
 def _at_version(interface: InterfaceNode) -> InterfaceNode:

@@ -1,12 +1,13 @@
 """`shem api`: define and deploy HTTP APIs."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 
+from shem.cli.api_files import FilesArgument, read_object
+from shem.cli.api_security import app as security
 from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
 from shem.client import Client
@@ -15,18 +16,17 @@ from shem.records import Api, Deployed
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Define and deploy HTTP APIs.")
+app.add_typer(security, name="security")
 
 HostOption = Annotated[
-    str, typer.Option(metavar="HOST", help="The host of the requests, with its port or without.")
+    str,
+    typer.Option(
+        "--host", metavar="HOST", help="The host of the requests, with its port or without."
+    ),
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="ID", help="The API's id.")]
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help="Its version.")]
-FilesArgument = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="FILE...", help="Definitions in YAML or JSON.", exists=True, dir_okay=False
-    ),
-]
+_EXPECTED = "id, version and routes"
 
 
 @app.command(
@@ -43,7 +43,7 @@ def deploy(
 ) -> None:
     """Check and store definitions, and serve them at a host, on all gateways at once."""
     output = Output(format_)
-    definitions = [_read(file) for file in files]
+    definitions = [read_object(file, _EXPECTED) for file in files]
 
     async def work(client: Client) -> None:
         stored = [await client.apis.define(each) for each in definitions]
@@ -58,7 +58,7 @@ def deploy(
 def define(files: FilesArgument, *, format_: FormatOption = Format.TEXT) -> None:
     """Check and store definitions without serving them."""
     output = Output(format_)
-    definitions = [_read(file) for file in files]
+    definitions = [read_object(file, _EXPECTED) for file in files]
 
     async def work(client: Client) -> None:
         stored = [await client.apis.define(each) for each in definitions]
@@ -89,6 +89,29 @@ def get(
     async def work(client: Client) -> None:
         found = await client.apis.get(name, version)
         output.document(found, lambda console: _show_api(console, found))
+
+    run(output, work)
+
+
+@app.command(
+    epilog="Examples: `shem api openapi shop 1.0 > shop.json` · `shem api openapi shop 1.0 -o yaml`"
+)
+def openapi(
+    name: NameArgument,
+    version: VersionArgument,
+    *,
+    server: Annotated[
+        str, typer.Option(metavar="URL", help="Where the paths of the API begin.")
+    ] = "/",
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Print the OpenAPI 3.1 document of a version, with all types."""
+    output = Output(format_)
+
+    async def work(client: Client) -> None:
+        found = await client.apis.openapi(name, version, server=server)
+        text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+        output.document(found, lambda console: console.out(text, highlight=False))
 
     run(output, work)
 
@@ -143,21 +166,6 @@ def undeploy(
         output.done(f"{what} served at {host} any more", {"host": host})
 
     run(output, work)
-
-
-def _read(file: Path) -> dict[str, object]:
-    # Imported late: only definitions are written in YAML. Every JSON document is YAML, too.
-    import yaml  # noqa: PLC0415 - see above
-
-    try:
-        found: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise typer.BadParameter(f"{file}: {error}") from error
-    try:
-        return msgspec.convert(found, dict[str, object])
-    except msgspec.ValidationError as error:
-        reason = "expected an object with id, version and routes"
-        raise typer.BadParameter(f"{file}: {reason}") from error
 
 
 def _show_site(console: Console, site: Deployed) -> None:

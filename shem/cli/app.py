@@ -1,6 +1,5 @@
 """The root of the command line."""
 
-from importlib.metadata import version as installed_version
 from typing import Annotated, ClassVar
 
 import typer
@@ -15,20 +14,59 @@ class _Root(LazyGroup):
         "up": LazyCommand(
             "shem.cli.up",
             "up",
-            "Examples: `shem up` · `shem up --executors 4 --data ./data --nats-port 4333`",
+            "Start everything in the foreground; Ctrl-C or SIGTERM stops it in order.",
+            epilog="Examples: `shem up` · `shem up --executors 4 --data ./data --nats-port 4333`",
         ),
-        "app": LazyCommand("shem.cli.application", "app"),
-        "api": LazyCommand("shem.cli.api", "app"),
-        "component": LazyCommand("shem.cli.component", "app"),
-        "worker": LazyCommand("shem.cli.worker", "app"),
-        "promise": LazyCommand("shem.cli.promise", "app"),
-        "wit": LazyCommand("shem.cli.wit", "app"),
-        "rib": LazyCommand("shem.cli.rib", "app"),
-        "repl": LazyCommand("shem.cli.repl", "repl", "Example: `shem repl --component counter`"),
+        "app": LazyCommand(
+            "shem.cli.application", "app", "Build and deploy an app by its manifest, shem.yaml."
+        ),
+        "plugin": LazyCommand(
+            "shem.cli.plugin",
+            "app",
+            "Plugins of an app: what changes components between their build and upload.",
+        ),
+        "api": LazyCommand("shem.cli.api", "app", "Define and deploy HTTP APIs."),
+        "component": LazyCommand("shem.cli.component", "app", "Upload and manage components."),
+        "worker": LazyCommand("shem.cli.worker", "app", "Invoke, watch and control workers."),
+        "secret": LazyCommand(
+            "shem.cli.secret",
+            "app",
+            "Secrets of components, encrypted by executors; guests read them as `secret:NAME` by "
+            "`wasi:config/store`.",
+        ),
+        "token": LazyCommand("shem.cli.token", "app", "Tokens for the management API of gateways."),
+        "promise": LazyCommand("shem.cli.promise", "app", "Complete promises of workers."),
+        "deploy": LazyCommand("shem.cli.deploy", "app", "Make what a deployment needs."),
+        "oplog": LazyCommand("shem.cli.oplog", "app", "Verify and repair the journals of workers."),
+        "backup": LazyCommand(
+            "shem.cli.backup", "app", "Make, verify and restore backups of a whole deployment."
+        ),
+        "streams": LazyCommand(
+            "shem.cli.streams",
+            "app",
+            "See the streams that hold mailboxes and logs, and make more.",
+        ),
+        "doctor": LazyCommand(
+            "shem.cli.doctor",
+            "doctor",
+            "Check a running deployment; exit status 0: it is well, 1: it is not.",
+            epilog="Examples: `shem doctor` · `shem doctor --replicas 3 --executors 2 --strict`",
+        ),
+        "wit": LazyCommand("shem.cli.wit", "app", "Check, print, compare and convert WIT."),
+        "rib": LazyCommand(
+            "shem.cli.rib", "app", "Run programs in Rib, the language that calls workers."
+        ),
+        "repl": LazyCommand(
+            "shem.cli.repl",
+            "repl",
+            "Talk to workers in Rib: each line runs once, variables stay, Tab completes.",
+            epilog="Example: `shem repl --component counter`",
+        ),
         "test": LazyCommand(
             "shem.cli.test",
             "run_tests",
-            "Examples: `shem test` · `shem test examples/counter --junit report.xml`",
+            "Run the tests in `.rib` files; exit status 1 if one fails, 2 if there are none.",
+            epilog="Examples: `shem test` · `shem test examples/counter --junit report.xml`",
         ),
     }
 
@@ -42,12 +80,16 @@ app = typer.Typer(
     help="WebAssembly components as durable workers on NATS JetStream.",
     epilog="The broker is named by SHEM_NATS_URL; else it is the one that `shem up` started in "
     "this directory, else the default port of this machine. SHEM_NATS_USER, _PASSWORD, _TOKEN, "
-    "_CREDS, _NKEY, _CA, _CERT and _CERT_KEY say who you are.",
+    "_CREDS, _NKEY, _CA, _CERT, _CERT_KEY and _INBOX say who you are.",
 )
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback
     if wanted:
+        from importlib.metadata import (  # noqa: PLC0415 - other commands need not import it
+            version as installed_version,
+        )
+
         typer.echo(f"shem {installed_version('shem')}")
         raise typer.Exit
 

@@ -8,6 +8,8 @@ from typer.core import TyperGroup
 
 from shem.build.steps import Step
 from shem.cli.output import Format, FormatOption, Output
+from shem.cli.update_mode import UpdateMode
+from shem.manifest.schema import Profile
 
 __all__ = ["app"]
 
@@ -58,6 +60,16 @@ ManifestOption = Annotated[
 BuildProfileOption = Annotated[
     str | None,
     typer.Option("--build-profile", "-b", envvar="SHEM_BUILD_PROFILE", show_default=False),
+]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        "-P",
+        envvar="SHEM_PROFILE",
+        help="Where and how to deploy, by a profile of the manifest.",
+        show_default=False,
+    ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run steps that are up to date, too.")]
 
@@ -111,26 +123,52 @@ def deploy(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan and do nothing.")] = False,
     no_build: Annotated[bool, typer.Option("--no-build", help="Take what is built.")] = False,
+    update_workers: Annotated[
+        UpdateMode | None,
+        typer.Option(
+            "--update-workers",
+            "-u",
+            help="Have the workers of changed components run the new version.",
+            show_default=False,
+        ),
+    ] = None,
+    redeploy_workers: Annotated[
+        bool,
+        typer.Option("--redeploy-workers", help="Delete the workers of changed components."),
+    ] = False,
+    redeploy_http_api: Annotated[
+        bool,
+        typer.Option("--redeploy-http-api", help="Replace HTTP APIs that are there already."),
+    ] = False,
+    redeploy_all: Annotated[
+        bool, typer.Option("--redeploy-all", "-r", help="Both of these.")
+    ] = False,
+    profile: ProfileOption = None,
     manifest: ManifestOption = None,
     build_profile: BuildProfileOption = None,
     format_: FormatOption = Format.TEXT,
 ) -> None:
-    """Build, show what would change, and upload it."""
+    """Build, show what would change, upload components, then serve HTTP APIs."""
     from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
         application_deploy,
         application_opened,
         application_work,
     )
 
-    work = application_opened.opened(Output(format_), manifest, build_profile)
+    work, chosen = application_opened.opened_for(Output(format_), manifest, build_profile, profile)
+    settings = chosen or Profile()
+    every = redeploy_all or settings.redeploy_all
+    how = application_deploy.How(
+        ask=not yes and not settings.auto_confirm,
+        only_plan=plan,
+        update=None if update_workers is None else update_workers.value,
+        redeploy_workers=every or redeploy_workers or settings.redeploy_workers,
+        redeploy_http_api=every or redeploy_http_api or settings.redeploy_http_api,
+        profile=profile,
+    )
     if not no_build:
         application_work.build(work, components or (), quiet=True)
-    application_deploy.deploy(
-        work,
-        components or (),
-        ask=not yes,
-        only_plan=plan,
-    )
+    application_deploy.deploy(work, components or (), how)
 
 
 @app.command(epilog="Example: `shem app clean`")
@@ -163,21 +201,41 @@ def diagnose(*, manifest: ManifestOption = None, format_: FormatOption = Format.
     application_work.diagnose(application_opened.opened(Output(format_), manifest, None))
 
 
-@app.command(epilog="Example: `shem app dev`")
+@app.command(epilog="Examples: `shem app dev` · `shem app dev demo:counter --redeploy-workers`")
 def dev(
     components: Names = None,
     *,
+    update_workers: Annotated[
+        UpdateMode,
+        typer.Option("--update-workers", "-u", help="How workers get to run the new version."),
+    ] = UpdateMode.AUTOMATIC,
+    redeploy_workers: Annotated[
+        bool, typer.Option("--redeploy-workers", help="Delete them instead: they begin anew.")
+    ] = False,
+    profile: ProfileOption = None,
     manifest: ManifestOption = None,
     build_profile: BuildProfileOption = None,
 ) -> None:
-    """Build and deploy whenever a source changes, until Ctrl-C."""
+    """Build and deploy whenever a source changes, and show what workers say, until Ctrl-C."""
     from shem.cli import (  # noqa: PLC0415 - the build tool is slow to import
+        application_deploy,
         application_dev,
         application_opened,
     )
 
-    work = application_opened.opened(Output(Format.TEXT), manifest, build_profile)
-    application_dev.develop(work, components or ())
+    work, chosen = application_opened.opened_for(
+        Output(Format.TEXT), manifest, build_profile, profile
+    )
+    settings = chosen or Profile()
+    how = application_deploy.How(
+        ask=False,
+        only_plan=False,
+        update=update_workers.value,
+        redeploy_workers=redeploy_workers or settings.redeploy_workers or settings.redeploy_all,
+        redeploy_http_api=True,
+        profile=profile,
+    )
+    application_dev.develop(work, components or (), how)
 
 
 @app.command("list", epilog="Example: `shem app list -o json`")

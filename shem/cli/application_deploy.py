@@ -1,49 +1,124 @@
-"""`shem app deploy`: show what would change, then upload it."""
+"""`shem app deploy`: show what would change, upload components, serve HTTP APIs."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import typer
+from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from shem.api_deployment import ApiPlan, apply_apis, plan_apis
 from shem.cli.application_opened import Opened, reporting, selected
 from shem.cli.output import Output, table
 from shem.cli.session import run
 from shem.client import Client
+from shem.client.updates import UpdateOutcome
 from shem.deployment import Action, Planned, apply, plan
-from shem.records import Component
+from shem.records import Component, Deployed
+from shem.worker_redeployment import delete_workers, move_workers
 
-__all__ = ["deploy", "show_plan", "upload"]
+__all__ = ["How", "RolledOut", "deploy", "roll_out"]
 
-_COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.KEEP: "dim"}
+_COLOURS = {
+    Action.CREATE: "green",
+    Action.UPDATE: "yellow",
+    Action.REDEPLOY: "red",
+    Action.KEEP: "dim",
+}
 
 
-def deploy(work: Opened, names: Sequence[str], *, ask: bool, only_plan: bool) -> None:
-    """Show the plan, ask on a terminal, and upload."""
+class How(Struct, frozen=True, kw_only=True):
+    """What deploying may do. `update` is the mode in which workers are moved, if they are."""
+
+    ask: bool
+    only_plan: bool
+    update: str | None = None
+    redeploy_workers: bool = False
+    redeploy_http_api: bool = False
+    profile: str | None = None
+
+
+class RolledOut(Struct, frozen=True, kw_only=True):
+    """What a deployment has done; `workers` counts them by what came of them."""
+
+    components: list[Component]
+    workers: dict[str, int]
+    sites: list[Deployed]
+
+
+def deploy(work: Opened, names: Sequence[str], how: How) -> None:
+    """Show the plan, ask on a terminal, upload components and serve HTTP APIs."""
     output = work.output
     with reporting(output):
         chosen = selected(work, names)
 
     async def session(client: Client) -> None:
         planned = await plan(client, work.app, chosen)
-        show_plan(output.messages, planned)
-        if only_plan:
-            output.document({"plan": [each.document() for each in planned]}, lambda _: None)
+        apis = await plan_apis(client, work.app, how.profile, redeploy=how.redeploy_http_api)
+        _show_plan(output.messages, planned)
+        _show_apis(output.messages, apis)
+        document: dict[str, object] = {"plan": [each.document() for each in planned]}
+        document["http-apis"] = apis.document()
+        if how.only_plan:
+            output.document(document, lambda _: None)
             return
-        changes = any(each.action is not Action.KEEP for each in planned)
-        if changes and ask and sys.stdin.isatty():
+        changes = any(each.action is not Action.KEEP for each in planned) or apis.changes
+        if changes and how.ask and sys.stdin.isatty():
             typer.confirm("deploy?", abort=True, err=True)
-        records = await upload(client, output, planned)
-        output.document(
-            {"plan": [each.document() for each in planned], "components": records},
-            lambda console: _show(console, planned, records),
-        )
+        done = await roll_out(client, output, planned, apis, how)
+        document |= {"components": done.components, "workers": done.workers, "sites": done.sites}
+        output.document(document, lambda console: _show(console, planned, done.components, apis))
 
     run(output, session)
 
 
-async def upload(client: Client, output: Output, planned: Sequence[Planned]) -> list[Component]:
+async def roll_out(
+    client: Client, output: Output, planned: Sequence[Planned], apis: ApiPlan, how: How
+) -> RolledOut:
+    """Do what was planned: components first, then their workers, then HTTP APIs.
+
+    Raises:
+        ShemError: something is refused; what was done before it stays.
+    """
+    components = await _upload(client, output, planned)
+    workers = await _workers(client, output, planned, components, how)
+    return RolledOut(components=components, workers=workers, sites=await apply_apis(client, apis))
+
+
+async def _workers(
+    client: Client,
+    output: Output,
+    planned: Sequence[Planned],
+    records: Sequence[Component],
+    how: How,
+) -> dict[str, int]:
+    """Update or delete the workers of what changed; return how many, by what came of them."""
+    counts: Counter[str] = Counter()
+    changed = [
+        record
+        for each, record in zip(planned, records, strict=True)
+        if each.action is Action.UPDATE
+    ]
+
+    def updated(component: str, outcome: UpdateOutcome) -> None:
+        counts[outcome.outcome] += 1
+        if outcome.outcome == "failed":
+            output.note(f"{component}/{outcome.worker} stays as it is: {outcome.reason}")
+
+    def deleted(component: str, worker: str) -> None:
+        counts["deleted"] += 1
+        output.note(f"deleted {component}/{worker}")
+
+    if how.redeploy_workers:
+        await delete_workers(client, changed, deleted)
+    elif how.update is not None:
+        await move_workers(client, changed, how.update, updated)
+    return dict(counts)
+
+
+async def _upload(client: Client, output: Output, planned: Sequence[Planned]) -> list[Component]:
     """Upload what is new or changed, with progress on a terminal."""
     with Progress(
         TextColumn("{task.description}"),
@@ -64,7 +139,7 @@ async def upload(client: Client, output: Output, planned: Sequence[Planned]) -> 
         return await apply(client, planned, progress=progress, uploaded=uploaded)
 
 
-def show_plan(console: Console, planned: Sequence[Planned]) -> None:
+def _show_plan(console: Console, planned: Sequence[Planned]) -> None:
     """Print a plan for people."""
     shown = table("COMPONENT", "ACTION", "CHANGED", "VERSION")
     for each in planned:
@@ -78,9 +153,27 @@ def show_plan(console: Console, planned: Sequence[Planned]) -> None:
     console.print(shown)
 
 
-def _show(console: Console, planned: Sequence[Planned], records: Sequence[Component]) -> None:
+def _show_apis(console: Console, apis: ApiPlan) -> None:
+    """Print what is planned for HTTP APIs, if there are any."""
+    if not apis.apis:
+        return
+    shown = table("HTTP API", "ACTION")
+    for each in apis.apis:
+        shown.add_row(f"{each.id}@{each.version}", f"[{_COLOURS[each.action]}]{each.action}[/]")
+    for site in apis.sites:
+        shown.add_row(f"at {site.host}", f"[{_COLOURS[site.action]}]{site.action}[/]")
+    console.print(shown)
+
+
+def _show(
+    console: Console, planned: Sequence[Planned], records: Sequence[Component], apis: ApiPlan
+) -> None:
+    for site in apis.sites:
+        if site.action is not Action.KEEP:
+            names = ", ".join("@".join(each) for each in site.apis)
+            console.print(f"serving {names} at {site.host}", markup=False)
     changed = sum(each.action is not Action.KEEP for each in planned)
-    if not changed:
+    if not changed and not apis.changes:
         console.print("everything is up to date")
         return
     names = ", ".join(
@@ -88,4 +181,5 @@ def _show(console: Console, planned: Sequence[Planned], records: Sequence[Compon
         for each, record in zip(planned, records, strict=True)
         if each.action is not Action.KEEP
     )
-    console.print(f"deployed {names}", markup=False)
+    if names:
+        console.print(f"deployed {names}", markup=False)

@@ -1,5 +1,6 @@
-"""`shem app dev`: build and deploy again whenever a source changes."""
+"""`shem app dev`: build and deploy again whenever a source changes, and show what workers say."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -7,36 +8,42 @@ from typing import Final
 import watchfiles
 from msgspec.structs import replace
 
+from shem.api_deployment import plan_apis
 from shem.build.builder import Builder
 from shem.build.steps import Done
-from shem.cli.application_deploy import upload
+from shem.cli.application_deploy import How, roll_out
 from shem.cli.application_opened import Opened, reporting, selected, with_composed
+from shem.cli.output import Output
 from shem.cli.session import run
 from shem.client import Client
 from shem.deployment import Action, plan
-from shem.errors import ShemError
+from shem.errors import LaggedError, ShemError
+from shem.location import STATE_DIR
 from shem.manifest.application import load
 
 __all__ = ["develop"]
 
 # Editors write a file in several steps.
 SETTLE_MS: Final = 200
+_SAID: Final = frozenset({"stdout", "stderr", "log"})
 
 
-def develop(work: Opened, names: Sequence[str]) -> None:
+def develop(work: Opened, names: Sequence[str], how: How) -> None:
     """Go on until Ctrl-C. A failed build is told, and tried again at the next change."""
     with reporting(work.output):
         selected(work, names)
 
     async def session(client: Client) -> None:
-        current = await _round(client, work, names)
-        changes: AsyncIterator[set[tuple[watchfiles.Change, str]]] = watchfiles.awatch(  # pyright: ignore[reportUnknownMemberType] - a parameter of another type than ours
-            work.app.root, watch_filter=_Sources(work), debounce=SETTLE_MS, step=50
-        )
-        async for changed in changes:
-            first = min(Path(path) for _, path in changed)
-            work.output.note(f"changed: {first.relative_to(work.app.root)}")
-            current = await _round(client, current, names)
+        changed = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            # Both first: what happens during the first round counts.
+            group.create_task(_watch(work, changed))
+            group.create_task(_tell_logs(client, work.output))
+            current = work
+            while True:
+                changed.clear()
+                current = await _round(client, current, names, how)
+                await changed.wait()
 
     try:
         run(work.output, session)
@@ -44,7 +51,29 @@ def develop(work: Opened, names: Sequence[str]) -> None:
         work.output.note("stopped")
 
 
-async def _round(client: Client, work: Opened, names: Sequence[str]) -> Opened:
+async def _watch(work: Opened, changed: asyncio.Event) -> None:
+    changes: AsyncIterator[set[tuple[watchfiles.Change, str]]] = watchfiles.awatch(  # pyright: ignore[reportUnknownMemberType] - a parameter of another type than ours
+        work.app.root, watch_filter=_Sources(work), debounce=SETTLE_MS, step=50
+    )
+    async for each in changes:
+        first = min(Path(path) for _, path in each)
+        work.output.note(f"changed: {first.relative_to(work.app.root)}")
+        changed.set()
+
+
+async def _tell_logs(client: Client, output: Output) -> None:
+    while True:
+        try:
+            async with client.events() as events:
+                async for event in events:
+                    if event.type in _SAID:
+                        message = str(event.fields.get("message", "")).rstrip("\n")
+                        output.note(f"{event.component}/{event.worker} | {message}")
+        except LaggedError:
+            output.note("… workers say more than can be shown")
+
+
+async def _round(client: Client, work: Opened, names: Sequence[str], how: How) -> Opened:
     output = work.output
     try:
         # Read anew: the manifest may be what was changed.
@@ -58,10 +87,13 @@ async def _round(client: Client, work: Opened, names: Sequence[str]) -> Opened:
 
         await Builder(fresh.app, on_done=on_done).build(with_composed(fresh.app, chosen))
         planned = await plan(client, fresh.app, chosen)
-        if all(each.action is Action.KEEP for each in planned):
+        apis = await plan_apis(client, fresh.app, how.profile, redeploy=how.redeploy_http_api)
+        if all(each.action is Action.KEEP for each in planned) and not apis.changes:
             output.note("nothing to deploy")
-        else:
-            await upload(client, output, planned)
+            return fresh
+        done = await roll_out(client, output, planned, apis, how)
+        counts = [f"{count} workers {outcome}" for outcome, count in done.workers.items()]
+        output.note(", ".join(["deployed", *counts]))
     except ShemError as error:
         output.fail(error)
         return work
@@ -73,16 +105,23 @@ class _Sources(watchfiles.DefaultFilter):
 
     def __init__(self, work: Opened) -> None:
         super().__init__()
-        made = [work.app.temp_dir]
+        # `shem up` keeps its data in the folder that it was started in, which may be this one.
+        made = [work.app.root / STATE_DIR, work.app.temp_dir, *work.app.clean]
         for component in work.app.components.values():
             properties = component.properties
             outputs = (
                 properties.generated_wit,
+                properties.generated_python,
+                properties.generated_c,
+                properties.generated_typescript,
                 properties.component_wasm,
                 properties.linked_wasm,
-                *(target for each in properties.build or () for target in each.targets),
+                *properties.clean,
             )
             made += [component.path(each) for each in outputs if each is not None]
+            for command in properties.build or ():
+                place = component.path(command.dir or "")
+                made += [place / each for each in (*command.mkdirs, *command.targets)]
         self._made = [path.resolve() for path in made]
 
     def __call__(self, change: watchfiles.Change, path: str) -> bool:

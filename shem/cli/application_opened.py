@@ -1,5 +1,6 @@
 """The app that a command of `shem app` works on, and the components of it that are meant."""
 
+import os
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,10 @@ from shem.cli.output import FAILED, Format, Output
 from shem.errors import BuildError, ManifestError, ShemError
 from shem.manifest.application import AppComponent, Application, load
 from shem.manifest.discovery import find_manifest
+from shem.manifest.schema import Profile
 from wit.misfit import unknown_name
 
-__all__ = ["Opened", "opened", "reporting", "selected", "with_composed"]
+__all__ = ["Opened", "opened", "opened_for", "reporting", "selected", "with_composed"]
 
 
 class Opened(Struct, frozen=True):
@@ -43,6 +45,34 @@ def opened(output: Output, manifest: Path | None, build_profile: str | None) -> 
     with reporting(output):
         file = find_manifest(Path.cwd()) if manifest is None else manifest.resolve()
         return Opened(output, load(file, build_profile=build_profile), file, build_profile)
+
+
+def opened_for(
+    output: Output, manifest: Path | None, build_profile: str | None, profile: str | None
+) -> tuple[Opened, Profile | None]:
+    """Read the manifest as `opened`, and return the profile that is named, or the default one.
+
+    Its broker, output and build profile count where nothing else was said; its broker counts over
+    SHEM_NATS_URL if the profile was named.
+    """
+    work = opened(output, manifest, build_profile)
+    profiles = work.app.profiles
+    with reporting(output):
+        if profile is not None and profile not in profiles:
+            if profile not in work.app.http_api.deployments:
+                raise BuildError(unknown_name("profile", profile, profiles))
+            return work, None
+    name = profile or next((each for each, it in profiles.items() if it.default), None)
+    if name is None:
+        return work, None
+    chosen = profiles[name]
+    if chosen.nats is not None and (profile is not None or "SHEM_NATS_URL" not in os.environ):
+        os.environ["SHEM_NATS_URL"] = chosen.nats
+    if chosen.format is not None and output.format is Format.TEXT:
+        output = Output(Format(chosen.format))
+    if chosen.build_profile is not None and build_profile is None:
+        build_profile = chosen.build_profile
+    return opened(output, manifest, build_profile), chosen
 
 
 def selected(work: Opened, names: Sequence[str]) -> list[AppComponent]:

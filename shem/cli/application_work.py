@@ -71,6 +71,8 @@ def clean(work: Opened, names: Sequence[str]) -> None:
             made = [
                 properties.generated_wit,
                 properties.generated_python,
+                properties.generated_c,
+                properties.generated_typescript,
                 properties.component_wasm,
                 properties.linked_wasm,
             ]

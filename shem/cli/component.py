@@ -16,7 +16,7 @@ from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
 from shem.cli.times import moment
 from shem.client import Client
-from shem.records import ComponentCode, ComponentDescription
+from shem.records import ComponentCode, ComponentDescription, ComponentWorkers
 
 __all__ = ["app"]
 
@@ -66,9 +66,60 @@ def add(
         typer.Option(
             metavar="POLICY",
             help="When snapshots of its workers are taken: auto, never, or idle, every=N "
-            "(entries) and period=D (30s, 5m, 1h) separated by commas.",
+            "(entries) and period=D (30s, 5m, 1h) separated by commas; custom in front of them has "
+            "the component save itself.",
         ),
     ] = "auto",
+    retry: Annotated[
+        str,
+        typer.Option(
+            metavar="POLICY",
+            help="When failures of its workers are tried again: never, or attempts=N, min=D, max=D "
+            "(as 100ms, 5s, 1m), multiplier=X and jitter=X separated by commas.",
+            show_default=False,
+        ),
+    ] = "",
+    memory: Annotated[
+        str,
+        typer.Option(
+            metavar="POLICY",
+            help="How much memory a worker may have, max=N (as 64MiB), and whether one that needs "
+            "more is tried again: full=retry or full=fail.",
+            show_default=False,
+        ),
+    ] = "",
+    quota: Annotated[
+        str,
+        typer.Option(
+            metavar="LIMITS",
+            help="How much its workers may take up, as workers=1000 (that exist), pending=100 "
+            "(invocations of each that wait), entries=1000000 (of each log), bytes=10GiB (of all "
+            "logs together), separated by commas.",
+            show_default=False,
+        ),
+    ] = "",
+    archive: Annotated[
+        bool,
+        typer.Option(
+            "--archive",
+            help="Move the part of a log that snapshots stand for to the object store, compressed.",
+        ),
+    ] = False,
+    purge: Annotated[
+        bool,
+        typer.Option(
+            "--purge",
+            help="Throw the part of a log away that two snapshots stand for: outcomes of old keys "
+            "too, and nothing goes back there.",
+        ),
+    ] = False,
+    read_only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FUNCTION",
+            help="A function that only reads: it runs beside the queue; repeatable.",
+        ),
+    ] = None,
     allow_sockets: Annotated[
         bool,
         typer.Option("--allow-sockets", help="Let its workers use the network (wasi:sockets)."),
@@ -80,6 +131,8 @@ def add(
 ) -> None:
     """Upload a component: version 0, then 1, 2 and so on."""
     output = Output(format_)
+    if archive and purge:
+        raise typer.BadParameter("expected either --archive or --purge")
     environment = parse_pairs("--env", env)
     links = parse_pairs("--link", link)
     files = [_read_file(each) for each in initial_file or []]
@@ -99,7 +152,12 @@ def add(
                 files=files,
                 links=links,
                 snapshots=snapshots,
+                retry=retry,
+                memory=memory,
+                quota=quota,
+                history="archive" if archive else "purge" if purge else "keep",
                 sockets=allow_sockets,
+                read_only=read_only or (),
                 if_changed=if_changed,
                 progress=progress,
             )
@@ -169,6 +227,7 @@ def get(
             **msgspec.to_builtins(record),
             "exports": described.exports,
             "code": msgspec.to_builtins(described.code),
+            "workers": msgspec.to_builtins(described.workers),
         }
         output.document(document, lambda console: _show(console, described))
 
@@ -303,8 +362,14 @@ def _show(console: Console, described: ComponentDescription) -> None:
         "size": _size(record.size),
         "digest": record.digest,
         **_code_rows(described.code),
+        **_worker_rows(described.workers),
         "uploaded": moment(record.created_at_ms),
         "snapshots": record.snapshots,
+        "retry": record.retry or "as the executor has it",
+        "memory": record.memory or "as the executor has it",
+        "quota": record.quota or "none",
+        "history": record.history,
+        **({"read-only": ", ".join(record.read_only)} if record.read_only else {}),
         **{f"env {name}": value for name, value in record.env.items()},
         **{f"file {each.path}": f"{_size(each.size)}, {each.permissions}" for each in record.files},
         **{f"link {name}": target for name, target in record.links.items()},
@@ -331,6 +396,16 @@ def _code_rows(code: ComponentCode) -> dict[str, str]:
         "code": f"{len(code.modules)} core modules, {_size(code.code_size)} compiled{shared}",
         "memory": f"{_size(code.memory_size)} for a new worker{living if code.instances else ''}",
     }
+
+
+def _worker_rows(counts: ComponentWorkers) -> dict[str, str]:
+    saved = f"{counts.saved} saved in {_size(counts.size)}, {_size(counts.size_max)} at most"
+    still = f"they stood still for {counts.took_us_max / 1_000:.1f} ms at most"
+    troubled = f"; {counts.problems} could not be saved or loaded" if counts.problems else ""
+    rows = {"workers": str(counts.workers)}
+    if counts.saved or counts.problems:
+        rows["saved workers"] = f"{saved}; {still}{troubled}"
+    return rows
 
 
 def _show_world(console: Console, described: ComponentDescription) -> None:

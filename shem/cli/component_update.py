@@ -11,7 +11,7 @@ from rich.progress import Progress
 from shem.cli.arguments import ComponentName
 from shem.cli.output import Format, FormatOption, Output
 from shem.cli.session import run
-from shem.cli.worker_change import ModeOption, UpdateMode
+from shem.cli.update_mode import ModeOption, UpdateMode
 from shem.client import Client
 from shem.client.updates import UpdateOutcome
 from shem.errors import RefusedError

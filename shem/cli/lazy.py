@@ -9,29 +9,41 @@ from difflib import get_close_matches
 from typing import Any, ClassVar, final
 
 import typer
-from typer.core import TyperGroup
-from typer.main import get_command
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
 __all__ = ["LazyCommand", "LazyGroup"]
 
 
 @final
 class LazyCommand:
-    """Where a command is: a module, and in it a Typer application or a function."""
+    """Where a command is: a module, and in it a Typer application or a function.
 
-    def __init__(self, module: str, attribute: str, epilog: str | None = None) -> None:
+    `help_` is the first sentence of its help, for lists of commands, which import none of them.
+    """
+
+    def __init__(
+        self, module: str, attribute: str, help_: str, *, epilog: str | None = None
+    ) -> None:
         self._module = module
         self._attribute = attribute
+        self._help = help_
         self._epilog = epilog
+
+    def listed(self, name: str) -> Any:
+        """Return what stands for the command in lists."""
+        return TyperCommand(name, help=self._help)
 
     def load(self, name: str) -> Any:
         """Return the command, imported now."""
         found = getattr(importlib.import_module(self._module), self._attribute)
-        if not isinstance(found, typer.Typer):
+        if isinstance(found, typer.Typer):
+            # Without the options of a program of its own: completion is the root's to install.
+            command: Any = get_group(found)
+        else:
             single = typer.Typer(add_completion=False)
             single.command(name, epilog=self._epilog)(found)
-            found = single
-        command = get_command(found)
+            command = get_command(single)
         command.name = name
         return command
 
@@ -47,13 +59,15 @@ class LazyGroup(TyperGroup):
         return [*self.lazy, *super().list_commands(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return the command of a name, None if there is none."""
+        """Return the command of a name, or what stands for it in lists; None if there is none."""
         lazy = self.lazy.get(cmd_name)
-        return super().get_command(ctx, cmd_name) if lazy is None else lazy.load(cmd_name)
+        return super().get_command(ctx, cmd_name) if lazy is None else lazy.listed(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return name, command and remaining arguments; fail with what may have been meant."""
         name = args[0]
+        if name in self.lazy:
+            return name, self.lazy[name].load(name), args[1:]
         if name not in self.list_commands(ctx) and not name.startswith("-"):
             near = get_close_matches(name, self.list_commands(ctx))
             hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import typer
 
+from broker.errors import BrokerError, UnavailableError
 from shem import logging, telemetry
 from shem.cli.output import FAILED, Output
 from shem.cli.suggest import suggest
 from shem.client import Client
-from shem.errors import ShemError
+from shem.errors import RefusedError, ShemError
+from shem.errors import UnavailableError as ShemUnavailableError
 
-__all__ = ["FAILED", "run"]
+__all__ = ["FAILED", "run", "run_apart"]
+
+T = TypeVar("T")
 
 # Long enough for a broker that is just being restarted; people wait for the answer.
 CONNECT_TIMEOUT_S: Final = 4.0
@@ -49,3 +53,23 @@ def run(
         raise typer.Exit(FAILED) from error
     finally:
         end_tracing()
+
+
+def run_apart(output: Output, work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work`, which connects by itself; leave with status 1 if it fails."""
+    logging.set_up("error")
+
+    async def main() -> T:
+        return await work()
+
+    try:
+        return asyncio.run(main())
+    except ShemError as error:
+        output.fail(error)
+        raise typer.Exit(FAILED) from error
+    except BrokerError as error:
+        told: ShemError = RefusedError(str(error), kind="broker-refused")
+        if isinstance(error, UnavailableError):
+            told = ShemUnavailableError(str(error), kind="unavailable")
+        output.fail(told)
+        raise typer.Exit(FAILED) from error

@@ -16,7 +16,8 @@ from shem.cli.arguments import (
 from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
 from shem.cli.times import moment
-from shem.cli.worker_change import fork, revert, update
+from shem.cli.worker_change import fork, revert, set_retry, update
+from shem.cli.worker_invocation import invocation
 from shem.cli.worker_invoke import invoke
 from shem.cli.worker_log import logs, oplog
 from shem.cli.worker_schedule import pause, repeat, scheduled, unpause, unschedule
@@ -63,6 +64,9 @@ app.command(
 )(invoke)
 
 
+app.command(epilog="Example: `shem worker invocation counter/alice order-17`")(invocation)
+
+
 @app.command(
     "list",
     epilog="Examples: `shem worker list counter` · `shem worker list counter/a` · "
@@ -80,7 +84,9 @@ def list_(
     *,
     status: Annotated[
         list[str] | None,
-        typer.Option(help="Only workers that are idle, failed, …; repeatable.", metavar="STATUS"),
+        typer.Option(
+            "--status", metavar="STATUS", help="Only workers that are idle, failed, …; repeatable."
+        ),
     ] = None,
     version: Annotated[
         int | None, typer.Option(min=0, help="Only workers of this version.", show_default=False)
@@ -94,6 +100,12 @@ def list_(
     ] = None,
     created_after: MomentOption = None,
     created_before: MomentOption = None,
+    precise: Annotated[
+        bool,
+        typer.Option(
+            "--precise", help="Read the log of each worker instead of the index; slow for many."
+        ),
+    ] = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """List the workers of a component."""
@@ -111,6 +123,7 @@ def list_(
             env=environment,
             created_after_ms=unix_ms(created_after),
             created_before_ms=unix_ms(created_before),
+            precise=precise,
         )
         found = [each async for each in listing]
 
@@ -129,6 +142,25 @@ def list_(
         output.document(found, text)
 
     run(output, work, component=name)
+
+
+@app.command(epilog="Example: `shem worker reindex counter`")
+def reindex(
+    component: Annotated[str, typer.Argument(metavar="COMPONENT", show_default=False)],
+    *,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Make the index behind `worker list` anew from the logs; safe at any time."""
+    output = Output(format_)
+
+    async def work(client: Client) -> None:
+        done = await client.reindex(component)
+        text = f"indexed {done.indexed} workers of {component}, {done.removed} are gone"
+        if done.damaged:
+            text += f"; their logs are damaged: {', '.join(done.damaged)}"
+        output.done(text, done)
+
+    run(output, work, component=component)
 
 
 @app.command(epilog="Example: `shem worker get counter/alice -o json`")
@@ -225,6 +257,13 @@ app.command(
 )(fork)
 
 
+app.command(
+    "set-retry",
+    epilog="Examples: `shem worker set-retry counter/alice attempts=10,max=1m` · "
+    "`shem worker set-retry counter/alice default`",
+)(set_retry)
+
+
 @app.command(epilog="Example: `shem worker delete counter/alice`")
 def delete(worker: WorkerIdArgument, *, format_: FormatOption = Format.TEXT) -> None:
     """End a worker and forget its state; the next invocation creates a fresh one."""
@@ -261,6 +300,8 @@ def _show(console: Console, status: WorkerStatus) -> None:
         rows["update failed"] = status.last_update_problem
     if status.attempt:
         rows["attempt"] = str(status.attempt)
+    if status.retry:
+        rows["retry policy"] = status.retry
     if status.wake_at_ms is not None:
         rows["wakes at"] = moment(status.wake_at_ms)
     if status.exit_code is not None:

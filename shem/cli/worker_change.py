@@ -1,6 +1,5 @@
-"""`shem worker update`, `revert` and `fork`: other versions, pasts and copies of a worker."""
+"""`shem worker update`, `revert`, `fork`, `set-retry`: what changes what a worker is."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -8,23 +7,11 @@ import typer
 from shem.cli.arguments import WorkerId, WorkerIdArgument
 from shem.cli.output import Format, FormatOption, Output
 from shem.cli.session import run
+from shem.cli.update_mode import ModeOption, UpdateMode
 from shem.client import Client
 from shem.errors import RefusedError
 
-__all__ = ["ModeOption", "UpdateMode", "fork", "revert", "update"]
-
-
-class UpdateMode(StrEnum):
-    """How another version takes over."""
-
-    AUTOMATIC = "automatic"
-    SNAPSHOT_BASED = "snapshot-based"
-
-
-ModeOption = Annotated[
-    UpdateMode,
-    typer.Option(help="Replay the log on it, or save the old state and load it."),
-]
+__all__ = ["fork", "revert", "set_retry", "update"]
 
 
 def update(
@@ -116,6 +103,32 @@ def fork(
         await client.worker(worker.component, worker.worker).fork(name, at=at)
         copy = WorkerId(worker.component, name)
         output.done(f"forked {worker} as {copy}", {**_named(worker), "fork": name})
+
+    run(output, work, component=worker.component, worker=worker.worker)
+
+
+def set_retry(
+    worker: WorkerIdArgument,
+    policy: Annotated[
+        str,
+        typer.Argument(
+            help="`never`, `attempts=5,min=100ms,max=1m,multiplier=2`, or `default`: as its "
+            "component or its guest has it.",
+            show_default=False,
+        ),
+    ],
+    *,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Choose when a worker's failures are tried again, from the next failure on."""
+    output = Output(format_)
+    chosen = "" if policy == "default" else policy
+
+    async def work(client: Client) -> None:
+        await client.worker(worker.component, worker.worker).set_retry_policy(chosen)
+        output.done(
+            f"set the retry policy of {worker}: {policy}", {**_named(worker), "retry": chosen}
+        )
 
     run(output, work, component=worker.component, worker=worker.worker)
 

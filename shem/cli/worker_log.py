@@ -45,6 +45,11 @@ def oplog(
             return
         entries = handle.oplog(start=from_, query=query, with_text=format_ is Format.TEXT)
         with output.items() as show:
+            begins = await handle.oplog_begins()
+            if begins > from_:
+                output.messages.print(
+                    f"the log begins with entry {begins}: those before were purged"
+                )
             async for entry in entries:
                 show({"index": entry.index, "entry": entry.entry}, entry.text or "")
 

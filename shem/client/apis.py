@@ -78,6 +78,47 @@ class Apis:
         """
         await self._requests.ask("api.undeploy", {"host": host, "id": id_})
 
+    async def openapi(self, id_: str, version: str, *, server: str = "/") -> dict[str, object]:
+        """Return the OpenAPI document of a version, against the components there are now.
+
+        Raises:
+            RefusedError: of kind `unknown-api` or `api-broken`.
+        """
+        body = {"id": id_, "version": version, "server": server}
+        answer = await self._requests.ask("api.openapi", body, timeout_s=DEPLOY_TIMEOUT_S)
+        return msgspec.convert(answer, dict[str, object])
+
+    async def define_scheme(self, scheme: Mapping[str, object]) -> dict[str, object]:
+        """Store a security scheme; return it without its secrets.
+
+        Raises:
+            RefusedError: of kind `bad-api`, with all reasons.
+        """
+        answer = await self._requests.ask("security.define", {"scheme": scheme})
+        return msgspec.convert(answer, dict[str, object])
+
+    async def schemes(self) -> list[dict[str, object]]:
+        """Return all security schemes without their secrets."""
+        answer = await self._requests.ask("security.list", {})
+        return msgspec.convert(answer, dict[Literal["schemes"], list[dict[str, object]]])["schemes"]
+
+    async def scheme(self, name: str) -> dict[str, object]:
+        """Return a security scheme without its secrets.
+
+        Raises:
+            RefusedError: of kind `unknown-scheme`.
+        """
+        answer = await self._requests.ask("security.get", {"name": name})
+        return msgspec.convert(answer, dict[str, object])
+
+    async def remove_scheme(self, name: str) -> None:
+        """Remove a security scheme that no deployed API uses.
+
+        Raises:
+            RefusedError: of kind `unknown-scheme` or `api-conflict`.
+        """
+        await self._requests.ask("security.remove", {"name": name})
+
     async def sites(self) -> list[Deployed]:
         """Return what is deployed, by host."""
         answer = await self._requests.ask("api.sites", {})

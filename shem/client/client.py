@@ -19,11 +19,13 @@ from shem.client.invocations import Invocations
 from shem.client.mail import Mail
 from shem.client.requests import Requests
 from shem.client.schedules import Schedules
+from shem.client.secrets import Secrets
+from shem.client.tokens import Tokens
 from shem.client.updates import UpdateOutcome, update_all
 from shem.client.worker import UPDATE_TIMEOUT_S, Worker, decode_event, decode_result
 from shem.connection import CONNECT_TIMEOUT_S, Connection
 from shem.errors import RefusedError, UnavailableError
-from shem.records import WorkerStatus
+from shem.records import Reindexed, WorkerStatus
 
 __all__ = ["Client"]
 
@@ -40,10 +42,12 @@ class Client:
         self._broker = broker
         self._mail = Mail(broker.signals)
         self._requests = Requests(broker.signals)
-        self._invocations = Invocations(broker.journal, self._mail)
+        self._invocations = Invocations(broker, self._mail)
         self.apis = Apis(self._requests)
         self.components = Components(self._requests, broker.blobs)
         self.schedules = Schedules(broker)
+        self.secrets = Secrets(self._requests)
+        self.tokens = Tokens(self._requests)
 
     @classmethod
     async def connect(
@@ -118,6 +122,11 @@ class Client:
     ) -> None:
         await self.close()
 
+    @property
+    def broker(self) -> Broker:
+        """The connection below: for tools that look at logs themselves."""
+        return self._broker
+
     def worker(self, component: str, name: str) -> Worker:
         """Return a handle of a worker, existing or not."""
         return Worker(
@@ -140,10 +149,13 @@ class Client:
         env: Mapping[str, str] = MappingProxyType({}),
         created_after_ms: int | None = None,
         created_before_ms: int | None = None,
+        precise: bool = False,
+        after: str = "",
     ) -> AsyncIterator[WorkerStatus]:
         """Yield the workers of a component whose names begin with `prefix`, by name.
 
-        What else is given has to hold of each.
+        Those behind the name `after`. What else is given has to hold of each. `precise` reads the
+        log of every worker instead of the index, which may be some seconds late where much happens.
 
         Raises:
             UnknownComponentError: there is no such component.
@@ -157,15 +169,39 @@ class Client:
             "env": dict(env),
             "created_after_ms": created_after_ms,
             "created_before_ms": created_before_ms,
+            "precise": precise,
         }
-        after: str | None = ""
-        while after is not None:
-            body = {**wanted, "after": after}
+        following: str | None = after
+        while following is not None:
+            body = {**wanted, "after": following}
             answer = await self._requests.ask("worker.list", body, timeout_s=60.0)
             page = msgspec.convert(answer, _Page)
             for worker in page.workers:
                 yield worker
-            after = page.next
+            following = page.next
+
+    async def reindex(
+        self, component: str, *, progress: Callable[[Reindexed], None] = lambda _: None
+    ) -> Reindexed:
+        """Make the index of a component's workers anew from their logs; safe at any time.
+
+        Raises:
+            UnknownComponentError: there is no such component.
+        """
+        total = Reindexed()
+        after: str | None = ""
+        while after is not None:
+            body = {"component": component, "after": after}
+            answer = await self._requests.ask("worker.reindex", body, timeout_s=60.0)
+            part = msgspec.convert(answer, _Rebuilt)
+            total = Reindexed(
+                indexed=total.indexed + part.indexed,
+                removed=total.removed + part.removed,
+                damaged=(*total.damaged, *part.damaged),
+            )
+            progress(total)
+            after = part.next
+        return total
 
     async def update_workers(
         self,
@@ -187,7 +223,8 @@ class Client:
         """
         await self.components.get(component, version)
         await update_all(
-            self.workers(component),
+            # A row that is some seconds old would have a worker updated twice.
+            self.workers(component, precise=True),
             lambda name: self.worker(component, name),
             version,
             mode=mode,
@@ -212,4 +249,11 @@ class Client:
 
 class _Page(msgspec.Struct, frozen=True):
     workers: tuple[WorkerStatus, ...]
+    next: str | None = None
+
+
+class _Rebuilt(msgspec.Struct, frozen=True):
+    indexed: int
+    removed: int
+    damaged: tuple[str, ...] = ()
     next: str | None = None

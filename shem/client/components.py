@@ -40,7 +40,12 @@ class Components:
         files: Sequence[tuple[str, bytes, Literal["ro", "rw"]]] = (),
         links: Mapping[str, str] | None = None,
         snapshots: str = "auto",
+        retry: str = "",
+        memory: str = "",
+        quota: str = "",
+        history: Literal["keep", "archive", "purge"] = "keep",
         sockets: bool = False,
+        read_only: Sequence[str] = (),
         if_changed: bool = False,
         progress: Progress | None = None,
     ) -> Component:
@@ -48,10 +53,15 @@ class Components:
 
         `files` are (absolute path, bytes, permissions) that every worker finds; `links` say which
         component serves an imported interface, `snapshots` when snapshots of its workers are taken
-        (`auto`, `never`, or `idle`, `every=N` and `period=D` separated by commas). `sockets` gives
-        its workers the network through `wasi:sockets`. With `if_changed` an upload that equals the
-        newest version is answered with that one. `progress(step, done, total)` hears of the steps
-        `upload` (bytes) and `compile` (modules).
+        (`auto`, `never`, or `idle`, `every=N` and `period=D` separated by commas; `custom` in front
+        of them has the component save itself). `retry` says when failures are tried again (as
+        `attempts=5,min=100ms,max=10s,multiplier=2,jitter=0.1`, or `never`), `memory` how much a
+        worker may have (as `max=64MiB,full=fail`); with `history` `archive` the part of a log that
+        snapshots stand for moves to the object store, with `purge` it is thrown away. `sockets`
+        gives workers the network through `wasi:sockets`; functions that are `read_only` run beside
+        the queue. With `if_changed` an upload that equals the newest version is answered with that
+        one. `progress(step, done, total)` hears of the steps `upload` (bytes) and `compile`
+        (modules).
 
         Raises:
             RefusedError: of kind `bad-component`, with the reason.
@@ -65,7 +75,12 @@ class Components:
             "env": dict(env or {}),
             "links": dict(links or {}),
             "snapshots": snapshots,
+            "retry": retry,
+            "memory": memory,
+            "quota": quota,
+            "history": history,
             "sockets": sockets,
+            "read-only": list(read_only),
             "files": [_describe(*file) for file in files],
             "if-changed": if_changed,
             "upload-id": secrets.token_hex(12),

@@ -1,17 +1,21 @@
 """Invoking durably and waiting for the outcome, through lost results and broker restarts."""
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Final, final
 
 import msgspec
+import structlog
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from actors.enclosed import HEADER, enclosure_prefix
+from actors.limits import MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX
 from broker import subjects
-from broker.errors import BrokerError, TooLargeError
+from broker.errors import BrokerError, NotFoundError, TooLargeError
 from broker.errors import RetryableError as BrokerRetryableError
-from broker.ports import Journal, Note
+from broker.ports import Broker, Note
 from shem.client.mail import Mail
 from shem.errors import (
     BadRequestError,
@@ -30,6 +34,11 @@ __all__ = ["Failure", "Invocations", "Outcome", "broker_error", "decode_outcome"
 ASK_AGAIN_S: Final = 5.0
 ASK_AGAIN_MAX_S: Final = 60.0
 PUBLISH_PAUSE_S: Final = 0.1
+# Room for the headers of an invocation in a message.
+HEADERS_BYTES_MAX: Final = 64 * 1024
+
+
+log = structlog.get_logger(__name__)
 
 
 class Failure(Struct, frozen=True):
@@ -39,12 +48,24 @@ class Failure(Struct, frozen=True):
     message: str
 
 
+class StoredResult(Struct, frozen=True):
+    """Where in the object store a large result lies, and how it is recognized."""
+
+    name: str = msgspec.field(name="$blob")
+    size: int
+    sha256: str
+
+
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How an invocation ended: `result` (as JSON) and `wave`, or `error`; neither: no result."""
+    """How an invocation ended: `result` (as JSON) and `wave`, or `error`; neither: no result.
+
+    `result_at`: the result lies in the object store. Calls fetch it; a feed of outcomes does not.
+    """
 
     key: str | None = None
     function: str | None = None
     result: Raw | UnsetType = UNSET
+    result_at: StoredResult | None = msgspec.field(default=None, name="result-at")
     wave: str | None = None
     error: Failure | None = None
 
@@ -96,8 +117,12 @@ def broker_error(error: BrokerError, *, key: str | None = None) -> ShemError:
 class Invocations:
     """Publishes invocations and hears their outcomes."""
 
-    def __init__(self, journal: Journal, mail: Mail) -> None:
-        self._journal = journal
+    def __init__(self, broker: Broker, mail: Mail) -> None:
+        self._journal = broker.journal
+        self._blobs = broker.blobs
+        self._payload_bytes_max = min(
+            MESSAGE_BYTES_MAX, broker.payload_bytes_max - HEADERS_BYTES_MAX
+        )
         self._mail = mail
         # Sets our repeated questions apart from those of another client with the same key.
         self._nonce = secrets.token_hex(6)
@@ -122,6 +147,9 @@ class Invocations:
         message_id = f"{component}/{worker}:{key}"
         try:
             async with asyncio.timeout(timeout_s):
+                payload, headers, _ = await self._enclosed(
+                    component, worker, payload, key=key, headers=headers
+                )
                 with enqueue(component, worker, key, {**headers, "Shem-Key": key}) as all_headers:
                     await self._send(component, worker, payload, message_id, all_headers)
         except TimeoutError as error:
@@ -148,6 +176,9 @@ class Invocations:
         durable = False
         try:
             async with asyncio.timeout(timeout_s):
+                payload, headers, enclosure = await self._enclosed(
+                    component, worker, payload, key=key, headers=headers
+                )
                 with self._mail.letter() as letter:
                     ours = {**headers, "Shem-Key": key, "Shem-Result-To": letter.reply_to}
                     with enqueue(component, worker, key, ours) as all_headers:
@@ -162,7 +193,11 @@ class Invocations:
                         await self._send(component, worker, payload, again, all_headers)
                         note = await letter.wait(pause_s)
                         pause_s = min(pause_s * 2, ASK_AGAIN_MAX_S)
-                    return decode_outcome(note)
+                    if enclosure is not None:
+                        # The worker has it in its log; whoever dies before leaves it behind, until
+                        # the worker is deleted.
+                        await self._forget(enclosure)
+                    return await self._whole(decode_outcome(note))
         except TimeoutError as error:
             if durable:
                 raise ResultTimeoutError(
@@ -172,6 +207,63 @@ class Invocations:
                     key=key,
                 ) from error
             raise _unacknowledged(timeout_s, key) from error
+
+    async def _enclosed(
+        self,
+        component: str,
+        worker: str,
+        payload: bytes,
+        *,
+        key: str,
+        headers: Mapping[str, str],
+    ) -> tuple[bytes, Mapping[str, str], str | None]:
+        """Put a payload that no message carries beside it; return its name there.
+
+        Another content under the same key has another name, and another key has, too: nobody
+        removes what somebody else needs.
+        """
+        if len(payload) <= self._payload_bytes_max:
+            return payload, headers, None
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            text = f"the payload has {len(payload)} bytes, at most {PAYLOAD_BYTES_MAX} are taken"
+            raise BadRequestError(text, kind="too-large", key=key)
+        sha256 = hashlib.sha256(payload).hexdigest()
+        of_key = hashlib.sha256(key.encode()).hexdigest()[:32]
+        name = f"{enclosure_prefix(component, worker)}{of_key}-{sha256[:32]}"
+        while True:
+            try:
+                await self._blobs.put(name, payload)
+                break
+            except BrokerRetryableError:
+                # The caller's time limit ends this.
+                await asyncio.sleep(PUBLISH_PAUSE_S)
+        told = {"$blob": name, "size": len(payload), "sha256": sha256}
+        return b"", {**headers, HEADER: msgspec.json.encode(told).decode()}, name
+
+    async def _whole(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with its result inside."""
+        at = outcome.result_at
+        if at is None:
+            return outcome
+        while True:
+            try:
+                data = await self._blobs.get(at.name)
+                break
+            except BrokerRetryableError:
+                # The caller's time limit ends this.
+                await asyncio.sleep(PUBLISH_PAUSE_S)
+            except NotFoundError as error:
+                text = f"the result {at.name!r} is gone: the worker was deleted"
+                raise from_kind("deleted", text, key=outcome.key) from error
+        if hashlib.sha256(data).hexdigest() != at.sha256:
+            raise InternalError(f"the result {at.name!r} is not what the worker gave")
+        return msgspec.structs.replace(outcome, result=Raw(data), result_at=None)
+
+    async def _forget(self, name: str) -> None:
+        try:
+            await self._blobs.delete(name)
+        except BrokerError:
+            log.info("a payload stays in the object store", name=name)
 
     async def _send(
         self,

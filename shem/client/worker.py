@@ -16,21 +16,23 @@ from broker import subjects
 from broker.errors import BrokerError
 from broker.ports import Broker, Note
 from shem.client.feed import Event, Feed, Result, pattern
+from shem.client.follow import Followed, follow
 from shem.client.invocations import Invocations, Outcome, broker_error, decode_outcome
 from shem.client.mail import Mail
 from shem.client.requests import Requests, decode_answer
 from shem.client.values import encode_call
 from shem.errors import ResultTimeoutError, UnavailableError
-from shem.records import FileEntry, OplogEntry, WorkerStatus
+from shem.records import FileEntry, InvocationStatus, OplogEntry, WorkerStatus
 from shem.telemetry import enqueue
 
-__all__ = ["UPDATE_TIMEOUT_S", "Worker", "decode_event", "decode_result"]
+__all__ = ["UPDATE_TIMEOUT_S", "FilePiece", "Worker", "decode_event", "decode_result"]
 
 INVOKE_TIMEOUT_S: Final = 30.0
 COMMAND_TIMEOUT_S: Final = 10.0
 UPDATE_TIMEOUT_S: Final = 30.0
 # How often a worker is asked whether its update is done: the log says so, and no event.
 UPDATE_LOOK_S: Final = 0.1
+PAGE_ENTRIES: Final = 1_000
 
 
 class _FilePage(Struct):
@@ -38,9 +40,12 @@ class _FilePage(Struct):
     next: str | None = None
 
 
-class _FilePiece(Struct):
+class FilePiece(Struct, rename="kebab"):
+    """A piece of a file that has `size` bytes and changed last at that Unix time."""
+
     size: int
     data: bytes
+    modified_ms: int = 0
 
 
 @final
@@ -113,8 +118,11 @@ class Worker:
         timeout_s: float = INVOKE_TIMEOUT_S,
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Send a WAVE call or a JSON invocation as it is and return its outcome, error or not.
+
+        `attributes` are texts about the invocation, which its guest and its trace get to know.
 
         Raises:
             ResultTimeoutError, UnavailableError: as `invoke`.
@@ -124,7 +132,7 @@ class Worker:
             self.name,
             payload,
             key=key or new_key(),
-            headers=_creation(env, args),
+            headers=_creation(env, args) | _attributes(attributes),
             timeout_s=timeout_s,
         )
 
@@ -241,14 +249,22 @@ class Worker:
         """
         offset = 0
         while True:
-            answer = await self.command("read-file", {"path": path, "offset": offset})
-            piece = msgspec.convert(answer, _FilePiece)
+            piece = await self.read_piece(path, offset)
             if not piece.data:
                 return
             yield piece.data
             offset += len(piece.data)
             if offset >= piece.size:
                 return
+
+    async def read_piece(self, path: str, offset: int = 0) -> FilePiece:
+        """Return bytes of a file from an offset on, as many as one message carries.
+
+        Raises:
+            RefusedError: no such file, or the worker is not idle.
+        """
+        answer = await self.command("read-file", {"path": path, "offset": offset})
+        return msgspec.convert(answer, FilePiece)
 
     async def cancel(self, key: str) -> object:
         """Take a queued invocation out of the queue; it gets the outcome `cancelled`."""
@@ -314,6 +330,17 @@ class Worker:
         fields = {name: value for name, value in given.items() if value is not None}
         return msgspec.convert(await self.command("revert", fields), dict[str, int])["reverted"]
 
+    async def set_retry_policy(self, policy: str) -> None:
+        """Choose when this worker's failures are tried again, from the next failure on.
+
+        `policy` is `never` or as `attempts=5,min=100ms,max=1m,multiplier=2`; empty takes it back.
+        It counts before what the guest and its component say.
+
+        Raises:
+            RefusedError: of kind `bad-request`; nothing was changed.
+        """
+        await self.command("set-retry-policy", {"policy": policy})
+
     async def fork(self, worker: str, *, at: int | None = None) -> None:
         """Make a copy of the worker up to entry `at`, by default all of it.
 
@@ -378,6 +405,17 @@ class Worker:
         body = {"component": self.component, "worker": self.name}
         return msgspec.convert(await self._requests.ask("worker.get", body), WorkerStatus)
 
+    async def invocation(self, key: str) -> InvocationStatus:
+        """Return what became of the invocation with a key.
+
+        Raises:
+            UnknownWorkerError: there is no such worker, and no message for one.
+            RefusedError: of kind `unknown-invocation`.
+        """
+        body = {"component": self.component, "worker": self.name, "key": key}
+        answer = await self._requests.ask("invocation.get", body, timeout_s=60.0)
+        return msgspec.convert(answer, InvocationStatus)
+
     async def oplog(
         self,
         *,
@@ -385,10 +423,12 @@ class Worker:
         types: Sequence[str] = (),
         query: str | None = None,
         with_text: bool = False,
+        page: int = PAGE_ENTRIES,
     ) -> AsyncIterator[OplogEntry]:
         """Yield the entries from index `start` up to now, in order.
 
-        `types` and `query` select some; `with_text` has each come as a line for people, too.
+        `types` and `query` select some; `with_text` has each come as a line for people, too. They
+        are fetched `page` at a time, at most 1,000.
 
         Raises:
             UnknownWorkerError: there is no such worker.
@@ -400,16 +440,35 @@ class Worker:
             "types": list(types),
             "query": query,
             "text": with_text,
+            "limit": min(page, PAGE_ENTRIES),
         }
         following: int | None = start
         while following is not None:
             answer = await self._requests.ask(
                 "worker.oplog", {**body, "from": following}, timeout_s=60.0
             )
-            page = msgspec.convert(answer, _Page)
-            for entry in page.entries:
+            found = msgspec.convert(answer, _Page)
+            for entry in found.entries:
                 yield entry
-            following = page.next
+            following = found.next
+
+    async def oplog_begins(self) -> int:
+        """Return the index of the first entry that there is: above 1 if others were purged.
+
+        Raises:
+            UnknownWorkerError: there is no such worker.
+        """
+        body = {"component": self.component, "worker": self.name, "limit": 1}
+        answer = await self._requests.ask("worker.oplog", body, timeout_s=60.0)
+        return msgspec.convert(answer, _Page).begins
+
+    def follow(self, *, after: int | None = None, backlog: int = 0) -> AsyncIterator[Followed]:
+        """Yield the entries behind index `after`, or the last `backlog`, then all to come.
+
+        Raises:
+            UnavailableError: the broker does not answer; go on behind the last one that came.
+        """
+        return follow(self._broker, self.component, self.name, after=after, backlog=backlog)
 
     def events(self) -> Feed[Event]:
         """Listen to output, log lines and status changes from now on."""
@@ -431,6 +490,7 @@ class _Rehearsal(msgspec.Struct, frozen=True):
 class _Page(msgspec.Struct, frozen=True):
     entries: tuple[OplogEntry, ...]
     next: int | None = None
+    begins: int = 1
 
 
 def new_key() -> str:
@@ -467,3 +527,9 @@ def _creation(env: Mapping[str, str] | None, args: Sequence[str]) -> dict[str, s
     if args:
         headers["Shem-Args"] = msgspec.json.encode(list(args)).decode()
     return headers
+
+
+def _attributes(attributes: Mapping[str, str] | None) -> dict[str, str]:
+    if not attributes:
+        return {}
+    return {"Shem-Attributes": msgspec.json.encode(dict(attributes)).decode()}

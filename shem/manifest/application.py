@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
+from os.path import relpath
 from pathlib import Path
 from typing import Final, Generic, TypeVar, cast, final
 
@@ -13,9 +14,11 @@ from msgspec.structs import replace
 from shem.errors import ManifestError
 from shem.guest import PYTHON_LIBRARIES
 from shem.manifest.discovery import read_all
+from shem.manifest.plugins import InstalledPlugin, installed_plugins
 from shem.manifest.schema import (
     Component,
     Dependency,
+    Deployment,
     ExternalCommand,
     HttpApi,
     Manifest,
@@ -31,6 +34,7 @@ __all__ = ["AppComponent", "Application", "load"]
 
 _COMPONENT_NAME: Final = re.compile(r"%?[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
 _TEMP_DIR: Final = "shem-temp"
+_INSTALLING: Final = "`shem plugin install FOLDER` installs another one"
 Value = TypeVar("Value")
 _Path = tuple[Step, ...]
 
@@ -67,6 +71,7 @@ class Application(Struct, frozen=True, kw_only=True):
     http_api: HttpApi
     profiles: Mapping[str, Profile]
     build_profiles: tuple[str, ...]
+    plugins: Mapping[str, InstalledPlugin]
     files: tuple[Path, ...]
 
 
@@ -76,7 +81,9 @@ def load(file: Path, *, build_profile: str | None = None) -> Application:
     Raises:
         ManifestError: with all problems that could be found, each with its place.
     """
-    return _Loader(file, read_all(file), build_profile).application()
+    read = read_all(file)
+    plugins = installed_plugins(file.resolve().parent)
+    return _Loader(file, read, plugins, build_profile).application()
 
 
 class _At(Struct, Generic[Value], frozen=True):
@@ -92,10 +99,15 @@ class _Loader:
     """Joins documents. Goes on after a problem, so that all are told."""
 
     def __init__(
-        self, file: Path, read: list[tuple[Document, Manifest]], build_profile: str | None
+        self,
+        file: Path,
+        read: list[tuple[Document, Manifest]],
+        plugins: Mapping[str, InstalledPlugin],
+        build_profile: str | None,
     ) -> None:
         self._file = file
         self._read = read
+        self._plugins = plugins
         self._build_profile = build_profile
         self._problems: list[Problem] = []
         self._templates = self._named("templates", lambda each: each.templates)
@@ -114,6 +126,7 @@ class _Loader:
         }
         order = self._order(components)
         api = self._http_api()
+        self._check_profiles()
         self._raise_problems()
         (temp_dir,) = [each.temp_dir for _, each in self._read if each.temp_dir][:1] or [_TEMP_DIR]
         return Application(
@@ -137,6 +150,7 @@ class _Loader:
             http_api=api,
             profiles={name: each.value for name, each in self._profiles.items()},
             build_profiles=build_profiles,
+            plugins=self._plugins,
             files=tuple({document.file: None for document, _ in self._read}),
         )
 
@@ -189,9 +203,12 @@ class _Loader:
         self._note(at.document, at.path, message, at_key=True)
         return False
 
-    def _build_profiles(self) -> tuple[str, ...]:
+    def _build_profiles_of_all(self) -> tuple[str, ...]:
         every = [*self._templates.values(), *self._components.values()]
-        names = tuple(dict.fromkeys(name for each in every for name in each.value.profiles))
+        return tuple(dict.fromkeys(name for each in every for name in each.value.profiles))
+
+    def _build_profiles(self) -> tuple[str, ...]:
+        names = self._build_profiles_of_all()
         if self._build_profile is not None and self._build_profile not in names:
             message = unknown_name("build profile", self._build_profile, names)
             self._note(self._read[0][0], (), message)
@@ -211,10 +228,13 @@ class _Loader:
         variables = {
             "component_name": name,
             "componentName": name,
+            "package_name": name.partition(":")[2],
             "python_libraries": str(PYTHON_LIBRARIES),
+            "app_root": relpath(self._file.resolve().parent, at.document.file.resolve().parent),
         }
         properties = Properties()
         for layer in layers:
+            self._check_plugins(layer)
             rendered = self._rendered(layer, variables)
             properties = _merged(properties, rendered)
         return AppComponent(
@@ -223,6 +243,19 @@ class _Loader:
             properties=properties,
             dependencies=tuple(each.value for each in self._dependencies.get(name, [])),
         )
+
+    def _check_plugins(self, at: _At[Properties]) -> None:
+        for index, use in enumerate(at.value.plugins):
+            plugin = self._plugins.get(use.name)
+            path = (*at.path, "plugins", index)
+            if plugin is None:
+                message = f"{unknown_name('plugin', use.name, self._plugins)}; {_INSTALLING}"
+                self._note(at.document, (*path, "name"), message)
+            elif plugin.manifest.version != use.version:
+                message = (
+                    f"{use.name} is installed in version {plugin.manifest.version}; {_INSTALLING}"
+                )
+                self._note(at.document, (*path, "version"), message)
 
     def _layers(self, at: _At[Component]) -> Iterable[_At[Properties]]:
         component = at.value
@@ -297,6 +330,7 @@ class _Loader:
 
     def _http_api(self) -> HttpApi:
         joined = HttpApi()
+        placed: list[_At[Deployment]] = []
         for document, manifest in self._read:
             api = manifest.http_api or HttpApi()
             for name in api.definitions:
@@ -306,10 +340,33 @@ class _Loader:
             deployments = dict(joined.deployments)
             for profile, sites in api.deployments.items():
                 deployments[profile] = (*deployments.get(profile, ()), *sites)
+                path = ("httpApi", "deployments", profile)
+                placed += [_At(document, (*path, at), each) for at, each in enumerate(sites)]
             joined = HttpApi(
                 definitions={**joined.definitions, **api.definitions}, deployments=deployments
             )
+        for site in placed:
+            self._check_site(site, joined.definitions)
         return joined
+
+    def _check_site(self, at: _At[Deployment], definitions: Mapping[str, object]) -> None:
+        for index, text in enumerate(at.value.definitions):
+            name = text.partition("@")[0]
+            if name not in definitions:
+                message = unknown_name("HTTP API", name, definitions)
+                self._note(at.document, (*at.path, "definitions", index), message)
+
+    def _check_profiles(self) -> None:
+        chosen = [each for each in self._profiles.values() if each.value.default]
+        for each in chosen[1:]:
+            message = f"{chosen[0].path[-1]} is the default already; there can be one"
+            self._note(each.document, (*each.path, "default"), message)
+        for each in self._profiles.values():
+            wanted = each.value.build_profile
+            names = self._build_profiles_of_all()
+            if wanted is not None and wanted not in names:
+                message = unknown_name("build profile", wanted, names)
+                self._note(each.document, (*each.path, "buildProfile"), message)
 
     def _note(self, document: Document, path: _Path, message: str, *, at_key: bool = False) -> None:
         self._problems.append(document.problem(path, message, at_key=at_key))
@@ -325,6 +382,8 @@ def _merged(below: Properties, above: Properties) -> Properties:
         below,
         python=above.python or below.python,
         generated_python=above.generated_python or below.generated_python,
+        generated_c=above.generated_c or below.generated_c,
+        generated_typescript=above.generated_typescript or below.generated_typescript,
         source_wit=above.source_wit or below.source_wit,
         generated_wit=above.generated_wit or below.generated_wit,
         component_wasm=above.component_wasm or below.component_wasm,
@@ -336,4 +395,10 @@ def _merged(below: Properties, above: Properties) -> Properties:
         files=(*below.files, *above.files),
         plugins=(*below.plugins, *above.plugins),
         env={**below.env, **above.env},
+        snapshots=above.snapshots or below.snapshots,
+        retry=above.retry or below.retry,
+        memory=above.memory or below.memory,
+        quota=above.quota or below.quota,
+        history=above.history or below.history,
+        read_only=tuple(dict.fromkeys((*below.read_only, *above.read_only))),
     )

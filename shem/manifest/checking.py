@@ -4,10 +4,10 @@ A walk over the document beside the types of `schema`, as `msgspec.inspect` desc
 """
 
 import re
-from typing import Any, Final, cast, final
+from typing import Any, Final, TypeVar, cast, final
 
 import msgspec
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from shem.errors import ManifestError
 from shem.manifest.schema import Manifest
@@ -15,10 +15,10 @@ from shem.manifest.source import Document, Step
 from shem.problems import Problem
 from wit.misfit import shown, unknown_name
 
-__all__ = ["manifest_of"]
+__all__ = ["checked", "manifest_of"]
 
 _Path = tuple[Step, ...]
-_MANIFEST: Final = inspect.type_info(Manifest)
+T = TypeVar("T", bound=Struct)
 # What a struct is called in a message about its fields.
 _CALLED: Final = {
     "Manifest": "a manifest",
@@ -27,6 +27,8 @@ _CALLED: Final = {
     "ExternalCommand": "a command",
     "InitialFile": "a file",
     "Plugin": "a plugin",
+    "PluginManifest": "a plugin",
+    "PluginSpecs": "specs",
     "Dependency": "a dependency",
     "HttpApi": "httpApi",
     "Deployment": "a deployment",
@@ -40,11 +42,20 @@ def manifest_of(document: Document) -> Manifest:
     Raises:
         ManifestError: with all problems of the document.
     """
+    return checked(document, Manifest)
+
+
+def checked(document: Document, type_: type[T]) -> T:
+    """Return what a document holds, as the fields of `schema` or of a plugin.
+
+    Raises:
+        ManifestError: with all problems of the document.
+    """
     check = _Check(document)
-    check.value(document.value, _MANIFEST, ())
+    check.value(document.value, inspect.type_info(type_), ())
     if check.problems:
         raise ManifestError(check.problems)
-    return msgspec.convert(document.value, Manifest)
+    return msgspec.convert(document.value, type_)
 
 
 @final

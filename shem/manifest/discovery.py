@@ -81,6 +81,7 @@ def _included(documents: list[tuple[Document, Manifest]]) -> Iterator[Path]:
         for at, pattern in enumerate(manifest.includes):
             try:
                 found = sorted(document.file.parent.glob(pattern))
+            # NotImplementedError is what pathlib says to patterns that are absolute.
             except (ValueError, NotImplementedError) as error:
                 message = f"expected a pattern relative to this file: {error}"
                 problem = document.problem(("includes", at), message)

@@ -15,9 +15,11 @@ __all__ = [
     "Dependency",
     "Deployment",
     "ExternalCommand",
+    "Fields",
     "HttpApi",
     "InitialFile",
     "Manifest",
+    "Plugin",
     "Profile",
     "Properties",
     "json_schema",
@@ -26,11 +28,11 @@ __all__ = [
 Texts: TypeAlias = tuple[str, ...]
 
 
-class _Fields(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+class Fields(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """What all levels share: names in camel case."""
 
 
-class ExternalCommand(_Fields, frozen=True, kw_only=True):
+class ExternalCommand(Fields, frozen=True, kw_only=True):
     """A program to run, in the folder of the manifest or in `dir` below it.
 
     With `sources` and `targets` (glob patterns) it runs only if a source changed since it ran last,
@@ -49,7 +51,7 @@ class ExternalCommand(_Fields, frozen=True, kw_only=True):
 Commands: TypeAlias = tuple[ExternalCommand, ...]
 
 
-class InitialFile(_Fields, frozen=True, kw_only=True):
+class InitialFile(Fields, frozen=True, kw_only=True):
     """A file, from a path or an http(s) URL, that every worker finds at `target_path`."""
 
     source_path: str
@@ -57,23 +59,27 @@ class InitialFile(_Fields, frozen=True, kw_only=True):
     permissions: Literal["read-only", "read-write"] = "read-only"
 
 
-class Plugin(_Fields, frozen=True, kw_only=True):
-    """A plugin of a component."""
+class Plugin(Fields, frozen=True, kw_only=True):
+    """A plugin that the component goes through when it is built; see `shem.manifest.plugins`."""
 
     name: str
     version: str
     parameters: Mapping[str, str] = {}
 
 
-class Properties(_Fields, frozen=True, kw_only=True):
+class Properties(Fields, frozen=True, kw_only=True):
     """How a component is built and run. Paths are relative to the folder of the manifest.
 
     With `python`, the module whose class is the component, `source_wit` is made from it, and
     `generated_python` is where the modules go that connect both; clients of RPC dependencies too.
+    `generated_c` is where bindings for C and Zig go, named like the component;
+    `generated_typescript` is where declarations for TypeScript go.
     """
 
     python: str | None = None
     generated_python: str | None = None
+    generated_c: str | None = None
+    generated_typescript: str | None = None
 
     source_wit: str | None = None
     generated_wit: str | None = None
@@ -86,6 +92,12 @@ class Properties(_Fields, frozen=True, kw_only=True):
     files: tuple[InitialFile, ...] = ()
     plugins: tuple[Plugin, ...] = ()
     env: Mapping[str, str] = {}
+    snapshots: str | None = None
+    retry: str | None = None
+    memory: str | None = None
+    quota: str | None = None
+    history: Literal["keep", "archive", "purge"] | None = None
+    read_only: Texts = ()
 
 
 class Component(Properties, frozen=True, kw_only=True):
@@ -96,11 +108,12 @@ class Component(Properties, frozen=True, kw_only=True):
     default_profile: str | None = None
 
 
-class Dependency(_Fields, frozen=True, kw_only=True):
+class Dependency(Fields, frozen=True, kw_only=True):
     """What a component needs: another component of the app, or a file.
 
-    `wasm-rpc` calls workers of `target`; `static-wasm-rpc` does so with the client composed in;
-    `wasm` composes `target`, or the component at `path` or `url`, into this one.
+    `wasm-rpc` calls workers of `target`, and so does `static-wasm-rpc`: clients are always provided
+    by the host, so there is none to compose in. `wasm` composes `target`, or the component at
+    `path` or `url`, into this one.
     """
 
     type: Literal["wasm-rpc", "static-wasm-rpc", "wasm"]
@@ -109,7 +122,7 @@ class Dependency(_Fields, frozen=True, kw_only=True):
     url: str | None = None
 
 
-class Deployment(_Fields, frozen=True, kw_only=True):
+class Deployment(Fields, frozen=True, kw_only=True):
     """HTTP APIs, `name` or `name@version`, served for a host."""
 
     host: str
@@ -117,14 +130,14 @@ class Deployment(_Fields, frozen=True, kw_only=True):
     definitions: Texts = ()
 
 
-class HttpApi(_Fields, frozen=True, kw_only=True):
+class HttpApi(Fields, frozen=True, kw_only=True):
     """HTTP APIs of the app. Definitions are read by the gateway, which knows their fields."""
 
     definitions: Mapping[str, Any] = {}
     deployments: Mapping[str, tuple[Deployment, ...]] = {}
 
 
-class Profile(_Fields, frozen=True, kw_only=True):
+class Profile(Fields, frozen=True, kw_only=True):
     """Where and how to deploy; chosen by `--profile` or SHEM_PROFILE.
 
     `nats` is the broker's URL, `build_profile` the build profile it goes with.
@@ -140,7 +153,7 @@ class Profile(_Fields, frozen=True, kw_only=True):
     redeploy_all: bool = False
 
 
-class Manifest(_Fields, frozen=True, kw_only=True):
+class Manifest(Fields, frozen=True, kw_only=True):
     """One document of a manifest."""
 
     includes: Texts = ()

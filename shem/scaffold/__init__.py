@@ -2,6 +2,7 @@
 
     templates/LANGUAGE/_app/…        what a language needs once in an app
     templates/LANGUAGE/TEMPLATE/…    a component
+    templates/_common/TEMPLATE/…     what it has in every language: its WIT, its tests
 
 Paths and texts hold placeholders like `@@name@@`. Files whose name ends in `.template` lose that
 ending: so tools that look at this repository leave them alone.
@@ -16,12 +17,14 @@ from typing import Final
 
 from shem.errors import BuildError
 from shem.manifest.discovery import FILE_NAME
+from shem.scaffold.catalogue import LANGUAGES, TEMPLATES
 from wit.misfit import unknown_name
 
 __all__ = ["add_component", "languages", "make_app", "templates_of"]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 _ONCE: Final = "_app"
+_COMMON: Final = "_common"
 _MANIFEST: Final = """\
 # Everything of this app: `shem app build`, `shem app deploy`, `shem app dev`.
 includes:
@@ -39,13 +42,30 @@ shem worker invoke {component}/one '{call}'
 ```
 
 Components lie in `components/`, their languages' build rules in `templates/`.
-`shem component new LANGUAGE NAMESPACE:NAME` adds a component.
+`shem component new LANGUAGE NAMESPACE:NAME` adds a component, `shem app diagnose` tells which tools
+are missing.
 """
+_COMPONENT_README: Final = """\
+# {component}
+
+{about} Written in {title}: edit `{source}`.
+
+Needed to build it: {tools}.
+
+```
+shem app build {component}
+shem app deploy {component}
+shem worker invoke {component}/one '{call}'
+```
+"""
+_TESTED: Final = "\n`shem test` runs the tests in `tests/` against what was built.\n"
+# Components of these are typed classes, from which their WIT is made.
+_CODE_FIRST: Final = frozenset({("python", "counter"), ("python", "ephemeral"), ("python", "rpc")})
 
 
 def languages() -> list[str]:
     """Return the languages that there are templates for."""
-    return sorted(each.name for each in _root().iterdir() if each.is_dir())
+    return sorted(LANGUAGES)
 
 
 def templates_of(language: str) -> list[str]:
@@ -72,11 +92,11 @@ def make_app(folder: Path, name: str, language: str, template: str) -> list[Path
     made = {
         FILE_NAME: _MANIFEST,
         ".gitignore": _IGNORED,
-        "README.md": _README.format(name=name, component=component, call=_CALLS[template]),
+        "README.md": _README.format(name=name, component=component, call=TEMPLATES[template].call),
     }
     _write(folder, made)
     files = [Path(each) for each in made]
-    for each in (*_BESIDE.get(template, ()), template):
+    for each in (*TEMPLATES[template].beside, template):
         files += add_component(folder, language, f"{name}:{each}", each)
     return files
 
@@ -94,29 +114,54 @@ def add_component(app: Path, language: str, component: str, template: str) -> li
     place = Path("components") / name
     if (app / place).exists():
         raise BuildError(f"{app / place} is there already")
-    words = name.split("-")
-    values = {
-        "component": component,
-        "namespace": namespace,
-        "name": name,
-        "name_snake": "_".join(words),
-        "NamePascal": "".join(word.capitalize() for word in words),
+    values = _values(namespace, name)
+    made = {
+        path: text for path, text in _once(language, values).items() if not (app / path).exists()
     }
-    once = _filled(_root() / language / _ONCE, values)
-    own = _filled(_root() / language / template, values)
-    made = {path: text for path, text in once.items() if not (app / path).exists()}
+    own = _own(language, template, values)
     made |= {(place / path).as_posix(): text for path, text in own.items()}
     _write(app, made)
     return [Path(each) for each in made]
 
 
-# A first call of each template, and what its app needs beside it.
-_CALLS: Final = {
-    "counter": "add(5)",
-    "counter-wit": "add(5)",
-    "rpc": 'add-everywhere(["a", "b"], 5)',
-}
-_BESIDE: Final = {"rpc": ("counter",)}
+def _values(namespace: str, name: str) -> dict[str, str]:
+    words = name.split("-")
+    return {
+        "component": f"{namespace}:{name}",
+        "namespace": namespace,
+        "namespace_snake": namespace.replace("-", "_"),
+        "name": name,
+        "name_snake": "_".join(words),
+        "NamePascal": "".join(word.capitalize() for word in words),
+    }
+
+
+def _once(language: str, values: Mapping[str, str]) -> dict[str, str]:
+    made: dict[str, str] = {}
+    for each in (*LANGUAGES[language].builds_on, language):
+        made |= _filled(_root() / each / _ONCE, values)
+    return made
+
+
+def _own(language: str, template: str, values: Mapping[str, str]) -> dict[str, str]:
+    about, known = TEMPLATES[template], LANGUAGES[language]
+    common = _filled(_root() / _COMMON / about.common, values)
+    if (language, template) in _CODE_FIRST:
+        common = {path: text for path, text in common.items() if not path.startswith("wit/")}
+    readme = _COMPONENT_README.format(
+        component=values["component"],
+        about=about.about,
+        title=known.title,
+        source=known.source,
+        tools=known.tools,
+        call=about.call,
+    )
+    tested = _TESTED if any(path.startswith("tests/") for path in common) else ""
+    return {
+        **common,
+        **_filled(_root() / language / template, values),
+        "README.md": readme + tested,
+    }
 
 
 def _check(language: str, template: str) -> None:

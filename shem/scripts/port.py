@@ -6,7 +6,7 @@ a run that is repeated under the same key repeats no effect and gets the same an
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, final
 
 import msgspec
@@ -83,6 +83,7 @@ class WorkerPort:
         *,
         timeout_s: float = CALL_TIMEOUT_S,
         watch: Watch | None = None,
+        attributes: Mapping[str, str] | None = None,
     ) -> None:
         """Make a port.
 
@@ -91,11 +92,13 @@ class WorkerPort:
             run_key: The idempotency key of the whole run.
             timeout_s: How long each call may take. It stays durable when that is over.
             watch: Hears when a call begins and ends.
+            attributes: What is said of each invocation, for its guest and its trace.
         """
         self._client = client
         self._run_key = run_key
         self._timeout_s = timeout_s
         self._watch = watch
+        self._attributes = attributes
         self._handles = Handles()
         self._generations: dict[str, int] = {}
         self._used: dict[tuple[str, str], None] = {}
@@ -187,7 +190,8 @@ class WorkerPort:
             component=component,
             worker=worker,
             function=full_name(function),
-            arguments=_shown(function, arguments),
+            # Only for who watches: the text of a large body takes seconds.
+            arguments="" if self._watch is None else _shown(function, arguments),
             key=key,
         )
         self._used[component, worker] = None
@@ -199,7 +203,8 @@ class WorkerPort:
             self._end(trace, "failed", started, str(error))
             raise
         result = function.type.result
-        self._end(trace, "returned", started, "" if result is None else _text(value, result))
+        is_told = self._watch is not None and result is not None
+        self._end(trace, "returned", started, _text(value, result) if is_told and result else "")
         return value
 
     async def _answer(
@@ -209,7 +214,9 @@ class WorkerPort:
         try:
             params = parameters_to_json(arguments, function.type, _HANDLES)
             payload = msgspec.json.encode({"function": trace.function, "params": params})
-            outcome = await handle.call(payload, key=trace.key, timeout_s=self._timeout_s)
+            outcome = await handle.call(
+                payload, key=trace.key, timeout_s=self._timeout_s, attributes=self._attributes
+            )
             outcome.check()
             return self._value(trace, function, outcome)
         except ResultTimeoutError as error:

@@ -14,6 +14,7 @@ from rib.diagnostics import Code, diagnostic
 from shem.client import Client
 from shem.errors import ShemError
 from shem.scripts.port import WorkerPort
+from shem.scripts.wiring import wired
 from wit.world import World
 
 __all__ = ["Outcome", "Suite", "find_suites", "run_suites"]
@@ -107,34 +108,32 @@ class _Runner:
     async def prepare(self, suite: Suite) -> Outcome | None:
         """Upload the components of a file; return what all its tests fail with, if that fails."""
         self._worlds = {}
-        text = suite.file.text
         wanted = {name: (path, False) for name, path in self._given.items()}
         places: dict[str, rib.Requirement] = {}
         for each in suite.file.requirements:
             path = self._given.get(each.name, suite.path.parent / each.file)
             wanted[each.name] = path, each.is_ephemeral
             places[each.name] = each
-        for name, (path, is_ephemeral) in wanted.items():
-            try:
-                self._worlds[name] = await self._upload(name, path, is_ephemeral=is_ephemeral)
-            except (OSError, ShemError) as error:
-                place = places.get(name)
-                if place is None:
-                    reason = f"component {name}: {error}"
-                    return Outcome(
-                        file=str(suite.path), test="", line=1, took_s=0.0, failure=reason
-                    )
-                cause = f"component {name}: {error}"
-                helps = (f"build it, or name another file: --component {name}=FILE",)
-                finding = diagnostic(text, place.span, Code.CALL_FAILED, cause, help=helps)
-                return _failed(suite.path, text, (finding,))
+        contents: dict[str, bytes] = {}
+        name = ""
+        try:
+            for name, (path, _) in wanted.items():
+                contents[name] = path.read_bytes()
+            for name, links in wired(contents).items():
+                is_ephemeral = wanted[name][1]
+                self._worlds[name] = await self._upload(
+                    name, contents[name], links, is_ephemeral=is_ephemeral
+                )
+        except (OSError, ShemError) as error:
+            return _unusable(suite, name, places.get(name), error)
         return None
 
-    async def _upload(self, name: str, path: Path, *, is_ephemeral: bool) -> World:
-        data = path.read_bytes()  # noqa: ASYNC240 - nothing else happens meanwhile
+    async def _upload(
+        self, name: str, data: bytes, links: Mapping[str, str], *, is_ephemeral: bool
+    ) -> World:
         components = self._client.components
         kind: Literal["ephemeral", "durable"] = "ephemeral" if is_ephemeral else "durable"
-        await components.add(name, data, type_=kind, if_changed=True)
+        await components.add(name, data, type_=kind, links=links, if_changed=True)
         return (await components.typed(name)).world
 
     async def run(self, suite: Suite, test: rib.Test) -> Outcome:
@@ -154,6 +153,18 @@ class _Runner:
         for component, worker in port.used:
             await self._client.worker(component, worker).delete()
         return _failed(path, text, findings, took_s=took_s)
+
+
+def _unusable(
+    suite: Suite, name: str, place: rib.Requirement | None, error: OSError | ShemError
+) -> Outcome:
+    reason = f"component {name}: {error}"
+    if place is None:
+        return Outcome(file=str(suite.path), test="", line=1, took_s=0.0, failure=reason)
+    text = suite.file.text
+    helps = (f"build it, or name another file: --component {name}=FILE",)
+    finding = diagnostic(text, place.span, Code.CALL_FAILED, reason, help=helps)
+    return _failed(suite.path, text, (finding,))
 
 
 def _failed(

@@ -29,6 +29,8 @@ LOG_LINES: Final = 20
 async def throwaway() -> AsyncGenerator[Client]:
     """Yield a client of a system that nobody else uses. Compiled modules are kept for the next.
 
+    It does not outlive us, whatever ends us: what stays after a `kill -9` is its folder.
+
     Raises:
         UnavailableError: it does not start, with the end of its log.
     """
@@ -39,10 +41,11 @@ async def throwaway() -> AsyncGenerator[Client]:
             *(sys.executable, "-m", "shem", "up", "--nats-port", "0", "--fsync", "interval"),
             *("--data", str(place / "data"), "--cache", str(_cache())),
             *("--ready-file", str(place / "ready.json"), "--log-level", "warning"),
+            "--until-stdin-ends",
         ]
         with (place / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *command, cwd=place, env=kept, stdin=asyncio.subprocess.DEVNULL, stdout=log,
+                *command, cwd=place, env=kept, stdin=asyncio.subprocess.PIPE, stdout=log,
                 stderr=log, start_new_session=True,
             )  # fmt: skip
         try:

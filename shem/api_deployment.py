@@ -1,0 +1,227 @@
+"""Deploying the HTTP APIs of an app: what would change, and doing it.
+
+Components come first: programs of an API are compiled against the components that there are.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.definitions import decode_definition
+from gateway.errors import DefinitionError
+from shem.client import Client
+from shem.deployment import Action
+from shem.errors import BuildError, RefusedError
+from shem.manifest.application import Application
+from shem.manifest.schema import Deployment
+from shem.records import Deployed
+
+__all__ = ["ApiPlan", "PlannedApi", "PlannedSite", "apply_apis", "plan_apis"]
+
+Name = tuple[str, str]
+
+
+class PlannedApi(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A version of an API as it will be stored."""
+
+    id: str
+    version: str
+    action: Action
+    definition: dict[str, object]
+
+    @property
+    def name(self) -> Name:
+        """Id and version."""
+        return self.id, self.version
+
+
+class PlannedSite(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What will be served at a host, besides what others serve there."""
+
+    host: str
+    action: Action
+    apis: tuple[Name, ...]
+    taken_down: tuple[Name, ...] = ()
+
+
+class ApiPlan(Struct, frozen=True, kw_only=True):
+    """All of it, in the order in which it is done."""
+
+    apis: tuple[PlannedApi, ...] = ()
+    sites: tuple[PlannedSite, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        actions = [*(each.action for each in self.apis), *(each.action for each in self.sites)]
+        return any(each is not Action.KEEP for each in actions)
+
+    def document(self) -> dict[str, object]:
+        """Return the plan for programs to read."""
+        return {
+            "apis": [
+                {"id": each.id, "version": each.version, "action": each.action}
+                for each in self.apis
+            ],
+            "sites": [
+                {
+                    "host": each.host,
+                    "action": each.action,
+                    "apis": ["@".join(name) for name in each.apis],
+                }
+                for each in self.sites
+            ],
+        }
+
+
+async def plan_apis(
+    client: Client, app: Application, profile: str | None, *, redeploy: bool = False
+) -> ApiPlan:
+    """Return what deploying the APIs of an app would do.
+
+    Args:
+        client: Where to.
+        app: With the definitions, and the deployments by profile.
+        profile: Whose deployments; where it has none, those of `local`, or the only ones.
+        redeploy: Take down and store anew what is there already.
+
+    Raises:
+        BuildError: a definition is wrong, with all reasons; or changes what is no draft.
+        UnavailableError: Shem does not answer.
+    """
+    definitions = {name: _definition(name, each) for name, each in app.http_api.definitions.items()}
+    chosen = deployments_of(app, profile)
+    served = {each.host: each for each in await client.apis.sites()}
+    elsewhere = {each.host for each in served.values()} - {_host(each) for each in chosen}
+    kept = {(api.id, api.version) for host in elsewhere for api in served[host].apis}
+    apis = tuple(
+        [
+            # What is served at hosts of others is left as it is.
+            await _planned(client, each, redeploy=redeploy and _name(each) not in kept)
+            for each in definitions.values()
+        ]
+    )
+    sites = tuple(_site(each, definitions, served, apis) for each in chosen)
+    return ApiPlan(apis=apis, sites=sites)
+
+
+async def apply_apis(client: Client, planned: ApiPlan) -> list[Deployed]:
+    """Store and serve what is new or changed; return what is served at the hosts of the plan.
+
+    Raises:
+        RefusedError: a program does not compile, or routes collide; with all reasons.
+    """
+    for site in planned.sites:
+        for id_, _ in site.taken_down:
+            await client.apis.undeploy(host=site.host, id_=id_)
+    for api in planned.apis:
+        if api.action is Action.REDEPLOY:
+            await client.apis.remove(*api.name)
+        if api.action is not Action.KEEP:
+            await client.apis.define(api.definition)
+    for site in planned.sites:
+        if site.action is not Action.KEEP:
+            await client.apis.deploy(site.apis, host=site.host)
+    hosts = {each.host for each in planned.sites}
+    return [each for each in await client.apis.sites() if each.host in hosts]
+
+
+def deployments_of(app: Application, profile: str | None) -> Sequence[Deployment]:
+    """Return the deployments of a profile; where it has none, of `local`, or the only ones."""
+    deployments = app.http_api.deployments
+    if profile is not None and profile in deployments:
+        return deployments[profile]
+    only = next(iter(deployments.values()), ()) if len(deployments) == 1 else ()
+    return deployments.get("local", only)
+
+
+def _definition(name: str, fields: object) -> dict[str, object]:
+    """Return a definition as the gateway takes it, of one with the names of golem.yaml or ours."""
+    if not isinstance(fields, dict):
+        raise BuildError(f"httpApi.definitions.{name}: expected names with values")
+    renamed = _kebab(cast("dict[str, object]", fields))
+    definition = {"id": name, **cast("dict[str, object]", renamed)}
+    try:
+        # As the gateway will see it, so that two of one meaning are equal.
+        return cast("dict[str, object]", msgspec.to_builtins(decode_definition(definition)))
+    except DefinitionError as error:
+        raise BuildError(f"httpApi.definitions.{name}: {error}") from error
+
+
+def _kebab(value: object) -> object:
+    match value:
+        case dict():
+            given = cast("dict[str, object]", value)
+            fields = {_kebab_name(name): _kebab(each) for name, each in given.items()}
+            component = fields.pop("component-name", None)
+            if component is not None and fields.setdefault("type", "default") == "default":
+                fields["components"] = [component]
+            elif component is not None:
+                fields["component"] = component
+            return fields
+        case list():
+            return [_kebab(each) for each in cast("list[object]", value)]
+        case _:
+            return value
+
+
+def _kebab_name(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: f"-{found[1].lower()}", name)
+
+
+def _name(definition: Mapping[str, object]) -> Name:
+    return str(definition["id"]), str(definition["version"])
+
+
+def _host(site: Deployment) -> str:
+    return site.host if site.subdomain is None else f"{site.subdomain}.{site.host}"
+
+
+async def _planned(client: Client, definition: dict[str, object], *, redeploy: bool) -> PlannedApi:
+    id_, version = _name(definition)
+    planned = PlannedApi(id=id_, version=version, action=Action.CREATE, definition=definition)
+    try:
+        there = await client.apis.get(id_, version)
+    except RefusedError as error:
+        if error.kind != "unknown-api":
+            raise
+        return planned
+    if redeploy:
+        return replace(planned, action=Action.REDEPLOY)
+    if decode_definition(msgspec.to_builtins(there)) == decode_definition(definition):
+        return replace(planned, action=Action.KEEP)
+    if not there.draft:
+        raise BuildError(
+            f"httpApi.definitions.{id_}: version {version} is deployed with other routes and is no"
+            " draft: give it another version, or replace it by --redeploy-http-api"
+        )
+    return replace(planned, action=Action.UPDATE)
+
+
+def _site(
+    site: Deployment,
+    definitions: Mapping[str, dict[str, object]],
+    served: Mapping[str, Deployed],
+    apis: Sequence[PlannedApi],
+) -> PlannedSite:
+    host = _host(site)
+    wanted = tuple(
+        (id_, version or str(definitions[id_]["version"]))
+        for id_, _, version in (each.partition("@") for each in site.definitions)
+    )
+    there = served.get(host)
+    names = {(each.id, each.version) for each in (there.apis if there is not None else ())}
+    changed = {each.name: each.action for each in apis}
+    taken_down = tuple(each for each in wanted if changed.get(each) is Action.REDEPLOY)
+    if there is None:
+        action = Action.CREATE
+    elif names >= set(wanted) and all(changed.get(each) is Action.KEEP for each in wanted):
+        action = Action.KEEP
+    else:
+        action = Action.UPDATE
+    down = tuple(each for each in taken_down if each in names)
+    return PlannedSite(host=host, action=action, apis=wanted, taken_down=down)

@@ -1,0 +1,66 @@
+"""Bindings that are generated for languages whose toolchains bring none."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from shem.errors import BuildError
+from wit.bindings.c import c_bindings
+from wit.bindings.typescript import typescript_bindings
+from wit.bindings.zig import zig_bindings
+from wit.errors import WitError
+from wit.text.folder import load
+from wit.world import World
+
+__all__ = ["write_c", "write_typescript"]
+
+
+def write_c(folder: Path, wit: Path, component: str) -> None:
+    """Write header and source of bindings for C, and what Zig calls them by.
+
+    Args:
+        folder: Where they go.
+        wit: What the component is built from.
+        component: Its name; of `demo:web-shop` come `web_shop.h`, `.c` and `.zig`.
+
+    Raises:
+        BuildError: the WIT is wrong, has not exactly one world, or what C bindings do not know.
+    """
+    name = component.partition(":")[2].replace("-", "_")
+    try:
+        world = _world(wit)
+        bindings = c_bindings(world, name)
+        declarations = zig_bindings(world, name)
+    except WitError as error:
+        raise BuildError(f"{wit}: {error}") from error
+    texts = {".h": bindings.header, ".c": bindings.source, ".zig": declarations}
+    _write(folder, {f"{name}{suffix}": text for suffix, text in texts.items()})
+
+
+def write_typescript(folder: Path, wit: Path) -> None:
+    """Write declarations for TypeScript, `world.d.ts`.
+
+    Raises:
+        BuildError: as for `write_c`.
+    """
+    try:
+        text = typescript_bindings(_world(wit))
+    except WitError as error:
+        raise BuildError(f"{wit}: {error}") from error
+    _write(folder, {"world.d.ts": text})
+
+
+def _world(wit: Path) -> World:
+    packages = load(wit)
+    world = packages.world()
+    if world is None:
+        raise BuildError(f"expected one world in {packages.main} to make bindings for")
+    return world
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        path = folder / name
+        # What is equal keeps its time of change: tools look at that.
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
