@@ -10,6 +10,9 @@ from wit_world import exports
 from wit_world.imports import cart_client as client
 from wit_world.imports import poll
 
+# Beyond it nobody counts, nor does the type of quantities.
+PIECES_MAX = 2**32 - 1
+
 
 class State:
     """What a worker remembers: baskets use the first, stocks the second."""
@@ -20,8 +23,16 @@ class State:
 
 class Basket(exports.Basket):
     def put(self, item: str, quantity: int) -> int:
-        State.wanted[item] = State.wanted.get(item, 0) + quantity
+        if not quantity or not is_name(item):
+            return State.wanted.get(item, 0)
+        State.wanted[item] = min(State.wanted.get(item, 0) + quantity, PIECES_MAX)
         return State.wanted[item]
+
+    def remove(self, item: str) -> bool:
+        return State.wanted.pop(item, None) is not None
+
+    def contents(self) -> list[tuple[str, int]]:
+        return sorted(State.wanted.items())
 
     def checkout(self) -> int:
         stocks = {item: client.Stock(item) for item in State.wanted}
@@ -32,14 +43,14 @@ class Basket(exports.Basket):
             for item in got.keys() - set(missing):
                 stocks[item].give_back(State.wanted[item])
             raise Err(missing)
-        bought = sum(State.wanted.values())
+        bought = min(sum(State.wanted.values()), PIECES_MAX)
         State.wanted.clear()
         return bought
 
 
 class Stock(exports.Stock):
     def supply(self, quantity: int) -> int:
-        State.left += quantity
+        State.left = min(State.left + quantity, PIECES_MAX)
         return State.left
 
     def reserve(self, quantity: int) -> bool:
@@ -49,10 +60,15 @@ class Stock(exports.Stock):
         return True
 
     def give_back(self, quantity: int) -> None:
-        State.left += quantity
+        State.left = min(State.left + quantity, PIECES_MAX)
 
     def left(self) -> int:
         return State.left
+
+
+def is_name(item: str) -> bool:
+    """Say whether a stock can have this name."""
+    return 0 < len(item.encode()) <= 200 and item.isprintable() and not set(item) & {" ", "/"}
 
 
 def _result(future: client.FutureReserveResult) -> bool:
