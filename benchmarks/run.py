@@ -18,8 +18,13 @@ SCRIPTS: Final = (
     "host_calls",
     "broker_floor",
     "service",
+    "app_build",
     "gateway",
+    "gateway_load",
     "calls",
+    "worker_index",
+    "index_cost",
+    "long_log",
 )
 
 

@@ -3,7 +3,7 @@
 Starts its own `shem up` on a free port in a temporary directory, with the load guest, and stops it.
 Machines are noisy: read the ratios to what the same broker does in the same run.
 
-    python -m benchmarks.service [--fsync interval|always] [--seconds 3]
+    python -m benchmarks.service [--fsync interval|always] [--seconds 3] [--streams N]
 """
 
 import argparse
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -26,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.jetstream.connect import connect
-from broker.jetstream.options import ConnectOptions
+from broker.jetstream.options import ClientKind, ConnectOptions
 from broker.ports import Broker, Note
 from shem import Client
 from tests.guests.build import build
@@ -45,11 +46,19 @@ class Row(msgspec.Struct):
 class Load:
     """Closed-loop clients on one connection: each waits for its result before it goes on."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(
+        self, broker: Broker, headers: Callable[[int], dict[str, str]] | None = None
+    ) -> None:
+        """`headers` returns what each message has besides its key, by its number."""
         self._broker = broker
+        self._headers = headers or (lambda _: {})
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._count = itertools.count()
         self._run = os.urandom(4).hex()
+
+    @property
+    def partitions(self) -> int:
+        return self._broker.partitions
 
     async def start(self) -> None:
         await self._broker.signals.subscribe("shem.result.>", self._heard)
@@ -60,14 +69,15 @@ class Load:
             waiting.set_result(None)
 
     async def invoke(self, worker: str, call: bytes, *, component: str = "load") -> None:
-        key = f"{self._run}-{next(self._count)}"
+        number = next(self._count)
+        key = f"{self._run}-{number}"
         done = asyncio.get_running_loop().create_future()
         self._waiting[key] = done
         await self._broker.journal.publish(
             f"shem.invoke.{component}.{worker}",
             call,
             message_id=f"{component}/{worker}:{key}",
-            headers={"Shem-Key": key},
+            headers={"Shem-Key": key, **self._headers(number)},
         )
         await done
 
@@ -110,7 +120,7 @@ async def floor(broker: Broker, clients: int, seconds: float) -> tuple[float, fl
             begun = time.monotonic()
             number = next(count)
             await broker.journal.publish(
-                f"shem.oplog.0.floor.w{number % 1_000}.snap",
+                f"shem.oplog.{number % broker.partitions}.floor.w{number % 1_000}.snap",
                 b"x" * 256,
                 message_id=f"{run}{number}",
             )
@@ -136,11 +146,20 @@ def cpu_s(pid: int) -> float:
 class System:
     """A running `shem up`."""
 
-    def __init__(self, fsync: str, *, executors: int = 1) -> None:
+    def __init__(
+        self,
+        fsync: str,
+        *,
+        executors: int = 1,
+        streams: int | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="shem-bench-")
         self.folder = Path(self._folder.name)
         self._fsync = fsync
         self._executors = executors
+        self._streams = streams
+        self._environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Self:
         ready = self.folder / "ready.json"
@@ -149,8 +168,11 @@ class System:
             sys.executable, "-m", "shem", "up", "--data", str(self.folder / "data"),
             "--nats-port", "0", "--ready-file", str(ready), "--fsync", self._fsync,
             "--executors", str(self._executors),
+            *([] if self._streams is None else ["--streams", str(self._streams)]),
         ]  # fmt: skip
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+        self._process = subprocess.Popen(
+            command, stdout=self._log, stderr=self._log, env=self._environment
+        )
         begun = time.monotonic()
         while not ready.exists():
             assert self._process.poll() is None, (self.folder / "up.log").read_text()
@@ -232,6 +254,26 @@ async def measure(system: System, fsync: str, seconds: float) -> list[Row]:
     return rows
 
 
+async def with_nats_py(system: System, seconds: float) -> list[Row]:
+    """Measure an executor whose broker client is nats-py; the load keeps its own."""
+    async with await Client.connect(system.url) as client:
+        await client.components.add("load", build("load").read_bytes(), snapshots="never")
+    load = Load(await connect(ConnectOptions(servers=(system.url,))))
+    await load.start()
+    await load.each(64, WORKERS)
+    cpu = cpu_s(system.executor)
+    per_s, p50 = await load.throughput(64, seconds, WORKERS)
+    spent = (cpu_s(system.executor) - cpu) / (per_s * seconds) * 1e6
+    return [
+        Row(
+            f"throughput with nats-py, 64 clients, {WORKERS} workers",
+            f"{per_s:,.0f}/s p50 {p50:.1f} ms, CPU µs: executor {spent:.0f}",
+            "≥ 2,000/s",
+            per_s >= 2_000,
+        )
+    ]
+
+
 async def replay_and_memory(system: System) -> list[Row]:
     rows: list[Row] = []
     broker = await connect(ConnectOptions(servers=(system.url,)))
@@ -297,12 +339,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fsync", choices=["interval", "always", "both"], default="both")
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--streams", type=int, help="of the broker; default: what `up` makes")
     options = parser.parse_args()
     for fsync in ("interval", "always") if options.fsync == "both" else (options.fsync,):
-        with System(fsync) as system, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with (
+            System(fsync, streams=options.streams) as system,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
             rows = runner.run(measure(system, fsync, options.seconds))
             if fsync == "interval":
                 rows += runner.run(replay_and_memory(system))
+        if fsync == "interval":
+            nats_py = {"SHEM_NATS_CLIENT": ClientKind.NATS_PY.value}
+            with (
+                System(fsync, environment=nats_py) as system,
+                asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+            ):
+                rows += runner.run(with_nats_py(system, options.seconds))
         show(f"fsync {fsync}", rows)
 
 

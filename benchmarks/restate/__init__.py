@@ -1,0 +1,1 @@
+"""Restate beside us: its server from npm, its Python SDK, the same workloads."""
