@@ -1,9 +1,10 @@
-"""Instances made, called, suspended in every way there is, and closed, for as long as one likes.
+"""Instances made, called, suspended in every way there is, saved, restored and closed.
 
 Run: python -m tests.soak [--seconds S]
 
-A day of a busy executor in twenty minutes. Exit status 1 if memory, mappings, handles or anything
-that the engine counts grows. The short form is in `tests/integration/engine/test_leaks.py`.
+For as long as one likes: a day of a busy executor in twenty minutes. Exit status 1 if memory,
+mappings, handles or anything that the engine counts grows. What lives is in
+`tests/integration/engine/soak_kinds.py`, the short form in `test_leaks.py` there.
 """
 
 import argparse
@@ -11,11 +12,16 @@ import asyncio
 import gc
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+
+from tests.support.system import CODE
 
 GUESTS = Path(__file__).parent / "integration" / "engine"
 WARM_UP = 0.1
 ROUND = 400
+# An interpreter takes a hundred times longer than what else lives here.
+INTERPRETED_EVERY = 40
 # A page or two for each of the instances of a round would be a hundred times more.
 BYTES_PER_ROUND_MAX = 20_000
 MAPPINGS_MAX = 40
@@ -34,34 +40,30 @@ def open_files():
 
 
 async def soak(seconds):
-    """Return what was measured after each round past the first ones."""
+    """Return what was measured after each round past the first ones, and what was done."""
     sys.path.insert(0, str(GUESTS))
-    import test_composition
-    import test_leaks
-    from wat_guests import Guest, Host, component
+    import soak_kinds
 
     from actors.engine import store
     from actors.engine.engine import WasmtimeEngine
-    from actors.engine.port import Limits
 
-    engine = WasmtimeEngine()
-    single = await engine.load(component(test_leaks.WAITING))
-    composed = await engine.load(component(test_composition.WAITING))
-    linked = [
-        (single, single.link(test_leaks.host(test_leaks.wait)), test_leaks.WAYS),
-        (composed, composed.link(Host(waiting={"wait": test_leaks.wait_number})),
-         test_leaks.COMPOSED_WAYS),
-    ]  # fmt: skip
+    engine = WasmtimeEngine(CODE)
+    plain = await soak_kinds.plain(engine)
+    moved = await soak_kinds.moved(engine)
+    interpreted = await soak_kinds.interpreted(engine)
+    counted = Counter()
 
     async def one_round():
         for number in range(ROUND):
-            loaded, program, ways = linked[number % 2]
-            guest = Guest(loaded, await program.instantiate(None, Limits()))
-            await ways[number // 2 % len(ways)](guest)
-            guest.close()
+            kinds = interpreted if number % INTERPRETED_EVERY == 0 else (plain, moved)[number % 2]
+            one = kinds[number // 2 % len(kinds)]
+            counted[one.name] += 1
+            counted["snapshots"] += await one.live()
         gc.collect()
-        assert not store.stores
-        assert not store._by_context
+        # Each program that saves keeps one new instance to compare with.
+        kept = len(moved) + len(interpreted)
+        assert len(store.stores) <= kept
+        assert len(store._by_context) <= kept
         assert engine.live_count == 0
         return resident_bytes(), mappings(), open_files(), len(gc.get_objects())
 
@@ -72,7 +74,7 @@ async def soak(seconds):
         if measured or time.monotonic() - began > seconds * WARM_UP:
             measured.append(figures)
     engine.close()
-    return measured
+    return measured, counted
 
 
 def growth(measured):
@@ -99,13 +101,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=1200)
     options = parser.parse_args()
-    measured = asyncio.run(soak(options.seconds))
+    measured, counted = asyncio.run(soak(options.seconds))
     problems = growth(measured)
     first, last = measured[0], measured[-1]
     print(
-        f"{len(measured) * ROUND} instances; memory {first[0] >> 20} to {last[0] >> 20} MiB, "
+        f"{counted.total() - counted['snapshots']} lives, "
+        f"{counted['snapshots']} times restored from a snapshot; "
+        f"memory {first[0] >> 20} to {last[0] >> 20} MiB, "
         f"mappings {first[1]} to {last[1]}, objects {first[3]} to {last[3]}"
     )
+    print(", ".join(f"{name}: {count}" for name, count in sorted(counted.items())))
     for problem in problems:
         print(f"grows: {problem}")
     return bool(problems)

@@ -9,10 +9,10 @@ acknowledged it, a lost result is asked for with a new message id and the same k
 
 import argparse
 import asyncio
-import contextlib
 import json
 import time
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +22,10 @@ import nats.js.errors
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 
-from tests.chaos.operations import COMPONENT, Operation, Source, worker_name
+from tests.chaos.operations import Operation, Source, component_of, worker_name
 from tests.chaos.record import Attempted, Heard, Recorder, Stored
 
-__all__ = ["Client", "connect", "probe"]
+__all__ = ["Client", "connect", "probe", "until_rest"]
 
 _PUBLISH_TIMEOUT_S: Final = 2.0
 _RETRY_PAUSE_S: Final = 0.1
@@ -62,6 +62,8 @@ class Client:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._published_at: dict[str, float] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.outcomes = 0
+        """How many operations have been answered."""
 
     async def start(self) -> None:
         """Listen for outcomes."""
@@ -74,7 +76,7 @@ class Client:
             heard = asyncio.get_running_loop().create_future()
             self._waiting[operation.key] = heard
             self._published_at[operation.key] = time.monotonic()
-            self._recorder.write(Attempted(operation))
+            self._recorder.write(Attempted(operation, time.time()))
             sequence = await self._publish(operation, "")
             self._recorder.write(Stored(operation.key, sequence))
         attempt = 0
@@ -86,13 +88,14 @@ class Client:
 
     async def _publish(self, operation: Operation, suffix: str) -> int:
         """Publish until the broker says that it is stored; return its sequence."""
+        component = component_of(operation.worker)
         headers = {
             _KEY: operation.key,
-            "Nats-Msg-Id": f"{COMPONENT}/{operation.worker}:{operation.key}{suffix}",
+            "Nats-Msg-Id": f"{component}/{operation.worker}:{operation.key}{suffix}",
             "Shem-Result-To": self._inbox,
         }
         body = {"function": operation.full_name, "params": operation.params}
-        subject = f"shem.invoke.{COMPONENT}.{operation.worker}"
+        subject = f"shem.invoke.{component}.{operation.worker}"
         data = json.dumps(body).encode()
         while True:
             try:
@@ -111,20 +114,40 @@ class Client:
         self._recorder.write(Heard(key, outcome, after_s, time.time()))
         waiting = self._waiting.pop(key, None)
         if waiting is not None and not waiting.done():
+            self.outcomes += 1
             waiting.set_result(None)
 
 
-async def probe(urls: list[str], workers: int, path: Path, *, limit_s: float) -> None:
-    """Ask every worker for its total, at most so long; who does not answer is missing in `path`."""
+async def until_rest(
+    tasks: Iterable["asyncio.Task[None]"], progress: Callable[[], int], *, patience_s: float
+) -> None:
+    """Wait for tasks as long as something moves; end what is left once nothing has for so long."""
+    pending = set(tasks)
+    while pending:
+        before = progress()
+        _, pending = await asyncio.wait(pending, timeout=patience_s)
+        if progress() == before:
+            break
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+
+
+async def probe(urls: list[str], workers: int, path: Path, *, patience_s: float) -> None:
+    """Ask every worker for its total.
+
+    Who has not answered when nobody has answered for so long is missing in `path`.
+    """
     connection = await connect(urls)
     with Recorder(path) as recorder:
         client = Client(connection, recorder)
         await client.start()
         source = Source("probe", 0, 0, workers)
-        asked = [client.perform(source, worker_name(index), "get") for index in range(workers)]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                await asyncio.gather(*asked)
+        asked = [
+            asyncio.create_task(client.perform(source, worker_name(index), "get"))
+            for index in range(workers)
+        ]
+        await until_rest(asked, lambda: client.outcomes, patience_s=patience_s)
     await connection.close()
 
 
@@ -143,14 +166,11 @@ async def _load(arguments: argparse.Namespace) -> None:
                 await asyncio.sleep(source.pause_s(arguments.pause_s))
 
         lanes = [asyncio.create_task(lane()) for _ in range(arguments.lanes)]
-        _, unfinished = await asyncio.wait(
-            lanes, timeout=arguments.seconds + arguments.settle_seconds
-        )
-        for task in unfinished:
-            task.cancel()
+        await asyncio.wait(lanes, timeout=arguments.seconds)
+        await until_rest(lanes, lambda: client.outcomes, patience_s=arguments.settle_seconds)
         for task in lanes:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            if not task.cancelled():
+                task.result()
     await connection.close()
 
 
@@ -160,7 +180,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--publisher", type=int, required=True, help="number of this client")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="how long to begin operations")
-    parser.add_argument("--settle-seconds", type=float, default=60, help="then wait for outcomes")
+    parser.add_argument(
+        "--settle-seconds", type=float, default=60, help="then wait until nothing moved for so long"
+    )
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--lanes", type=int, required=True, help="operations in flight at once")
     parser.add_argument("--pause-s", type=float, default=0.02, help="mean pause of a lane")

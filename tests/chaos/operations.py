@@ -1,4 +1,8 @@
-"""What the load does to the workers: operations of the load guest, drawn from a seeded source."""
+"""What the load does to the workers: operations of the load guest, drawn from a seeded source.
+
+Some go to workers of another component, which call a worker of the load guest and pass its answer
+on. Which component a worker belongs to is told by its name.
+"""
 
 import random
 from collections import Counter
@@ -6,10 +10,24 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["COMPONENT", "Operation", "Source", "interface_of", "parse_key", "worker_name"]
+__all__ = [
+    "CALLER",
+    "CLIENT_INTERFACE",
+    "COMPONENT",
+    "Operation",
+    "Source",
+    "component_of",
+    "interface_of",
+    "parse_key",
+    "worker_name",
+]
 
 COMPONENT: Final = "load"
-_INTERFACES: Final = {"step": "demo:load/check"}
+CALLER: Final = "fan"
+CLIENT_INTERFACE: Final = "demo:counter-client/counter-client"
+_INTERFACES: Final = {"step": "demo:load/check", "one": "demo:fan/api"}
+_CALLERS: Final = 20
+_CALLER_SHARE: Final = 0.15
 _COUNTER: Final = "demo:counter/api"
 # Weights: mostly small additions, everything else often enough to meet every kind of fault.
 _WEIGHTS: Final = {"add": 45, "get": 10, "roll": 15, "rolled": 5, "nap": 10, "step": 15}
@@ -24,7 +42,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     worker: str
     number: int
     function: str
-    params: tuple[int, ...]
+    params: tuple[int | str, ...]
 
     @property
     def key(self) -> str:
@@ -35,6 +53,11 @@ class Operation(Struct, frozen=True, kw_only=True):
     def full_name(self) -> str:
         """The function as the log spells it."""
         return f"{interface_of(self.function)}.{{{self.function}}}"
+
+
+def component_of(worker: str) -> str:
+    """Return the component that the worker of this name belongs to."""
+    return CALLER if worker.startswith("f") else COMPONENT
 
 
 def parse_key(key: str) -> tuple[str, str, int]:
@@ -70,12 +93,16 @@ class Source:
 
     def worker(self) -> str:
         """Draw whom to ask next."""
+        if self._random.random() < _CALLER_SHARE:
+            return f"f{self._random.randrange(_CALLERS)}"
         return worker_name(self._random.randrange(self._workers))
 
     def operation(self, worker: str, function: str | None = None) -> Operation:
         """Draw what to ask it. Numbers are given in the order of the calls, so publish in it."""
         names, weights = list(_WEIGHTS), list(_WEIGHTS.values())
         name = function or self._random.choices(names, weights)[0]
+        if component_of(worker) == CALLER:
+            name = "one"
         self._numbers[worker] += 1
         return Operation(
             client=self._client,
@@ -89,8 +116,11 @@ class Source:
         """Draw how long to wait before the next operation."""
         return self._random.uniform(0, 2 * mean_s)
 
-    def _params(self, worker: str, function: str) -> tuple[int, ...]:
+    def _params(self, worker: str, function: str) -> tuple[int | str, ...]:
         match function:
+            case "one":
+                called = worker_name(self._random.randrange(self._workers))
+                return (called, self._random.randrange(1, _ADD_MAX))
             case "add":
                 return (self._random.randrange(1, _ADD_MAX),)
             case "nap":

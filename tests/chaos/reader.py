@@ -1,4 +1,4 @@
-"""Reads every log of the load guest from the broker, with nothing but a NATS client."""
+"""Reads every log from the broker, with nothing but a NATS client."""
 
 import asyncio
 from typing import Final
@@ -9,19 +9,19 @@ from nats.aio.client import Client as Connection
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from tests.chaos.logs import Message
-from tests.chaos.operations import COMPONENT
 
 __all__ = ["leader", "messages"]
 
 _STREAM: Final = "SHEM_OPLOG"
-_FILTER: Final = f"shem.oplog.*.{COMPONENT}.*.log"
+# Everything that runs in an attack: workers of two components, told apart by their names.
+_FILTER: Final = "shem.oplog.*.*.*.log"
 _BATCH: Final = 500
 _FETCH_TIMEOUT_S: Final = 5.0
 _TRIES: Final = 10
 
 
 async def messages(connection: Connection, filter_subject: str = _FILTER) -> list[Message]:
-    """Return all commits of all workers of the load guest, or of those named, in stream order."""
+    """Return all commits of all workers, or of those named, in stream order."""
     stream = connection.jetstream()
     config = ConsumerConfig(
         ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.ALL, filter_subject=filter_subject

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from tests.chaos.operations import Operation
 
@@ -17,6 +17,8 @@ class Attempted(Struct, frozen=True, tag="attempted"):
     """The operation is about to be published: it may have happened from now on."""
 
     operation: Operation
+    at_s: float = 0.0
+    """When, in Unix time."""
 
 
 class Stored(Struct, frozen=True, tag="stored"):
@@ -44,6 +46,8 @@ class Notes(Struct):
     attempted: dict[str, Operation]
     stored: dict[str, int]
     heard: dict[str, list[Heard]]
+    attempted_s: dict[str, float] = field(default_factory=dict[str, float])
+    """When each operation was about to be published, in Unix time."""
 
 
 class Recorder:
@@ -77,8 +81,9 @@ def read(paths: Iterable[Path]) -> Notes:
             if not raw.endswith(b"\n"):
                 continue
             match decoder.decode(raw):
-                case Attempted(operation=operation):
+                case Attempted(operation=operation, at_s=at_s):
                     notes.attempted[operation.key] = operation
+                    notes.attempted_s[operation.key] = at_s
                 case Stored(key=key, sequence=sequence):
                     notes.stored[key] = sequence
                 case Heard(key=key) as heard:

@@ -12,6 +12,7 @@ from broker.jetstream.connect import ConnectOptions, connect
 from broker.jetstream.options import ClientKind
 from broker.memory import ManualClock, MemoryBroker, MemoryCluster
 from broker.ports import Broker, Delivery
+from broker.sharding import mappings_text
 
 PARTITIONS = 8
 EVENTUALLY_S = 15
@@ -76,9 +77,9 @@ class Proxy:
 class MemoryWorld:
     name = "memory"
 
-    def __init__(self) -> None:
+    def __init__(self, streams: int = 1) -> None:
         self.clock = ManualClock()
-        self.cluster = MemoryCluster(partitions=PARTITIONS, clock=self.clock)
+        self.cluster = MemoryCluster(partitions=PARTITIONS, streams=streams, clock=self.clock)
         self.brokers: list[MemoryBroker] = []
 
     async def connect(self) -> Broker:
@@ -112,17 +113,22 @@ class MemoryWorld:
 
 
 class NatsWorld:
-    def __init__(self, server, client: ClientKind, *, direct: bool = False) -> None:
+    def __init__(
+        self, server, client: ClientKind, *, direct: bool = False, streams: int | None = None
+    ) -> None:
         self.name = client.value
         self.server = server
         self.client = client
         self.direct = direct
+        self.streams = streams
         self.brokers: dict[int, tuple[Broker, Proxy | None]] = {}
 
     async def connect(self) -> Broker:
         proxy = None if self.direct else Proxy("127.0.0.1", self.server.port)
         url = self.server.url if proxy is None else await proxy.start()
-        options = ConnectOptions(servers=(url,), partitions=PARTITIONS, client=self.client)
+        options = ConnectOptions(
+            servers=(url,), partitions=PARTITIONS, streams=self.streams, client=self.client
+        )
         broker = await connect(options)
         self.brokers[id(broker)] = (broker, proxy)
         return broker
@@ -190,12 +196,19 @@ class Inbox:
 CLIENTS = [ClientKind.NATS_PY, ClientKind.LEAN]
 
 
-@pytest.fixture(params=["memory", *[client.value for client in CLIENTS]])
+SEVERAL = 3
+WORLDS = [("memory", 1), ("memory", SEVERAL), ("nats-py", 1), ("lean", 1), ("lean", SEVERAL)]
+
+
+@pytest.fixture(params=WORLDS, ids=lambda param: f"{param[0]}-{param[1]}")
 def world(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[World]:
-    if request.param == "memory":
-        made: World = runner.run(_memory_world())
+    kind, streams = request.param
+    if kind == "memory":
+        made: World = runner.run(_memory_world(streams))
     else:
-        made = NatsWorld(request.getfixturevalue("nats_server"), ClientKind(request.param))
+        make = request.getfixturevalue("make_nats_server")
+        server = make(mappings_text(PARTITIONS) if streams > 1 else "")
+        made = NatsWorld(server, ClientKind(kind), streams=streams)
     yield made
     runner.run(made.close())
 
@@ -216,8 +229,8 @@ def lean_world(nats_server, runner: asyncio.Runner) -> Iterator[NatsWorld]:
     runner.run(made.close())
 
 
-async def _memory_world() -> MemoryWorld:
-    return MemoryWorld()
+async def _memory_world(streams: int) -> MemoryWorld:
+    return MemoryWorld(streams)
 
 
 @pytest.fixture

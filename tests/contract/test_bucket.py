@@ -148,3 +148,20 @@ async def test_buckets_are_apart_from_each_other(world):
     await broker.components.put("k", b"")
     assert await broker.workers.get("k") is None
     assert await broker.members.keys() == []
+
+
+async def test_changes_behind_a_revision_are_told_with_their_newest_values(world):
+    broker = await world.connect()
+    bucket = broker.workers_of("orders / ü")
+    assert await bucket.changes() == ()
+    await bucket.put("a", b"1")
+    second = await bucket.put("b/1", b"2")
+    await broker.workers_of("other").put("c", b"x")
+    await bucket.put("a", b"3")
+    await bucket.put("d", b"4")
+    await bucket.delete("d")
+    found = await bucket.changes()
+    assert [(each.key, each.data) for each in found] == [("b/1", b"2"), ("a", b"3"), ("d", None)]
+    later = await broker.workers_of("orders / ü").changes(behind=second)
+    assert [(each.key, each.data) for each in later] == [("a", b"3"), ("d", None)]
+    assert await bucket.changes(behind=later[-1].revision) == ()

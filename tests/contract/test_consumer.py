@@ -31,7 +31,7 @@ async def test_deliveries_come_in_order_with_all_that_is_known_of_them(world, in
     await until(lambda: len(got.deliveries) == 3)
     assert got.data == [b"before", b"after", b"later"]
     first = got.deliveries[0]
-    assert first.message == await broker.journal.get(first.message.sequence)
+    assert first.message == await broker.journal.get(INVOKE, first.message.sequence)
     assert not first.redelivered
 
 

@@ -95,6 +95,38 @@ async def test_an_append_that_lost_to_another_writer_during_an_outage_is_fenced(
         await appending
 
 
+async def test_a_message_follows_an_append_that_is_under_way(world):
+    journal = (await world.connect()).journal
+    before = await journal.append(LOG, b"0", message_id="0", expected_sequence=0)
+    following = asyncio.create_task(journal.follow(INVOKE, b"x", behind="1 a", message_id="f"))
+    last = await journal.append(LOG, b"1", message_id="1 a", expected_sequence=before)
+    assert await following
+    stored = [message async for message in journal.read(MAIL)]
+    assert [message.sequence for message in stored] == [last + 1]
+    # Its id is known like any other: what is sent again is not stored twice.
+    assert (await journal.publish(INVOKE, b"x", message_id="f")).duplicate
+
+
+async def test_nothing_follows_an_append_that_was_fenced(world):
+    journal = (await world.connect()).journal
+    await journal.append(LOG, b"ours", message_id="0", expected_sequence=0)
+    following = asyncio.create_task(journal.follow(INVOKE, b"x", behind="1", message_id="f"))
+    with pytest.raises(FencedError):
+        await journal.append(LOG, b"theirs", message_id="1", expected_sequence=0)
+    assert not await following
+    assert [message async for message in journal.read(MAIL)] == []
+    # What was refused may be sent in another way.
+    assert not (await journal.publish(INVOKE, b"x", message_id="f")).duplicate
+
+
+async def test_nothing_follows_where_another_message_has_come_between(world):
+    journal = (await world.connect()).journal
+    await journal.append(LOG, b"0", message_id="0", expected_sequence=0)
+    await journal.publish(INVOKE, b"between")
+    assert not await journal.follow(INVOKE, b"x", behind="0", message_id="f")
+    assert [message.data async for message in journal.read(MAIL)] == [b"between"]
+
+
 async def test_a_publish_with_a_known_id_is_a_duplicate(world):
     journal = (await world.connect()).journal
     first = await journal.publish(INVOKE, b"call", message_id="counter/alice:k")
@@ -153,7 +185,7 @@ async def test_a_read_of_nothing_is_empty(world):
     assert [m async for m in journal.read(LOG)] == []
     assert await journal.last(LOG) is None
     assert await journal.last(LOG, leader=True) is None
-    assert await journal.get(77) is None
+    assert await journal.get(LOG, 77) is None
 
 
 @pytest.mark.parametrize("leader", [False, True])
@@ -172,7 +204,7 @@ async def test_the_last_message_is_found_by_subject_or_pattern(world, leader):
 async def test_a_message_is_found_by_sequence(world):
     journal = (await world.connect()).journal
     ack = await journal.publish(INVOKE, b"payload", headers={"A": "b"})
-    found = await journal.get(ack.sequence)
+    found = await journal.get(INVOKE, ack.sequence)
     assert (found.sequence, found.data, found.headers["A"]) == (ack.sequence, b"payload", "b")
 
 
@@ -200,6 +232,20 @@ async def test_after_a_purge_an_append_starts_from_nothing(world):
     await journal.append(LOG, b"old", message_id="1", expected_sequence=0)
     await journal.purge(LOG)
     assert await journal.append(LOG, b"new", message_id="2", expected_sequence=0) > 1
+
+
+async def test_a_message_is_removed_by_sequence_and_the_ones_around_it_stay(world):
+    journal = (await world.connect()).journal
+    first = await journal.append(LOG, b"1", message_id="r1", expected_sequence=0)
+    second = await journal.append(LOG, b"2", message_id="r2", expected_sequence=first)
+    third = await journal.append(LOG, b"3", message_id="r3", expected_sequence=second)
+
+    await journal.remove(LOG, second)
+    await journal.remove(LOG, second)
+
+    assert [message.sequence async for message in journal.read(LOG)] == [first, third]
+    await journal.remove(LOG, third)
+    await journal.append(LOG, b"4", message_id="r4", expected_sequence=first)
 
 
 async def test_a_message_above_the_limit_is_refused_and_the_connection_lives(world):
@@ -243,7 +289,7 @@ async def test_a_schedule_fires_at_its_target_not_before_its_time(world, until):
     assert fired.headers["Shem-Id"] == "inc:7"
     assert fired.subject.endswith(".in.reply")
     assert fired.time_ns >= at_ns
-    assert await broker.journal.subjects("shem.sched.>") == {}
+    assert await broker.journal.subjects("shem.sched.*.*.*") == {}
 
 
 async def test_a_purged_schedule_does_not_fire(world, until):
@@ -279,3 +325,14 @@ async def test_a_schedule_in_the_past_fires_soon(world, until):
     await journal.schedule(name, b"late", target=INVOKE, at_ns=world.now_ns() - 10**12)
     await world.pass_time(0.1)
     await until(lambda: journal.last(MAIL))
+
+
+async def test_the_end_is_the_last_sequence_given_out_whatever_is_left(world):
+    broker = await world.connect()
+    at = subjects.partition_of("c", "end", N)
+    assert await broker.journal.end(at) >= 0
+    first = await broker.journal.publish("shem.invoke.c.end", b"1", message_id="end-1")
+    second = await broker.journal.publish("shem.invoke.c.end", b"2", message_id="end-2")
+    assert await broker.journal.end(at) == second.sequence
+    await broker.journal.remove("shem.invoke.c.end", second.sequence)
+    assert await broker.journal.end(at) == second.sequence > first.sequence

@@ -36,6 +36,39 @@ async def test_fences_and_deduplication_hold(replicated):
     assert (await journal.last(log, leader=True)).sequence == first
 
 
+async def test_what_is_on_its_way_when_it_is_published_again_is_stored_once(replicated):
+    journal = replicated.journal
+    worker = f"w{time.monotonic_ns()}"
+    invoke = subjects.invoke("r3", worker)
+    for number in range(50):
+        both = [journal.publish(invoke, b"x", message_id=f"{worker}-{number}") for _ in range(2)]
+        one, other = await asyncio.gather(*both)
+        assert one.sequence == other.sequence
+        assert [one.duplicate, other.duplicate].count(True) == 1
+
+
+async def test_nothing_follows_an_append_where_there_are_replicas(replicated):
+    """Followers would take the condition for a damaged disk, and drop the stream."""
+    journal = replicated.journal
+    worker = f"w{time.monotonic_ns()}"
+    log, invoke = subjects.log("r3", worker, N), subjects.invoke("r3", worker)
+    mail = subjects.mailbox("r3", worker, N, "invoke")
+    last, followed = 0, 0
+    for number in range(30):
+        ids = {"behind": f"{worker}-{number}", "message_id": f"{worker}-f{number}"}
+        following = asyncio.create_task(journal.follow(invoke, b"%d" % number, **ids))
+        last = await journal.append(
+            log, b"x", message_id=f"{worker}-{number}", expected_sequence=last
+        )
+        is_stored = await following
+        followed += is_stored
+        again = await journal.publish(invoke, b"%d" % number, message_id=f"{worker}-f{number}")
+        assert again.duplicate or not is_stored
+    stored = [int(message.data) async for message in journal.read(mail)]
+    assert stored == list(range(30))
+    assert followed == 0
+
+
 async def test_racing_appends_have_one_winner(replicated):
     worker = f"w{time.monotonic_ns()}"
     log = subjects.log("r3", worker, N)

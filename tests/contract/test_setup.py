@@ -11,6 +11,7 @@ from broker.jetstream.connect import ConnectOptions, connect
 from broker.jetstream.setup import Setup
 from broker.jetstream.wire import ServerInfo
 from broker.jetstream.wire_lean import LeanWire
+from broker.sharding import Sharding, mappings_text
 
 
 async def request(url, operation, body):
@@ -97,3 +98,33 @@ async def test_a_malformed_url_is_refused(url):
 async def test_no_server_at_all_is_refused():
     with pytest.raises(SetupError, match="at least one"):
         await connect(ConnectOptions(servers=()))
+
+
+async def test_several_streams_are_found_again(make_nats_server):
+    url = make_nats_server(mappings_text(8)).url
+    assert await connect_and_close(url, partitions=8, streams=3) == 8
+    broker = await connect(ConnectOptions(servers=(url,)))
+    assert broker.sharding == Sharding(8, 3)
+    await broker.close()
+    with pytest.raises(SetupError, match=r"3 stream\(s\) hold the logs here, 2 are asked for"):
+        await connect_and_close(url, streams=2)
+
+
+async def test_several_streams_need_a_server_that_sorts(nats_url):
+    with pytest.raises(SetupError, match="no stream takes them in") as caught:
+        await connect_and_close(nats_url, partitions=8, streams=3)
+    assert mappings_text(8) in str(caught.value)
+
+
+async def test_sorting_into_another_number_of_partitions_is_noticed(make_nats_server):
+    url = make_nats_server(mappings_text(4)).url
+    with pytest.raises(SetupError, match="instead of SHEM_OPLOG"):
+        await connect_and_close(url, partitions=9, streams=3)
+
+
+async def test_a_stream_of_another_number_of_streams_is_refused(make_nats_server):
+    url = make_nats_server(mappings_text(8)).url
+    await connect_and_close(url, partitions=8, streams=2)
+    await request(url, "STREAM.DELETE.SHEM_OPLOG", {})
+    with pytest.raises(SetupError, match=r"SHEM_OPLOG_1 .*belongs to another number of streams"):
+        await connect_and_close(url, partitions=8, streams=4)

@@ -5,11 +5,13 @@ Run: python -m tests.fuzz.engine [--seed N] [--seconds S] [--oracle]
 Inputs are mutated, as bytes and as sections, and kept when they reach lines that no input reached
 before. A finding is an exception that is no `ComponentError`, an error without its offset, or an
 input that takes longer than it may. With `--oracle` so is a component that is accepted here and
-refused by wasmtime, or the other way round. Findings are written to files; exit status 1.
+refused by wasmtime, or the other way round. Findings are written to files; exit status 1. What
+wasmtime was asked last lies beside them, since it may abort the process.
 """
 
 import argparse
 import hashlib
+import os
 import random
 import re
 import sys
@@ -27,10 +29,19 @@ ROOT = Path(__file__).resolve().parents[2]
 GUESTS = ROOT / "tests" / "integration" / "engine"
 TRACED = re.compile(r"/(?:wit/(?:binary/)?|actors/engine/(?:plan|validate|core|abi)/)\w+\.py$")
 SLOW_S = 10.0
+TOLD_S = 60.0
 BYTES_MAX = 20_000
 EXPECTED = re.compile(
-    r"more than 32 flags|Fixed-length lists require|reexport of an imported|from the root"
+    r"more than 32 flags|Fixed-length lists require|Maps require|from the root"
+    r"|reexport of an imported"
     r"|is a core module, expected|root-level|core module of the component is invalid"
+    # Of asynchronous components; refused here where something uses it.
+    r"|requires the component model error-context feature"
+    r"|of component-model async is not supported|futures, streams and error contexts are not"
+    # A function type under a name, which wasmtime's validator takes and the rest of it does not.
+    r"|unsupported type export"
+    # An alias in a component type that nothing uses: forbidden, but wasmtime lets it be.
+    r"|resources of the components around it by alias"
     # Types of the garbage-collection proposal, which no canonical definition can use.
     r"|core type code 0x[0-9a-f]+ is not supported"
 )
@@ -148,7 +159,8 @@ def mutated(data, others, choose):
 class Fuzzer:
     """One run. `findings` maps what is wrong to the input that showed it."""
 
-    def __init__(self, seed, *, with_oracle):
+    def __init__(self, seed, *, with_oracle, out=None):
+        self.out = out
         self.choose = random.Random(seed)
         self.coverage = Coverage()
         self.inputs = []
@@ -156,6 +168,12 @@ class Fuzzer:
         self.count = 0
         self.engine = wasmtime.Engine() if with_oracle else None
         self.compiler = engine_module.WasmtimeEngine() if with_oracle else None
+
+    def __str__(self):
+        return (
+            f"{self.count} inputs, {len(self.inputs)} kept, {len(self.coverage.seen)} lines, "
+            f"{len(self.findings)} findings, {time.process_time() / 60:.1f} minutes of processor"
+        )
 
     def start(self, inputs):
         for data in inputs:
@@ -173,7 +191,8 @@ class Fuzzer:
     def run(self, data):
         self.count += 1
         self.coverage.is_new = False
-        began = time.monotonic()
+        # Of the processor: a busy machine lets anything wait, and nothing here waits by itself.
+        began = time.process_time()
         refusal = None
         sys.settrace(self.coverage.trace)
         try:
@@ -188,8 +207,8 @@ class Fuzzer:
             return
         finally:
             sys.settrace(None)
-        if time.monotonic() - began > SLOW_S:
-            self.found(f"took longer than {SLOW_S} s", data)
+        if time.process_time() - began > SLOW_S:
+            self.found(f"took longer than {SLOW_S} s of the processor", data)
         if refusal is not None and "(at byte 0x" not in refusal:
             self.found(f"no place in: {refusal}", data)
         if self.engine is not None:
@@ -197,13 +216,19 @@ class Fuzzer:
 
     def compare(self, data, refusal):
         theirs = None
+        if refusal is not None and EXPECTED.search(refusal):
+            # Above all not types of the garbage-collection proposal: wasmtime may abort over them.
+            return
+        if self.out is not None:
+            self.out.mkdir(parents=True, exist_ok=True)
+            (self.out / f"asked-{os.getpid()}.wasm").write_bytes(data)
         try:
             oracle.Component(self.engine, data)
         except wasmtime.WasmtimeError as error:
             theirs = str(error)
         if (theirs is None) == (refusal is None):
             return
-        if EXPECTED.search(theirs or "") or EXPECTED.search(refusal or ""):
+        if EXPECTED.search(theirs or ""):
             return
         if theirs is not None and self.has_bad_module(data):
             return
@@ -224,16 +249,30 @@ class Fuzzer:
     def found(self, what, data):
         if what not in self.findings:
             self.findings[what] = data
-            print(f"FINDING {what}", flush=True)
+            print(f"FINDING {what}: {self.written(data)}", flush=True)
+
+    def written(self, data):
+        """Write a finding at once, since the run may be long or end in a crash; return where."""
+        if self.out is None:
+            return "not written"
+        self.out.mkdir(parents=True, exist_ok=True)
+        path = self.out / f"{hashlib.sha256(data).hexdigest()[:16]}.wasm"
+        path.write_bytes(data)
+        return path
 
 
-def fuzz(*, seed, seconds, with_oracle=False, steps=None):
+def fuzz(*, seed, seconds, with_oracle=False, steps=None, out=None):
     """Return the fuzzer after a run of so many seconds, or steps."""
-    fuzzer = Fuzzer(seed, with_oracle=with_oracle)
+    fuzzer = Fuzzer(seed, with_oracle=with_oracle, out=out)
     fuzzer.start(corpus())
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and (steps is None or fuzzer.count < steps):
+    now = time.monotonic()
+    end, told = now + seconds, now
+    while now < end and (steps is None or fuzzer.count < steps):
         fuzzer.step()
+        now = time.monotonic()
+        if now - told >= TOLD_S:
+            told = now
+            print(fuzzer, file=sys.stderr, flush=True)
     return fuzzer
 
 
@@ -244,16 +283,10 @@ def main():
     parser.add_argument("--oracle", action="store_true")
     parser.add_argument("--out", type=Path, default=ROOT / ".cache" / "fuzz")
     options = parser.parse_args()
-    done = fuzz(seed=options.seed, seconds=options.seconds, with_oracle=options.oracle)
-    print(
-        f"{done.count} inputs, {len(done.inputs)} kept, {len(done.coverage.seen)} lines, "
-        f"{len(done.findings)} findings"
+    done = fuzz(
+        seed=options.seed, seconds=options.seconds, with_oracle=options.oracle, out=options.out
     )
-    for what, data in done.findings.items():
-        options.out.mkdir(parents=True, exist_ok=True)
-        path = options.out / f"{hashlib.sha256(data).hexdigest()[:16]}.wasm"
-        path.write_bytes(data)
-        print(f"{path}: {what}")
+    print(done)
     return bool(done.findings)
 
 

@@ -1,8 +1,8 @@
 """The recorded entries about snapshots, for `test_oplog.py`."""
 
-from oplog.entries import Entry, Snapshot, SnapshotFailed
+from oplog.entries import Entry, Purged, Raw, Snapshot, SnapshotFailed
 
-__all__ = ["SNAPSHOT"]
+__all__ = ["PURGED", "SNAPSHOT"]
 
 _T = 1_764_000_000_000
 SNAPSHOT: list[list[Entry]] = [
@@ -22,4 +22,15 @@ SNAPSHOT: list[list[Entry]] = [
         ),
         SnapshotFailed(operation="load", reason="wrong checksum"),
     ],
+]
+PURGED: list[list[Entry]] = [
+    [
+        Purged(
+            at_ms=_T,
+            index=41,
+            log_sequence=1_207,
+            blob="snapshot/b7e1c0de/41-0011223344556677",
+            base=Raw(b'{"commit":{"index":41,"log-sequence":1207,"hash":"00"}}'),
+        )
+    ]
 ]

@@ -31,8 +31,7 @@ from oplog.entries import (
     BeginRemoteWrite,
     Caller,
     CancelPendingInvocation,
-    ChangePersistenceLevel,
-    ChangeRetryPolicy,
+    ClientMessage,
     CommandDone,
     CommittedRemoteTransaction,
     Create,
@@ -44,7 +43,6 @@ from oplog.entries import (
     Exited,
     ExportedFunctionCompleted,
     ExportedFunctionInvoked,
-    FailedUpdate,
     Failure,
     FinishSpan,
     ImportedFunctionInvoked,
@@ -63,7 +61,6 @@ from oplog.entries import (
     RemoteCall,
     Repeat,
     Restart,
-    RetryRule,
     Revert,
     RolledBackRemoteTransaction,
     SetSpanAttribute,
@@ -77,13 +74,15 @@ from oplog.public import public
 from oplog.render import line
 from oplog.replay import Cursor
 from oplog.status import fold
-from tests.golden.snapshot_cases import SNAPSHOT
+from tests.golden.change_cases import CHANGES
+from tests.golden.snapshot_cases import PURGED, SNAPSHOT
 
 ROOT = Path(__file__).parent / "oplog"
 SUMS = ROOT / "SHA256SUMS"
 VERSION = f"v{FORMAT_VERSION}"
 T = 1_764_000_000_000
 
+TO_CLIENT = ClientMessage(client="5f2b61a09c3e", incarnation="77aa")
 CALLER = Caller(component="shop", worker="basket-7", incarnation="77aa", index=12)
 TRAP = Failure(kind="trap", message="unreachable executed\n  at add")
 CREATE = Create(
@@ -142,6 +141,8 @@ RETRY = ErrorEntry(at_ms=T + 8, error=TRAP, attempt=1, retry_at_ms=T + 1008)
 
 # Case: the entries of its commits. The first index of all but `story` is 2, as if after a create.
 CASES: dict[str, list[list[Entry]]] = {
+    **CHANGES,
+    "purged": PURGED,
     "create": [
         [CREATE],
         [Create(incarnation="b", component="c", worker="w", component_version=0)],
@@ -298,41 +299,6 @@ CASES: dict[str, list[list[Entry]]] = {
             RolledBackRemoteTransaction(at_ms=T, begin_index=3),
         ],
     ],
-    "change-retry-policy": [
-        [
-            ChangeRetryPolicy(
-                at_ms=T,
-                policy=RetryRule(
-                    max_attempts=5,
-                    min_delay_ns=1_000_000,
-                    max_delay_ns=2_000_000_000,
-                    multiplier=1.5,
-                    max_jitter_factor=0.1,
-                ),
-            )
-        ],
-        [
-            ChangeRetryPolicy(
-                policy=RetryRule(max_attempts=1, min_delay_ns=0, max_delay_ns=0, multiplier=2.0)
-            )
-        ],
-    ],
-    "change-persistence-level": [
-        [
-            ChangePersistenceLevel(at_ms=T, level=level)
-            for level in ("persist-nothing", "persist-remote-side-effects", "smart")
-        ]
-    ],
-    "update": [
-        [PendingUpdate(at_ms=T, target_version=2), SuccessfulUpdate(at_ms=T, target_version=2)],
-        [
-            PendingUpdate(
-                at_ms=T, target_version=3, mode="snapshot-based", snapshot=Raw(b'"AAEC"')
-            ),
-            FailedUpdate(at_ms=T, target_version=3, details="load: no such field"),
-        ],
-        [SuccessfulUpdate(target_version=0, component_size=17), FailedUpdate(target_version=1)],
-    ],
     "span": [
         [
             StartSpan(at_ms=T, span_id="00f067aa0ba902b7", name="check", parent="b7ad6b7169203331"),
@@ -380,6 +346,7 @@ CASES: dict[str, list[list[Entry]]] = {
         ],
         [CommandDone(at_ms=T, command="ForkWorker")],
     ],
+    "client-message": [[msgspec.structs.replace(GET, asks=TO_CLIENT)]],
     "second-thoughts": [
         [CREATE, INVOKED, BeginAtomicRegion(at_ms=T + 2)],
         [NOW, Jump(at_ms=T + 3, start=4, end=4), NOW, EndAtomicRegion(begin_index=3)],

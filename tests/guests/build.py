@@ -22,16 +22,26 @@ from typing import Final
 
 import msgspec
 
-from tests.guests import recipes
+from shem.build.toolchains import find_tool
+from tests.guests import cargo, conforming, direct, node_tools, recipes
 
-__all__ = ["GUESTS", "OPTIONAL_GUESTS", "Guest", "build", "main"]
+__all__ = ["GUESTS", "OPTIONAL_GUESTS", "Guest", "build", "main", "unavailable"]
 
 _HERE: Final = Path(__file__).parent
 _ROOT: Final = _HERE.parent.parent
 _LIBRARIES: Final = _ROOT / "shem" / "guest" / "python"
 _PACKAGES: Final = _ROOT / "wit" / "packages"
 _COUNTER: Final = _ROOT / "examples" / "counter"
+_CHAT: Final = _ROOT / "examples" / "chat"
 _WEB: Final = _HERE / "web"
+_TONGUES: Final = _HERE / "languages"
+_OLD_WASI: Final = _HERE / "preview1"
+_BINDINGS: Final = (
+    *sorted((_ROOT / "wit" / "bindings").glob("*.py")),
+    *sorted((_ROOT / "shem" / "build" / "preview1").glob("*.wasm")),
+    *(_ROOT / "wit" / "binary" / each for each in ("wrapping.py", "core_shim.py", "naming.py")),
+)
+_KEEPER: Final = _HERE / "keeper"
 _SCRIPT: Final = _HERE / "js"
 
 
@@ -41,6 +51,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[Path, ...]
     tools: tuple[str, ...]
     make: recipes.Recipe
+    # Programs that may be missing; none stands for those of `node_tools`.
+    needs: tuple[str, ...] = ()
 
 
 def _example(name: str) -> Guest:
@@ -57,6 +69,21 @@ def _example(name: str) -> Guest:
         ),
         tools=("componentize-py",),
         make=recipes.python_with_clients(folder, served, world=name, guest=guest),
+    )
+
+
+def _conforming(name: str) -> Guest:
+    """Return a guest that calls every function of some interfaces."""
+    return Guest(
+        sources=(
+            conforming.FOLDER / f"{name}.c",
+            conforming.FOLDER / "told.h",
+            *sorted((_PACKAGES / "wasi").glob("*.wit")),
+            *_BINDINGS,
+            *(_HERE / each for each in ("direct.py", "conforming.py")),
+        ),
+        tools=("ziglang",),
+        make=conforming.recipe(name),
     )
 
 
@@ -104,6 +131,16 @@ GUESTS: Final[Mapping[str, Guest]] = {
     # Python: the examples whose workers call each other.
     "cart": _example("cart"),
     "auction": _example("auction"),
+    # Python: the example whose clients are connected by websockets.
+    "chat": Guest(
+        sources=(
+            _CHAT / "app.py",
+            _CHAT / "wit" / "chat.wit",
+            _PACKAGES / "shem" / "gateway.wit",
+        ),
+        tools=("componentize-py",),
+        make=recipes.python_with(_CHAT, _PACKAGES / "shem" / "gateway.wit", world="chat"),
+    ),
     # Python: a typed class, whose WIT is made from it.
     "typed": Guest(
         sources=(
@@ -134,6 +171,73 @@ GUESTS: Final[Mapping[str, Guest]] = {
         tools=("ziglang", "wasmtime"),
         make=recipes.c_with_text(_HERE / "load" / "load.c", _HERE / "load" / "load.wat"),
     ),
+    # C: the interface of `remote`, and calls in every way through the client that is made of it.
+    "mate": Guest(
+        sources=(
+            _HERE / "mate" / "mate.c",
+            _HERE / "mate" / "guest.wit",
+            _HERE / "remote" / "remote.wit",
+            _ROOT / "wit" / "client.py",
+            _PACKAGES / "golem" / "rpc.wit",
+            *_BINDINGS,
+        ),
+        tools=("ziglang",),
+        make=recipes.c_with_clients(
+            _HERE / "mate" / "mate.c",
+            _HERE / "remote" / "remote.wit",
+            world="remote",
+            guest=_HERE / "mate" / "guest.wit",
+        ),
+    ),
+    # C and Zig over generated bindings: `demo:tongue/api`, printing by WASI preview 1.
+    "c": Guest(
+        sources=(_TONGUES / "c" / "tongue.c", _TONGUES / "guest.wit", *_BINDINGS),
+        tools=("ziglang",),
+        make=recipes.c_with_bindings(_TONGUES / "c" / "tongue.c", _TONGUES / "guest.wit"),
+    ),
+    "zig": Guest(
+        sources=(_TONGUES / "zig" / "tongue.zig", _TONGUES / "guest.wit", *_BINDINGS),
+        tools=("ziglang",),
+        make=recipes.zig_with_bindings(_TONGUES / "zig" / "tongue.zig", _TONGUES / "guest.wit"),
+    ),
+    # C: a handler of HTTP requests that answers with their bodies.
+    "copier": Guest(
+        sources=(
+            _HERE / "copier" / "copier.c",
+            _HERE / "copier" / "copier.wit",
+            *_BINDINGS,
+            *sorted((_PACKAGES / "wasi").glob("*.wit")),
+        ),
+        tools=("ziglang",),
+        make=recipes.c_with_bindings(
+            _HERE / "copier" / "copier.c", _HERE / "copier" / "copier.wit"
+        ),
+    ),
+    # C: a number, memory as it is asked for, and a state in words of its own.
+    "keeper": Guest(
+        sources=(_KEEPER / "keeper.c", _KEEPER / "keeper.wit", *_BINDINGS),
+        tools=("ziglang",),
+        make=recipes.c_with_bindings(_KEEPER / "keeper.c", _KEEPER / "keeper.wit"),
+    ),
+    # C: all functions of WASI preview 1.
+    "preview1": Guest(
+        sources=(_OLD_WASI / "probe.c", _OLD_WASI / "probe.wit", *_BINDINGS),
+        tools=("ziglang",),
+        make=recipes.c_with_bindings(_OLD_WASI / "probe.c", _OLD_WASI / "probe.wit"),
+    ),
+    # C on WASI 0.2 itself: holds files, streams and timers open.
+    "holder": Guest(
+        sources=(
+            *(_HERE / "holder" / each for each in ("holder.c", "holder.wit")),
+            *sorted((_PACKAGES / "wasi").glob("*.wit")),
+            *_BINDINGS,
+            _HERE / "direct.py",
+        ),
+        tools=("ziglang",),
+        make=direct.c_on_wasi(_HERE / "holder" / "holder.c", _HERE / "holder" / "holder.wit"),
+    ),
+    # C on WASI 0.2 itself: every function of its interfaces.
+    **{f"wasi-{each}": _conforming(each) for each in conforming.WORLDS},
     # Text: `demo:shelf/api` with a resource.
     "shelf": Guest(
         sources=(_HERE / "shelf" / "shelf.wat",),
@@ -162,7 +266,66 @@ OPTIONAL_GUESTS: Final[Mapping[str, Guest]] = {
         tools=(),
         make=recipes.javascript(_WEB / "web.js", _WEB / "web.wit", world="web"),
     ),
+    # JavaScript: every function of WASI 0.2 that its toolchain lets it import, 19 MB, 30 s.
+    "wasi-js": Guest(
+        sources=(
+            *sorted((conforming.FOLDER / "js").glob("*.js")),
+            *sorted((_PACKAGES / "wasi").glob("*.wit")),
+            _HERE / "node" / "package.json",
+            *(_HERE / each for each in ("scripting.py", "conforming.py")),
+        ),
+        tools=(),
+        make=conforming.javascript_recipe(),
+    ),
+    # JavaScript on QuickJS: `demo:tongue/api`, 1 MB, a second to build.
+    "quick": Guest(
+        sources=(_TONGUES / "quick" / "tongue.js", _TONGUES / "guest.wit"),
+        tools=(),
+        make=recipes.quickjs(_TONGUES / "quick" / "tongue.js", _TONGUES / "guest.wit"),
+    ),
+    # Go: the part of `demo:tongue/api` that is passed by hand, 2.8 MB.
+    "go": Guest(
+        sources=(
+            *(_TONGUES / "go" / each for each in ("go.mod", "tongue.go", "small.wit")),
+            *_BINDINGS,
+        ),
+        tools=(),
+        make=recipes.go(_TONGUES / "go", _TONGUES / "go" / "small.wit"),
+        needs=("go",),
+    ),
+    # Rust: the same as `keeper`.
+    "keeper-rust": Guest(
+        sources=(
+            *(_KEEPER / "rust" / each for each in ("Cargo.toml", "src/lib.rs")),
+            _KEEPER / "keeper.wit",
+            _HERE / "cargo.py",
+        ),
+        tools=(),
+        make=cargo.rust(_KEEPER / "rust", _KEEPER / "keeper.wit", name="keeper"),
+        needs=("cargo", f"rust target {cargo.TARGET}"),
+    ),
+    # Rust on WASI 0.2, over bindings of its own: `demo:tongue/api`, 80 KB.
+    "rust": Guest(
+        sources=(
+            *(_TONGUES / "rust" / each for each in ("Cargo.toml", "src/lib.rs")),
+            _TONGUES / "guest.wit",
+            _HERE / "cargo.py",
+        ),
+        tools=(),
+        make=cargo.rust(_TONGUES / "rust", _TONGUES / "guest.wit", name="tongue"),
+        needs=("cargo", f"rust target {cargo.TARGET}"),
+    ),
 }
+
+
+def unavailable(name: str) -> str:
+    """Return why a guest cannot be built here, an empty text if it can."""
+    guest = OPTIONAL_GUESTS.get(name)
+    if guest is None:
+        return ""
+    if not guest.needs:
+        return node_tools.missing()
+    return "; ".join(f"{each} is missing" for each in guest.needs if find_tool(each) is None)
 
 
 def build(name: str, *, cache: Path | None = None) -> Path:

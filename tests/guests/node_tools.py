@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["ask", "install", "missing"]
+__all__ = ["ask", "install", "missing", "packages"]
 
 _HERE: Final = Path(__file__).parent / "node"
 _ROOT: Final = Path(__file__).parent.parent.parent
@@ -27,6 +27,11 @@ _ASK_TIME_S_MAX: Final = 300
 def _folder() -> Path:
     override = os.environ.get("SHEM_NODE_CACHE")
     return Path(override) if override else _ROOT / ".cache" / "node"
+
+
+def packages() -> Path:
+    """Return where the packages lie, if they are installed."""
+    return _folder() / "node_modules"
 
 
 def missing() -> str:
@@ -59,7 +64,7 @@ def ask(requests: Sequence[dict[str, Any]]) -> list[Any]:
     for request, answer in zip(requests, json.loads(done.stdout), strict=True):
         if "err" in answer:
             raise RuntimeError(f"{request['do']}: {answer['err']}\n{done.stderr}")
-        is_bytes = request["do"] in {"embed", "new", "componentize"}
+        is_bytes = request["do"] in {"embed", "new", "componentize", "bundle", "quickjs"}
         answers.append(base64.b64decode(answer["ok"]) if is_bytes else answer["ok"])
     return answers
 

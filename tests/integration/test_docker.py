@@ -21,6 +21,7 @@ from testcontainers.core.image import DockerImage
 
 RECIPE = Path(__file__).resolve().parents[2] / "deploy" / "nats"
 PORT = 4222
+TAG = "shem-nats-test:latest"
 START_LIMIT_S = 30
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
@@ -53,11 +54,15 @@ def server(engine: None, tmp_path: Path) -> Iterator[DockerContainer]:
     for name in ("Dockerfile", "nats.conf"):
         shutil.copy(RECIPE / name, tmp_path / name)
     shutil.copy(Path(sys.executable).with_name("nats-server"), tmp_path / "nats-server")
+    # Another name of the same image may be in use by whatever runs beside this: only ours goes.
     with (
-        DockerImage(path=str(tmp_path), tag="shem-nats-test:latest") as image,
+        DockerImage(path=str(tmp_path), tag=TAG, clean_up=False) as image,
         DockerContainer(str(image)).with_exposed_ports(PORT) as container,
     ):
         yield container
+    client = docker.from_env()
+    client.images.remove(TAG)
+    client.close()
 
 
 def wait_until_ready(container: DockerContainer, starts: int) -> None:

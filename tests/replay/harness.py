@@ -11,28 +11,34 @@ but time is waited for. Every entry is a commit of its own, so that the log can 
 
 import asyncio
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
+from wasmtime import wat2wasm
 
 import oplog.writer
+from actors.clients import client_key
 from actors.engine.engine import WasmtimeEngine
 from actors.engine.port import Component, HostCall
+from actors.secrets import SecretStore
+from broker import subjects
 from tests.guests.build import build
 from tests.replay import patience
 from tests.replay.outside import Outside
-from tests.simulation.cluster import Node, Simulation
+from tests.simulation.cluster import COMPONENT, KEYS, Node, Simulation
+from tests.support.system import CODE
 
 WORKER = "w"
 WITHIN_S = 3_600
+# A loop of a guest is crashed in its first rounds and where it ends: so many entries before and
+# after an index tell whether it is in the midst of one, so many rounds are crashed.
+ALIKE = 8
+ROUNDS = 2
 
 
 class Effect(Enum):
@@ -57,6 +63,7 @@ class Step(Struct, frozen=True):
     params: tuple[Any, ...]
     answer: Any = None
     failure: str | None = None
+    headers: Mapping[str, str] = {}
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -71,15 +78,32 @@ class Row(Struct, frozen=True, kw_only=True):
     """`METHOD /path` of the server outside: its kind, and how often it is asked for."""
     bucket: Mapping[str, Mapping[str, str]] = {}
     """What each key-value bucket holds at the end."""
+    clients: Mapping[str, Sequence[Any]] = {}
+    """What each connected client has been sent, once and in order."""
+    secrets: Mapping[str, str] = {}
+    """What the component's secrets say."""
+    blobs: Mapping[str, bytes] = {}
+    """What lies in the object store from the start."""
     failures: bool = False
     """Whether entries of the kind `error` may be in the log."""
+    exits: bool = False
+    """Whether the guest ends its process: nothing is invoked any more."""
     check: Callable[[Outside], None] | None = None
     options: Mapping[str, Any] = {}
+    versions: int = 1
+    """How often the component is uploaded; the worker begins with the newest."""
 
 
-def py(code: str, answer: Any = None, *, raises: str | None = None) -> Step:
+def py(
+    code: str,
+    answer: Any = None,
+    *,
+    raises: str | None = None,
+    headers: Mapping[str, str] = {},
+) -> Step:
     """A step of the guest `probe`: run Python code, whose last expression is the answer."""
-    return Step("api/run", (code,), {"err": raises} if raises else {"ok": _Json(answer)})
+    told = {"err": raises} if raises else {"ok": _Json(answer)}
+    return Step("api/run", (code,), told, headers=headers)
 
 
 def http(request: Mapping[str, Any], answer: Any) -> Step:
@@ -156,7 +180,7 @@ class Guests:
 
     def __init__(self) -> None:
         # Shared with other tests: all Python guests have one interpreter.
-        self._engine = WasmtimeEngine(Path(tempfile.gettempdir()) / f"shem-test-code-{os.getuid()}")
+        self._engine = WasmtimeEngine(CODE)
         self._loaded: dict[bytes, Any] = {}
         self.called: set[str] = set()
         """The host functions that guests have called."""
@@ -182,6 +206,14 @@ class Guests:
             loaded = asyncio.run(self._engine.load(build(guest).read_bytes()))
             self._loaded[name] = _LinkedOnce(loaded, self.called)
         return name
+
+    def prepare_text(self, name: str, text: str) -> bytes:
+        """Return what to upload for a guest in the text format."""
+        key = f"text {name}".encode()
+        if key not in self._loaded:
+            loaded = asyncio.run(self._engine.load(bytes(wat2wasm(text))))
+            self._loaded[key] = _LinkedOnce(loaded, self.called)
+        return key
 
     def restored(self, component: bytes) -> int:
         """How many instances of a component were made from snapshots."""
@@ -214,21 +246,28 @@ def one_entry_per_commit() -> Any:
         yield
 
 
-def check_everywhere(row: Row, guests: Guests, *, places: Sequence[str] = ()) -> int:
+def check_everywhere(
+    row: Row, guests: Guests, *, places: Sequence[str] = (), at_most: int | None = None
+) -> int:
     """Run a row and crash it at every index; return how many crashes there were.
 
     A crash is `before` the append, when its entry is lost, or `after` it, when nobody was told. By
-    default they take turns.
+    default they take turns. For slow guests, `at_most` so many indexes are crashed, the first and
+    the last and what lies evenly between them.
     """
     component = guests.prepare(row.guest)
     guests.ran.add(row.name)
     with one_entry_per_commit():
         reference = patience.run(_run(row, guests, component, None))
-        crashes = known = 0
-        for append in range(1, reference.appends + 1):
-            if not guests.is_new(row.guest, reference.entries[:append]):
-                known += 1
-                continue
+        crashes = 0
+        repeats = _repeats(reference.entries)
+        indexes = [
+            append
+            for append in range(1, reference.appends + 1)
+            if guests.is_new(row.guest, reference.entries[:append]) and append not in repeats
+        ]
+        known = reference.appends - len(indexes)
+        for append in _spread(indexes, at_most or len(indexes)):
             for place in places or ("after" if append % 2 else "before",):
                 try:
                     told = patience.run(_run(row, guests, component, (append, place)))
@@ -238,6 +277,30 @@ def check_everywhere(row: Row, guests: Guests, *, places: Sequence[str] = ()) ->
                 crashes += told.crashed
     assert crashes or known, f"row {row.name!r} was never crashed"
     return crashes
+
+
+def _spread(indexes: Sequence[int], count: int) -> Sequence[int]:
+    """Return `count` of them at most, two or more: both ends and evenly what is between."""
+    if len(indexes) <= count:
+        return indexes
+    last = len(indexes) - 1
+    return [indexes[number * last // (count - 1)] for number in range(count)]
+
+
+def _repeats(entries: Sequence[dict[str, Any]]) -> set[int]:
+    """Return the indexes in the midst of a loop that went round before: nothing is new there.
+
+    What came in front of them and what follows is what did twice already.
+    """
+    kinds = [f"{one['type']} {one.get('function')}" for one in entries]
+    seen: Counter[tuple[str, ...]] = Counter()
+    repeats: set[int] = set()
+    for index in range(ALIKE, len(kinds) - ALIKE):
+        around = tuple(kinds[index - ALIKE : index + ALIKE])
+        seen[around] += 1
+        if seen[around] > ROUNDS:
+            repeats.add(index)
+    return repeats
 
 
 def run_once(row: Row, guests: Guests) -> None:
@@ -255,11 +318,13 @@ async def _run(
         await outside.start()
     try:
         async with Simulation(engine=guests, component=component, **row.options) as simulation:
+            await _prepare(row, simulation, component)
+            await _keep(simulation, row.secrets)
             node = simulation.start()
             node.broker.journal.crash_at = crash_at
             reviver = asyncio.create_task(_revive(simulation, node))
             names: dict[str, Any] = {}
-            await _play(simulation, row.script, outside, names, prefix="s")
+            await play(simulation, row.script, outside, names, prefix="s")
             reviver.cancel()
             appends = node.broker.journal.appends
             for each in simulation.nodes:
@@ -268,10 +333,11 @@ async def _run(
                 await asyncio.wait({each.task})
             before = outside.counts()
             simulation.start()
-            await _play(simulation, row.state, outside, names, prefix="e")
+            await play(simulation, row.state, outside, names, prefix="e")
             assert outside.counts() == before, "the replay of a complete log did something outside"
             _check_effects(row, outside, crashed=node.killed)
             await _check_buckets(row, simulation)
+            await _check_clients(row, simulation)
             if row.check is not None:
                 row.check(outside)
             entries = await simulation.log(WORKER)
@@ -279,6 +345,12 @@ async def _run(
             return Told(entries, appends, node.killed, outside.counts())
     finally:
         await outside.stop()
+
+
+async def _keep(simulation: Simulation, secrets: Mapping[str, str]) -> None:
+    store = SecretStore(simulation.client.secrets, KEYS)
+    for name, value in secrets.items():
+        await store.set(COMPONENT, name, value.encode(), now_ms=0)
 
 
 async def play_moving(row: Row, guests: Guests, component: bytes, *, moves: bool) -> Told:
@@ -289,10 +361,12 @@ async def play_moving(row: Row, guests: Guests, component: bytes, *, moves: bool
         await outside.start()
     try:
         async with Simulation(engine=guests, component=component, **row.options) as simulation:
+            await _prepare(row, simulation, component)
+            await _keep(simulation, row.secrets)
             node = simulation.start()
             names: dict[str, Any] = {}
             for number, step in enumerate((*row.script, *row.state)):
-                await _play(simulation, (step,), outside, names, prefix=f"{number}-")
+                await play(simulation, (step,), outside, names, prefix=f"{number}-")
                 # What follows an invocation is over when nothing is left to do.
                 await asyncio.sleep(0.2)
                 if moves:
@@ -300,6 +374,7 @@ async def play_moving(row: Row, guests: Guests, component: bytes, *, moves: bool
                     node = simulation.start()
             _check_effects(row, outside, crashed=False)
             await _check_buckets(row, simulation)
+            await _check_clients(row, simulation)
             if row.check is not None:
                 row.check(outside)
             entries = await simulation.log(WORKER)
@@ -309,23 +384,34 @@ async def play_moving(row: Row, guests: Guests, component: bytes, *, moves: bool
         await outside.stop()
 
 
+async def _prepare(row: Row, simulation: Simulation, component: bytes) -> None:
+    for client in row.clients:
+        await simulation.client.clients.put(client_key(client), b"{}")
+    for name, data in row.blobs.items():
+        await simulation.client.blobs.put(name, data)
+    for _ in range(1, row.versions):
+        await simulation.upload(COMPONENT, component, **row.options.get("settings", {}))
+
+
 async def _revive(simulation: Simulation, node: Node) -> None:
     await asyncio.wait({node.task})
     simulation.start()
 
 
-async def _play(
+async def play(
     simulation: Simulation,
     steps: Sequence[Step],
     outside: Outside,
     names: dict[str, Any],
     *,
     prefix: str,
+    worker: str = WORKER,
 ) -> None:
+    """Invoke a worker step by step and compare the answers; keys begin with `prefix`."""
     for number, step in enumerate(steps):
         key = f"{prefix}{number}"
         params = [_filled(one, outside) for one in step.params]
-        await simulation.publish(WORKER, step.function, *params, key=key)
+        await simulation.publish(worker, step.function, *params, key=key, headers=step.headers)
         outcome = await simulation.result(key, within_s=WITHIN_S)
         answers = simulation.results[key]
         assert all(one == answers[0] for one in answers), f"{key} was answered differently"
@@ -393,12 +479,21 @@ async def _check_buckets(row: Row, simulation: Simulation) -> None:
         assert found == wanted, f"bucket {name}"
 
 
+async def _check_clients(row: Row, simulation: Simulation) -> None:
+    for client, wanted in row.clients.items():
+        sent = simulation.client.journal.read(subjects.client_messages(client))
+        found = [json.loads(message.data) async for message in sent]
+        assert found == list(wanted), f"client {client}"
+
+
 def _check_log(row: Row, entries: list[dict[str, Any]]) -> None:
     types = Counter(entry["type"] for entry in entries)
     assert types["create"] == 1
     steps = len(row.script) + len(row.state)
-    assert types["exported-function-invoked"] == steps
-    assert types["exported-function-completed"] == steps
+    # A worker that has failed or ended takes nothing.
+    rejected = types["invocation-rejected"] if row.failures or row.exits else 0
+    assert types["exported-function-invoked"] + rejected == steps
+    assert types["exported-function-completed"] + rejected == steps
     if row.failures:
         assert types["error"], "no error in the log"
     else:

@@ -82,6 +82,43 @@ HOSTILE = (
         ),
     ),
     Row(
+        name="a body without end",
+        guest="probe",
+        script=(
+            py(
+                "f = request('get', '$HTTP', '/endless'); f.subscribe().block()\n"
+                "r = f.get().value.value; b = r.consume(); s = b.stream(); read = 0\n"
+                "while read < 3 << 20: read += len(s.blocking_read(1 << 20))\n"
+                "for one in (s, b, r, f): one.__exit__(None, None, None)\n"
+                "read >= 3 << 20",
+                True,
+            ),
+            py("fetch('get', '$HTTP', '/count').body", "1"),
+        ),
+        effects={"GET /endless": (Effect.SAME_KEY, 1), "GET /count": (Effect.SAME_KEY, 1)},
+    ),
+    Row(
+        name="requests without end",
+        guest="probe",
+        script=(
+            py(
+                "open_ = []\n"
+                "def more():\n"
+                "    while len(open_) < 1000: open_.append(request('get', '$HTTP', '/echo'))\n"
+                "[type(caught(more)).__name__, len(open_)]",
+                ["ErrorCode_ConnectionLimitReached", 100],
+            ),
+            py(
+                "for one in open_:\n"
+                "    with one.subscribe() as p: p.block()\n"
+                "    one.__exit__(None, None, None)\n"
+                "open_.clear(); fetch('get', '$HTTP', '/count').body",
+                "1",
+            ),
+        ),
+        effects={"GET /echo": (Effect.SAME_KEY, 100), "GET /count": (Effect.SAME_KEY, 1)},
+    ),
+    Row(
         name="headers that would be two",
         guest="probe",
         script=(

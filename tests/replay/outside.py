@@ -28,6 +28,7 @@ class Outside:
     | `/count…` | the number of the request; a repeated one, by its key, is answered as before |
     | `/status/N` | that status, without a body |
     | `/long/N` | N bytes, chunked, with a trailer `x-digest` |
+    | `/endless` | a chunked body that goes on as long as it is read |
     | `/cut/N` | promises 100 bytes, sends N, cuts |
     | `/hang` | nothing, for ever |
     | `/garbage` | what is no HTTP |
@@ -98,6 +99,8 @@ class Outside:
                 _whole(writer, int(rest[0]), b"")
             case "long":
                 _chunked(writer, int(rest[0]))
+            case "endless":
+                await _endless(writer)
             case "cut":
                 writer.write(
                     b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n" + b"x" * int(rest[0])
@@ -134,6 +137,13 @@ async def _read_chunks(reader: asyncio.StreamReader, trailers: list[Any]) -> byt
 def _whole(writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
     head = f"HTTP/1.1 {status} Some Reason\r\ncontent-length: {len(body)}\r\nx-test: yes\r\n\r\n"
     writer.write(head.encode() + body)
+
+
+async def _endless(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"fff0\r\n" + b"x" * 0xFFF0 + b"\r\n")
+        await writer.drain()
 
 
 def _chunked(writer: asyncio.StreamWriter, size: int) -> None:

@@ -1,7 +1,11 @@
 """The programs of the replay-equivalence test. Adding an interface is adding rows here."""
 
+from pathlib import Path
+
+from tests.replay.body_rows import BODY_ROWS
 from tests.replay.golem_rows import GOLEM_ROWS
 from tests.replay.harness import Effect, Row, Step, http, py
+from tests.replay.program_rows import PROGRAM_ROWS
 
 # By an engine that may not be there.
 JAVASCRIPT = Row(
@@ -18,8 +22,19 @@ JAVASCRIPT = Row(
     effects={"POST /echo": (Effect.SAME_KEY, 1)},
 )
 
+# What wasmtime's own host answers, see `tests/integration/test_preview1.py`.
+TRANSCRIPT = (Path(__file__).parents[1] / "golden" / "preview1" / "transcript.txt").read_text()
+
 ROWS = (
+    *BODY_ROWS,
     *GOLEM_ROWS,
+    *PROGRAM_ROWS,
+    Row(
+        name="all of WASI preview 1",
+        guest="preview1",
+        script=(Step("transcript", (), TRANSCRIPT),),
+        state=(Step("transcript", (), TRANSCRIPT),),
+    ),
     Row(
         name="numbers and naps of a C guest",
         guest="load",
@@ -197,6 +212,33 @@ ROWS = (
         ),
         state=(py("p.keys", ["a", "n", "y"]),),
         bucket={"orders": {"a": "3", "n": "-2"}},
+    ),
+    Row(
+        name="messages to connected clients",
+        guest="probe",
+        script=(
+            py(
+                "c, no = clients.Client('ann'), clients.Client('nobody')\n"
+                "[c.id(), c.is_open(), no.is_open()]",
+                ["ann", True, False],
+            ),
+            py("for n in range(3): c.send_text(str(n))\nclients.Client('bob').send_text('hi')"),
+            py("c.send_binary(b'two'); c.send(clients.Message_Text('three'))"),
+            py("type(caught(no.send_text, 'x')).__name__", "SendError_Gone"),
+            py("caught(c.send_text, 'x' * 300_000).value", 262_144),
+            py("type(caught(c.close, 99, '')).__name__", "SendError_BadCode"),
+            py("c.close(3001, 'bye')"),
+        ),
+        state=(py("[c.id(), type(no).__name__]", ["ann", "Client"]),),
+        clients={
+            "ann": [
+                *({"text": str(n)} for n in range(3)),
+                {"binary": "dHdv"},
+                {"text": "three"},
+                {"close": 3001, "reason": "bye"},
+            ],
+            "bob": [{"text": "hi"}],
+        },
     ),
     Row(
         name="values by key, earlier draft",
@@ -488,6 +530,16 @@ ROWS = (
         state=(py("len(g.entries())", 4),),
     ),
     Row(
+        name="secrets",
+        guest="probe",
+        secrets={"key": "hush"},
+        script=(
+            py("k = config.get('secret:key'); print(k); len(k)", 4),
+            py("[config.get('secret:key') == k, config.get('secret:none')]", [True, None]),
+        ),
+        state=(py("k[::-1]", "hsuh"),),
+    ),
+    Row(
         name="options of sockets",
         guest="probe",
         script=(
@@ -503,10 +555,23 @@ ROWS = (
                 [True, [127, 0, 0, 1], False, "IPV4"],
             ),
             py(
-                "[caught(t.remote_address).name, caught(t.shutdown, tcp.ShutdownType.BOTH).name, caught(t.start_listen).name,"
-                " caught(t.finish_listen).name, caught(t.accept).name, caught(t.set_listen_backlog_size, 5).name]",
-                ["INVALID_STATE", "INVALID_STATE", *["NOT_SUPPORTED"] * 4],
+                "[caught(t.remote_address).name, caught(t.shutdown, tcp.ShutdownType.BOTH).name, caught(t.finish_listen).name,"
+                " caught(t.accept).name, caught(t.set_listen_backlog_size, 0).name, t.set_listen_backlog_size(5)]",
+                [
+                    "INVALID_STATE",
+                    "INVALID_STATE",
+                    "NOT_IN_PROGRESS",
+                    "INVALID_STATE",
+                    "INVALID_ARGUMENT",
+                    None,
+                ],
             ),
+            py(
+                "t.start_listen(); t.finish_listen(); [t.is_listening(), caught(t.accept).name]",
+                [True, "WOULD_BLOCK"],
+            ),
+            # Once more, and perhaps after a crash: at the address where it was.
+            py("caught(t.accept).name", "WOULD_BLOCK"),
             py(
                 "u = udp_create_socket.create_udp_socket(V4)\n"
                 "for name in ('unicast_hop_limit', 'receive_buffer_size', 'send_buffer_size'):\n"

@@ -7,7 +7,7 @@ import pytest
 
 from actors.host.interface import Kind
 from actors.host.wasi.random import RANDOM
-from tests.replay.harness import Effect, Guests, Row, Step, check_everywhere, py
+from tests.replay.harness import Effect, Guests, Row, Step, _repeats, check_everywhere, py
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
 
@@ -62,3 +62,14 @@ def test_an_effect_that_nobody_asked_for_is_noticed(guests: Guests) -> None:
     )
     with pytest.raises(AssertionError, match="nobody asked for"):
         check_everywhere(row, guests)
+
+
+def test_a_loop_is_crashed_in_its_first_rounds_and_where_it_begins_and_ends() -> None:
+    def entries(*kinds: str) -> list[dict[str, str]]:
+        return [{"type": kind} for kind in kinds]
+
+    head, tail = [f"head {one}" for one in range(12)], [f"tail {one}" for one in range(12)]
+    loop = ["begin", "key"] * 50
+    assert _repeats(entries(*head, *tail, *head)) == set()
+    # Of 100 indexes: 8 at either end, for what is around them, and then 2 rounds of 2 kinds.
+    assert len(_repeats(entries(*head, *loop, *tail))) == 100 - 7 - 8 - 4

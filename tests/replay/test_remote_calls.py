@@ -107,6 +107,39 @@ def test_text_calls_python_through_the_generated_client(guests: Guests) -> None:
     assert _crash_everywhere(guests, script) > 30
 
 
+def test_calls_in_a_region_that_is_done_again_happen_once(guests: Guests) -> None:
+    script = [
+        py(
+            "other = remote_client.Api('other'); b = host.mark_begin_operation()\n"
+            "got = [other.blocking_add(1), other.blocking_add(1), other.blocking_get()]\n"
+            "other.note('in it'); host.mark_end_operation(b); got",
+            [1, 2, 2],
+        ),
+        # The same question in earnest, in the same invocation and in another.
+        py(
+            "b = host.mark_begin_operation(); got = [other.blocking_add(1)]\n"
+            "host.mark_end_operation(b); got.append(other.blocking_add(1)); got",
+            [3, 4],
+        ),
+        py("other.blocking_add(1)", 5),
+        py("other.blocking_notes()", ["in it"]),
+    ]
+    assert _crash_everywhere(guests, script) > 30
+
+
+def test_calls_that_a_guest_goes_back_over_on_purpose_happen_again(guests: Guests) -> None:
+    script = [
+        py(
+            "i = host.get_oplog_index(); tried = remote_client.Api('tried').blocking_add(1)\n"
+            "if tried < 3: host.set_oplog_index(i)\n"
+            "tried",
+            3,
+        ),
+        py("remote_client.Api('tried').blocking_get()", 3),
+    ]
+    assert _crash_everywhere(guests, script) > 15
+
+
 def test_python_calls_python_in_every_way(guests: Guests) -> None:
     script = [
         py("other = remote_client.Api('other'); other.blocking_add(5)", 5),
@@ -138,6 +171,89 @@ def test_python_calls_python_in_every_way(guests: Guests) -> None:
     assert _crash_everywhere(guests, script, stride=3) > 60
 
 
+def test_python_calls_python_by_id_and_later(guests: Guests) -> None:
+    number = component_uuid("remote").int
+    script = [
+        py(
+            f"uuid = rpc.Uuid({number >> 64}, {number & (1 << 64) - 1})\n"
+            "other = remote_client.Api.custom(rpc.WorkerId(rpc.ComponentId(uuid), 'other'))\n"
+            "other.blocking_add(5), wait(other.add(2))[0]",
+            [5, 7],
+        ),
+        py(
+            "def later(seconds):\n"
+            "  now = wall_clock.now()\n"
+            "  return wall_clock.Datetime(now.seconds + seconds, 0)\n"
+            "kept = other.schedule_add(10, later(5)); gone = other.schedule_add(100, later(3600))\n"
+            "gone.cancel(); other.schedule_note('x', later(5)).__exit__(None, None, None)",
+            None,
+        ),
+        py("time.sleep(30); other.blocking_get(), other.blocking_notes()", [17, ["x"]]),
+        py(
+            "back = remote_client.Api('third')\n"
+            "[back.blocking_slowly(1, ms) for ms in (1, 15_000)], back.blocking_get()",
+            [[1, 2], 2],
+        ),
+    ]
+    assert _crash_everywhere(guests, script, stride=4) > 30
+
+
+EPHEMERAL_CALLER = """
+(component
+  (import "demo:counter-client/counter-client" (instance $client
+    (export "api" (type $api (sub resource)))
+    (export "[constructor]api" (func (result (own $api))))
+    (export "[method]api.blocking-add"
+      (func (param "self" (borrow $api)) (param "value" u64) (result u64)))))
+  (alias export $client "api" (type $api))
+  (core func $new (canon lower (func $client "[constructor]api")))
+  (core func $add (canon lower (func $client "[method]api.blocking-add")))
+  (core func $drop (canon resource.drop $api))
+  (core module $main
+    (import "host" "new" (func $new (result i32)))
+    (import "host" "add" (func $add (param i32 i64) (result i64)))
+    (import "host" "drop" (func $drop (param i32)))
+    (func (export "twice") (param $value i64) (result i64)
+      (local $api i32) (local $sum i64)
+      (local.set $api (call $new))
+      (local.set $sum (call $add (local.get $api) (local.get $value)))
+      (local.set $sum (i64.add (local.get $sum) (call $add (local.get $api) (local.get $value))))
+      (call $drop (local.get $api))
+      (local.get $sum)))
+  (core instance $main (instantiate $main (with "host" (instance
+    (export "new" (func $new)) (export "add" (func $add)) (export "drop" (func $drop))))))
+  (func (export "twice") (param "value" u64) (result u64)
+    (canon lift (core func $main "twice"))))
+"""
+
+
+@pytest.mark.parametrize("crash", [None, *range(1, 12)])
+def test_the_client_of_an_ephemeral_component_calls_a_new_worker_each_time(
+    guests: Guests, crash: int | None
+) -> None:
+    async def main() -> None:
+        async with Simulation(engine=guests, component=guests.prepare("load")) as simulation:
+            await simulation.upload("brief", guests.prepare("load"), kind="ephemeral")
+            links = {"demo:counter-client/counter-client": "brief"}
+            caller = guests.prepare_text("ephemeral caller", EPHEMERAL_CALLER)
+            await simulation.upload("caller", caller, links=links)
+            node = simulation.start()
+            node.broker.journal.crash_at = None if crash is None else (crash, "after")
+            reviver = asyncio.create_task(asyncio.wait({node.task}))
+            reviver.add_done_callback(lambda _: simulation.start())
+            await simulation.publish("caller/w", "twice", 5, key="k1")
+            outcome = await simulation.result("k1", within_s=60)
+            # Neither saw what the other had added. One that dies in the middle says so.
+            lost = crash is not None and "lost" in outcome.get("error", {}).get("message", "")
+            assert outcome.get("result") == 10 or lost, outcome
+            made = await simulation.client.journal.subjects("shem.oplog.*.brief.*.log")
+            assert len(made) == 2 or lost
+            reviver.cancel()
+
+    guests.prepare_text("ephemeral caller", EPHEMERAL_CALLER)
+    patience.run(main())
+
+
 def test_python_calls_c_without_knowing_its_types(guests: Guests) -> None:
     number = component_uuid("load").int
     script = [
@@ -162,3 +278,37 @@ def test_python_calls_c_without_knowing_its_types(guests: Guests) -> None:
         ),
     ]
     assert _crash_everywhere(guests, script, stride=2) > 20
+
+
+def test_callees_of_other_versions_of_their_component_are_called_as_they_are(
+    guests: Guests,
+) -> None:
+    async def main() -> None:
+        async with Simulation(engine=guests, component=guests.prepare("load")) as simulation:
+            simulation.start()
+            await simulation.upload("target", guests.prepare("load"))
+            links = {"demo:counter-client/counter-client": "target"}
+            await simulation.upload("caller", guests.prepare("fan"), links=links)
+
+            async def one(worker: str, key: str) -> dict[str, Any]:
+                await simulation.publish("caller/w", "one", worker, 5, key=key)
+                return await simulation.result(key, within_s=60)
+
+            assert (await one("old", "k1"))["result"] == 5
+            # The caller was linked with the first version; workers from now on are of the second,
+            # which is another program in another language, and of the third, which cannot add.
+            await simulation.upload("target", guests.prepare("counter"))
+            assert (await one("new", "k2"))["result"] == 5
+            await simulation.upload("target", guests.prepare("shelf"))
+            assert [(await one(name, f"{name}-3"))["result"] for name in ("old", "new")] == [10, 10]
+            refused = (await one("newest", "k4"))["error"]["message"]
+            assert "unknown-function" in refused
+            versions = [
+                (await simulation.log(f"target/{name}"))[0]["component-version"]
+                for name in ("old", "new", "newest")
+            ]
+            assert versions == [0, 1, 2]
+
+    for name in ("fan", "counter", "shelf"):
+        guests.prepare(name)
+    patience.run(main())

@@ -29,6 +29,7 @@ __all__ = ["Outcome", "attack"]
 WORKERS: Final = 5
 OPERATIONS: Final = 24
 FAULTS: Final = 8
+STREAMS_MAX: Final = 3
 NODES: Final = 2
 # Between two faults, in turns of the loop: an invocation takes some dozens.
 TURNS: Final = (1, 250)
@@ -91,7 +92,7 @@ class _Attack:
     async def run(self) -> Outcome:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        async with Simulation() as self.simulation:
+        async with Simulation(streams=1 + self.seed % STREAMS_MAX) as self.simulation:
             for node in [self.simulation.start() for _ in range(NODES)]:
                 await node.executor.wait_until_ready()
             loop.strike_after(self.chance.randint(*TURNS), self._strike)

@@ -10,6 +10,7 @@ from actors.components.record import Upload, blob_name
 from actors.components.store import ComponentStore
 from actors.options import ExecutorOptions
 from actors.programs import Programs, link
+from actors.secrets import KeyRing, SecretStore
 from actors.service import Executor
 from broker import subjects
 from broker.errors import UnavailableError
@@ -21,6 +22,7 @@ from tests.simulation.scripted import ScriptedEngine
 
 PARTITIONS = 4
 COMPONENT = "counter"
+KEYS = KeyRing((b"k" * 32,))
 
 
 class LoopTime:
@@ -45,6 +47,9 @@ class CrashingJournal:
         self.appends = 0
         self.crash_at: tuple[int, str] | None = None
         self.reads_to_fail = 0
+        self.stale_gets = 0
+        self.stale_ends = 0
+        self.led = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
@@ -56,6 +61,24 @@ class CrashingJournal:
         async for message in self._journal.read(subject, **options):
             yield message
 
+    async def get(self, subject: str, sequence: int) -> Message | None:
+        """Answer as a replica that lags behind."""
+        if self.stale_gets:
+            self.stale_gets -= 1
+            return None
+        return await self._journal.get(subject, sequence)
+
+    async def end(self, partition: int) -> int:
+        """Answer as a leader that was just elected, and has not all of the stream yet."""
+        if self.stale_ends:
+            self.stale_ends -= 1
+            return 1
+        return await self._journal.end(partition)
+
+    async def is_led(self, partition: int) -> bool:
+        """Answer as a leader that is cut off from the others."""
+        return self.led and await self._journal.is_led(partition)
+
     async def append(self, subject: str, data: bytes, **options: Any) -> int:
         self.appends += 1
         due = self.crash_at is not None and self.appends == self.crash_at[0]
@@ -64,6 +87,9 @@ class CrashingJournal:
             await asyncio.Event().wait()
         sequence = await self._journal.append(subject, data, **options)
         if due:
+            if self.crash_at[1] == "followed":
+                # What follows the append is stored as well.
+                await asyncio.sleep(0.001)
             self._node.kill()
             await asyncio.Event().wait()
         return sequence
@@ -93,13 +119,29 @@ class CrashingBlobs:
             await asyncio.Event().wait()
 
 
+class SlowBucket:
+    """A connection's bucket that takes `takes_s` to store anything, as a busy broker does."""
+
+    def __init__(self, bucket: Any) -> None:
+        self._bucket = bucket
+        self.takes_s = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bucket, name)
+
+    async def put(self, key: str, data: bytes, **options: Any) -> int:
+        await asyncio.sleep(self.takes_s)
+        return await self._bucket.put(key, data, **options)
+
+
 class CrashingBroker:
-    """A connection whose journal and blobs crash; everything else is passed on."""
+    """A connection whose journal and blobs crash, with marks that can be slow to be stored."""
 
     def __init__(self, node: "Node", broker: MemoryBroker) -> None:
         self._broker = broker
         self.journal = CrashingJournal(node, broker.journal)
         self.blobs = CrashingBlobs(node, broker.blobs)
+        self.members = SlowBucket(broker.members)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._broker, name)
@@ -118,6 +160,7 @@ class Node:
             Programs(self.components),
             ExecutorOptions(name=name, **simulation.options),
             time_source=LoopTime(simulation.cluster),
+            secrets=SecretStore(self.broker.secrets, KEYS),
         )
         self.task = asyncio.create_task(self.executor.run())
         self.killed = False
@@ -146,12 +189,13 @@ class Simulation:
         engine: Any = None,
         component: bytes = ScriptedEngine.COUNTER,
         settings: Mapping[str, Any] | None = None,
+        streams: int = 1,
         **options: Any,
     ) -> None:
         self._settings = settings or {}
         self.engine = ScriptedEngine() if engine is None else engine
         self._component = component
-        self.cluster = MemoryCluster(partitions=PARTITIONS)
+        self.cluster = MemoryCluster(partitions=PARTITIONS, streams=streams)
         self.client = self.cluster.connect()
         # Those that a test does not ask for would depend on how fast the machine is.
         self.options = {"snapshots": "never", **options}

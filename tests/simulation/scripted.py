@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from actors.engine.errors import (
     ComponentError,
@@ -29,6 +29,7 @@ from actors.identity import component_uuid
 from wit.types import (
     Borrow,
     Case,
+    EnumType,
     Field,
     FunctionType,
     ListType,
@@ -110,6 +111,11 @@ IMPORTS: dict[str, tuple[str, str, FunctionType]] = {
         "[method]cancellation-token.cancel",
         FunctionType((Parameter("self", Borrow(TOKEN)),)),
     ),
+    "patience": (
+        "shem:rpc/timeouts@0.1.0",
+        "set-call-timeout",
+        FunctionType((Parameter("timeout", OptionType(U64)),), OptionType(U64)),
+    ),
     "wall": ("wasi:clocks/wall-clock@0.2.9", "now", FunctionType((), _TIME)),
     "poll": (
         "wasi:io/poll@0.2.9",
@@ -128,6 +134,11 @@ IMPORTS: dict[str, tuple[str, str, FunctionType]] = {
         "[method]pollable.block",
         FunctionType((Parameter("self", Borrow(POLLABLE)),)),
     ),
+    "fork": (
+        "golem:api/host@1.1.7",
+        "fork",
+        FunctionType((Parameter("new-name", Primitive.STRING),), EnumType(("original", "forked"))),
+    ),
     "exit": (
         "wasi:cli/exit@0.2.9",
         "exit-with-code",
@@ -138,6 +149,8 @@ IMPORTS: dict[str, tuple[str, str, FunctionType]] = {
 
 class Counter:
     """The guest. State is a number, a list of what it was told, and a flag for failing once."""
+
+    misfortunes: ClassVar[int] = 0
 
     def __init__(self, host: "Host") -> None:
         self.host = host
@@ -163,6 +176,11 @@ class Counter:
         ended = await self.host.call("now")
         return (ended - begun) // 1_000_000
 
+    async def pause(self, ms: int) -> int:
+        """Nap, and change nothing."""
+        await self.host.call("block", await self.host.call("timer", ms * 1_000_000))
+        return self.value
+
     async def step(self, client: int, number: int) -> int:
         late = number <= self.steps.get(client, 0)
         self.steps[client] = number
@@ -184,14 +202,49 @@ class Counter:
 
     async def ask(self, worker: str, function: str, value: int) -> str:
         """Call `function` with one number or none; tell what came of it."""
-        nodes = [] if function in {"get", "trap"} else [number(value)]
+        nodes = (
+            [] if function.strip("{}").rpartition("{")[2] in {"get", "trap"} else [number(value)]
+        )
         outcome = await self.host.call("call", await self._target(worker), function, nodes)
         self.value += 1
         return text_of(outcome)
 
+    async def hurry(self, worker: str, ms: int, patience_ms: int) -> str:
+        """Have another one nap, and wait for it only so long."""
+        target = await self._target(worker)
+        future = await self.host.call("begin", target, "nap", [number(ms)])
+        answered = await self.host.call("subscribe", future)
+        timer = await self.host.call("timer", patience_ms * 1_000_000)
+        ready = await self.host.call("poll", [answered, timer])
+        self.value += 1
+        return text_of((await self.host.call("take", future))[0]) if 0 in ready else "too late"
+
+    async def impatient(self, worker: str, ms: int, patience_ms: int) -> str:
+        """Have another one nap, with a time-out of one's own for this call."""
+        target = await self._target(worker)
+        before = await self.host.call("patience", (patience_ms * 1_000_000,))
+        outcome = await self.host.call("call", target, "nap", [number(ms)])
+        assert await self.host.call("patience", before) == (patience_ms * 1_000_000,)
+        self.value += 1
+        return text_of(outcome)
+
+    async def flaky(self, value: int) -> int:
+        """Fail as often as the world has it."""
+        if Counter.misfortunes:
+            Counter.misfortunes -= 1
+            raise GuestTrap("out of luck", kind="unreachable")
+        self.value += value
+        return self.value
+
     async def nap_and_ask(self, worker: str, ms: int) -> str:
         await self.nap(ms)
         return await self.ask(worker, "add", 1)
+
+    async def hand_on(self, first: str, second: str, ms: int) -> str:
+        """Have the first nap and then call the second."""
+        nodes = [{"nodes": [("prim-string", second)]}, number(ms)]
+        outcome = await self.host.call("call", await self._target(first), "nap_and_ask", nodes)
+        return text_of(outcome)
 
     async def spread(self, count: int, ms: int) -> str:
         """Have nameless workers nap, all at once; return what a new one says."""
@@ -234,6 +287,10 @@ class Counter:
                         await self.host.call("block", await self.host.call("subscribe", future))
                         assert (await self.host.call("take", future))[0][0] == "ok"
                     futures = []
+                case "fork":
+                    if await self.host.call("fork", arguments[0]) == "forked":
+                        self.value = 0
+                        return await self.run(json.dumps(arguments[1]))
                 case "fail":
                     outcome = await self.host.call(
                         "call", await self._target(arguments[0]), "trap", []
@@ -289,6 +346,22 @@ class Counter:
                 waiting.remove(future)
         return self.value
 
+    async def fan_out(self, workers: str) -> str:
+        """Nap, then have others add one, all at once; return how many have answered."""
+        await self.nap(50)
+        waiting = []
+        for worker in workers.split(","):
+            target = await self._target(worker)
+            waiting.append(await self.host.call("begin", target, "add", [number(1)]))
+        count = len(waiting)
+        while waiting:
+            pollables = [await self.host.call("subscribe", future) for future in waiting]
+            ready = await self.host.call("poll", pollables)
+            for future in [waiting[index] for index in ready]:
+                await self.host.call("take", future)
+                waiting.remove(future)
+        return str(count)
+
     async def leave(self, code: int) -> None:
         await self.host.call("exit", code)
 
@@ -314,7 +387,17 @@ _TYPES: dict[str, FunctionType] = {
     "ask": FunctionType(
         (Parameter("worker", _TEXT), Parameter("function", _TEXT), Parameter("value", U64)), _TEXT
     ),
+    "hurry": FunctionType(
+        (Parameter("worker", _TEXT), Parameter("ms", U64), Parameter("patience_ms", U64)), _TEXT
+    ),
+    "impatient": FunctionType(
+        (Parameter("worker", _TEXT), Parameter("ms", U64), Parameter("patience_ms", U64)), _TEXT
+    ),
+    "flaky": FunctionType((Parameter("value", U64),), U64),
     "nap_and_ask": FunctionType((Parameter("worker", _TEXT), Parameter("ms", U64)), _TEXT),
+    "hand_on": FunctionType(
+        (Parameter("first", _TEXT), Parameter("second", _TEXT), Parameter("ms", U64)), _TEXT
+    ),
     "spread": FunctionType((Parameter("count", U64), Parameter("ms", U64)), _TEXT),
     "transfer": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), _TEXT),
     "tell": FunctionType((Parameter("worker", _TEXT), Parameter("value", U64)), U64),
@@ -328,10 +411,12 @@ _TYPES: dict[str, FunctionType] = {
         )
     ),
     "fan": FunctionType((Parameter("count", U64), Parameter("ms", U64)), U64),
+    "fan_out": FunctionType((Parameter("workers", _TEXT),), _TEXT),
     "add": FunctionType((Parameter("value", U64),), U64),
     "get": FunctionType((), U64),
     "roll": FunctionType((), U64),
     "nap": FunctionType((Parameter("ms", U64),), U64),
+    "pause": FunctionType((Parameter("ms", U64),), U64),
     "step": FunctionType((Parameter("client", U64), Parameter("number", U64)), U64),
     "trap": FunctionType((), U64),
     "blob": FunctionType((Parameter("size", U64),), ListType(Primitive.U8)),
@@ -397,6 +482,9 @@ class Instance:
         if self._counts.refusal is not None:
             raise SnapshotRefusedError(self._counts.refusal)
         return InstanceImage(json.dumps([self._guest.value, self._guest.steps]).encode())
+
+    def forget_refusals(self) -> None:
+        pass
 
     def adopt(self, resource: int, representation: int) -> object:
         raise SnapshotUnusableError("the scripted counter implements no resources")

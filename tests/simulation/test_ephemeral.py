@@ -88,3 +88,122 @@ def test_ephemeral_ones_run_in_parallel_and_leave_nothing_behind() -> None:
         assert node.executor.describe().workers == 1
 
     play(scene)
+
+
+KEPT_S = 60
+
+
+def play_kept(scene: Scene) -> None:
+    async def main() -> None:
+        env = {"SHEM_EPHEMERAL_KEPT_S": str(KEPT_S)}
+        async with Simulation() as simulation:
+            counter = ScriptedEngine.COUNTER
+            await simulation.upload("brief", counter, kind="ephemeral", env=env)
+            await scene(simulation)
+
+    run(main())
+
+
+async def left_behind(simulation: Simulation, kind: str = ">") -> int:
+    """How many messages the broker still has of ephemeral workers."""
+    return sum((await simulation.client.journal.subjects(f"shem.oplog.*.brief.{kind}")).values())
+
+
+def test_what_ephemeral_workers_leave_is_removed_when_it_is_old() -> None:
+    async def scene(simulation: Simulation) -> None:
+        simulation.start()
+        for number in range(30):
+            await simulation.invoke(f"brief/{number}", "add", 5, key=f"k{number}")
+        await asyncio.sleep(KEPT_S / 2)
+        # Its time begins anew with every invocation.
+        await simulation.invoke("brief/0", "add", 5, key="again")
+        await simulation.invoke("a", "add", 5, key="durable")
+        assert await left_behind(simulation, "*.log") >= 31
+        await asyncio.sleep(KEPT_S / 2 + 5)
+        assert len(await simulation.client.journal.subjects("shem.oplog.*.brief.>")) <= 2
+        assert kinds(await simulation.log("brief/0")).count("exported-function-completed") == 2
+        await asyncio.sleep(KEPT_S / 2)
+        assert await left_behind(simulation) == 0
+        assert (await simulation.invoke("a", "get", key="g"))["result"] == 5
+        # The name is free again.
+        assert (await simulation.invoke("brief/0", "add", 5, key="new"))["result"] == 5
+
+    play_kept(scene)
+
+
+def test_the_next_owner_finds_what_it_did_not_see() -> None:
+    async def scene(simulation: Simulation) -> None:
+        node = simulation.start()
+        for number in range(5):
+            await simulation.invoke(f"brief/{number}", "add", 5, key=f"k{number}")
+        node.kill()
+        await asyncio.sleep(KEPT_S / 2)
+        simulation.start()
+        await asyncio.sleep(KEPT_S / 2 - 5)
+        assert await left_behind(simulation, "*.log") >= 5
+        await asyncio.sleep(2 * KEPT_S)
+        assert await left_behind(simulation) == 0
+
+    play_kept(scene)
+
+
+def test_what_runs_for_longer_than_logs_are_kept_is_not_taken_away() -> None:
+    async def scene(simulation: Simulation) -> None:
+        simulation.start()
+        await simulation.publish("brief/y", "nap", 5_000 * KEPT_S, key="k2")
+        await asyncio.sleep(3 * KEPT_S)
+        assert await simulation.log("brief/y") != []
+        outcome = await simulation.result("k2", within_s=10 * KEPT_S)
+        assert outcome["result"] == 5_000 * KEPT_S
+        await asyncio.sleep(2 * KEPT_S)
+        assert await left_behind(simulation) == 0
+
+    play_kept(scene)
+
+
+def test_an_executor_that_dies_while_it_removes_leaves_a_part_that_harms_nobody() -> None:
+    # What the next executor found: messages of the log and of the mailbox.
+    parts: set[tuple[int, int]] = set()
+    for turns in range(1, 30):
+        _die_while_removing(turns, parts)
+    assert len(parts) >= 3, parts
+
+
+def _die_while_removing(turns: int, parts: set[tuple[int, int]]) -> None:
+    async def scene(simulation: Simulation) -> None:
+        loop = asyncio.get_running_loop()
+        node = simulation.start()
+        await simulation.invoke("brief/x", "add", 5, key="k1")
+        await asyncio.sleep(KEPT_S - 0.01)
+        assert await left_behind(simulation, "x.log") > 0
+        loop.strike_after(turns, node.kill)  # type: ignore[attr-defined] # a virtual loop
+        await asyncio.wait({node.task}, timeout=10)
+        parts.add((await left_behind(simulation, "x.log"), await left_behind(simulation, "x.in.*")))
+        simulation.start()
+        assert (await simulation.invoke("brief/x", "add", 1, key="k2"))["result"] == 1
+        await asyncio.sleep(3 * KEPT_S)
+        assert await left_behind(simulation) == 0
+
+    play_kept(scene)
+
+
+def test_operators_are_refused_what_an_ephemeral_worker_cannot_do() -> None:
+    async def scene(simulation: Simulation) -> None:
+        await simulation.upload("brief", ScriptedEngine.COUNTER, kind="ephemeral")
+        simulation.start()
+        await simulation.invoke("brief/x", "add", 5, key="k1")
+        await simulation.publish("brief/x", "nap", 8_000, key="k2")
+        await asyncio.sleep(1)
+        recover = {"command": "interrupt", "recover": True}
+        answer = await simulation.command("brief/x", recover)
+        assert answer["error"]["kind"] == "cannot-recover"
+        for mode in ("automatic", "snapshot-based"):
+            update = {"command": "update", "version": 1, "mode": mode}
+            answer = await simulation.command("brief/x", update)
+            assert answer["error"]["kind"] == "cannot-update"
+            assert "one invocation" in answer["error"]["message"]
+        # What ran meanwhile was not stopped for it.
+        assert (await simulation.result("k2"))["result"] == 8_000
+        assert kinds(await simulation.log("brief/x")).count("restart") == 0
+
+    play(scene)

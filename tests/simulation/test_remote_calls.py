@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+import oplog.writer
 from broker import subjects
-from tests.simulation.cluster import COMPONENT, Simulation, kinds
+from tests.simulation.cluster import COMPONENT, PARTITIONS, Node, Simulation, kinds
 from tests.simulation.virtual import run
 
 HOUR_MS = 3_600_000
@@ -62,6 +63,36 @@ def test_a_crash_around_an_append_of_caller_or_callee_changes_nothing(
     appends, _ = run(_run_script(1, (append, when)))
     if append > appends:
         pytest.skip(f"the script makes {appends} appends")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("append", range(1, 48))
+def test_a_guest_that_was_told_of_an_answer_gets_it_wherever_the_executor_dies(
+    append: int, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log may end behind the poll that said so, and the answer is no message yet."""
+    monkeypatch.setattr(oplog.writer, "COMMIT_ENTRIES_MAX", 1)
+    monkeypatch.setattr(oplog.writer, "_SMALL_BATCH_ENTRIES", 1)
+
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            node.broker.journal.crash_at = (append, when)
+            reviver = asyncio.create_task(asyncio.wait({node.task}))
+            reviver.add_done_callback(lambda _: simulation.start())
+            await simulation.publish("a", "fan", 3, 10, key="k1")
+            # The guest fails if it is told none.
+            assert (await simulation.result("k1"))["result"] == 3
+            told = [
+                (await simulation.invoke(f"part-{part}", "get", key=f"get-{part}"))["result"]
+                for part in range(3)
+            ]
+            assert told == [1, 2, 3]
+            errors = [each for each in await simulation.log("a") if each["type"] == "error"]
+            assert not errors, errors
+            reviver.cancel()
+
+    run(main())
 
 
 @pytest.mark.parametrize("append", range(1, 20, 2))
@@ -215,6 +246,162 @@ def test_a_deleted_caller_does_not_get_the_answer_of_its_predecessor() -> None:
     run(main())
 
 
+REPLIES = subjects.mailbox(COMPONENT, "a", PARTITIONS, "reply")
+
+
+async def replies(simulation: Simulation) -> int:
+    return sum((await simulation.client.journal.subjects(REPLIES)).values())
+
+
+def test_an_answer_to_a_caller_in_the_same_process_is_no_message_once_it_is_recorded() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            simulation.start()
+            for number in range(3):
+                await simulation.invoke("a", "ask", "b", "add", 1, key=f"k{number}")
+            # Several at once: the first answers leave the caller where the others are waited for.
+            await simulation.invoke("a", "fan", 5, 50, key="fan")
+            await asyncio.sleep(1)
+            assert await replies(simulation) == 0
+            # It takes longer than the caller keeps its delivery: the answer has to be one.
+            await simulation.invoke("a", "ask", "b", "nap", 2_000, key="slow")
+            await asyncio.sleep(1)
+            assert await replies(simulation) == 1
+
+    run(main())
+
+
+def callee_elsewhere(nodes: list[Node], caller: str) -> str:
+    """Return a worker that another executor owns than the caller's."""
+
+    def owner(worker: str) -> Node:
+        number = subjects.partition_of(COMPONENT, worker, PARTITIONS)
+        return next(node for node in nodes if number in node.executor.describe().partitions)
+
+    names = (f"e{number}" for number in range(100))
+    return next(name for name in names if owner(name) is not owner(caller))
+
+
+async def two_executors(simulation: Simulation) -> str:
+    """Start two; return a worker in another one than `a`."""
+    nodes = [simulation.start() for _ in range(2)]
+    await asyncio.gather(*(node.executor.wait_until_ready() for node in nodes))
+    # Until each has given up what the other one owns.
+    await asyncio.sleep(30)
+    return callee_elsewhere(nodes, "a")
+
+
+def test_an_answer_to_a_caller_in_another_executor_is_no_message_once_it_is_recorded() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            other = await two_executors(simulation)
+            for number in range(3):
+                await simulation.invoke("a", "ask", other, "add", 1, key=f"k{number}")
+            await asyncio.sleep(1)
+            assert await replies(simulation) == 0
+            # One that has settled gets a message, too; it hears of the answer before.
+            await simulation.invoke("a", "ask", other, "nap", 2_000, key="slow")
+            await asyncio.sleep(1)
+            assert await replies(simulation) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("doomed", [0, 1])
+@pytest.mark.parametrize("append", range(1, 9))
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_answer_between_executors_survives_the_death_of_either(
+    append: int, when: str, doomed: int
+) -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            other = await two_executors(simulation)
+            node = simulation.nodes[doomed]
+            node.broker.journal.crash_at = (node.broker.journal.appends + append, when)
+            for number in range(1, 5):
+                # Every second one is over before its caller has settled.
+                await simulation.publish(
+                    "a", "ask", other, "nap", number % 2 * 500, key=f"{number}"
+                )
+            for number in range(1, 5):
+                told = await simulation.result(f"{number}", within_s=120)
+                assert int(told["result"]) >= number % 2 * 500
+            assert (await simulation.invoke(other, "get", key="end"))["result"] == 4
+
+    run(main())
+
+
+@pytest.mark.parametrize("append", range(2, 9))
+def test_a_request_that_has_left_behind_its_commit_is_not_sent_twice(append: int) -> None:
+    """The executor dies when both are stored and neither is acknowledged."""
+
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            journal = node.broker.journal
+            followed = []
+
+            async def follow(subject: str, data: bytes, **options: Any) -> bool:
+                followed.append(await journal._journal.follow(subject, data, **options))
+                return followed[-1]
+
+            journal.follow = follow
+            journal.crash_at = (append, "followed")
+            for number in range(1, 4):
+                await simulation.publish("a", "ask", "b", "add", 1, key=f"k{number}")
+            await asyncio.wait({node.task}, timeout=5)
+            simulation.start()
+            told = [(await simulation.result(f"k{number}"))["result"] for number in range(1, 4)]
+            assert told == ["1", "2", "3"]
+            log = await simulation.log("b")
+            assert kinds(log).count("exported-function-invoked") == 3
+            assert any(followed), "no request left behind its commit"
+
+    run(main())
+
+
+def test_an_answer_that_is_not_observed_at_once_is_a_message() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            program = [
+                ["begin", "b", [["add", 5]]],
+                ["sleep", 5_000],
+                ["call", "c", [["add", 1]]],
+                ["await"],
+            ]
+            await simulation.publish("a", "run", json.dumps(program), key="k1")
+            await asyncio.sleep(1)
+            assert await replies(simulation) == 1
+            node.kill()
+            simulation.start()
+            await simulation.result("k1")
+            assert (await simulation.invoke("b", "get", key="k2"))["result"] == 5
+
+    run(main())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("append", range(1, 13))
+def test_what_waits_behind_a_caller_runs_whenever_the_executor_dies(append: int, when: str) -> None:
+    """The caller's own delivery brings it back, since its answer was none."""
+
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            node.broker.journal.crash_at = (append, when)
+            await simulation.publish("a", "ask", "b", "add", 5, key="k1")
+            await simulation.publish("a", "ask", "b", "add", 7, key="k2")
+            await simulation.publish("a", "get", key="k3")
+            await asyncio.wait({node.task}, timeout=5)
+            simulation.start()
+            told = [(await simulation.result(key))["result"] for key in ("k1", "k2", "k3")]
+            assert told == ["5", "12", 2]
+            assert (await simulation.invoke("b", "get", key="k4"))["result"] == 12
+
+    run(main())
+
+
 def test_calls_without_waiting_arrive_in_their_order() -> None:
     async def main() -> None:
         async with Simulation() as simulation:
@@ -268,6 +455,45 @@ def test_workers_that_call_each_other_in_a_circle_are_told_within_a_second(
                 log = await simulation.log(worker)
                 ran = kinds(log).count("exported-function-invoked")
                 assert ran == 3 - (kinds(log).count("invocation-rejected"))
+
+    run(main())
+
+
+@pytest.mark.parametrize("suspend_after_s", [10.0, 0.1])
+def test_a_worker_whose_futures_all_lead_back_to_it_is_told_within_a_second(
+    suspend_after_s: float,
+) -> None:
+    async def main() -> None:
+        async with Simulation(suspend_after_s=suspend_after_s) as simulation:
+            simulation.start()
+            for name in ("b", "c", "a"):
+                await simulation.invoke(name, "get", key=f"warm-{name}")
+            # a asks b and c at once, and both of them ask a.
+            for name in ("b", "c"):
+                await simulation.publish(name, "nap_and_ask", "a", 50, key=name)
+            await simulation.publish("a", "fan_out", "b,c", key="a")
+            told = [(await simulation.result(key, within_s=3))["result"] for key in ("b", "c")]
+            assert sum("deadlock" in text for text in told) >= 1, told
+            assert (await simulation.result("a", within_s=3))["result"] == "2"
+
+    run(main())
+
+
+def test_a_worker_one_of_whose_futures_does_not_lead_back_waits_for_that_one() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            simulation.start()
+            for name in ("b", "c", "a"):
+                await simulation.invoke(name, "get", key=f"warm-{name}")
+            await simulation.publish("c", "nap", 5_000, key="busy")
+            await simulation.publish("b", "nap_and_ask", "a", 50, key="b")
+            await simulation.publish("a", "fan_out", "b,c", key="a")
+            await asyncio.sleep(4)
+            # c will answer, and until then nobody is refused; then b is all that a waits for.
+            assert "b" not in simulation.results
+            told = (await simulation.result("b", within_s=5))["result"]
+            assert "deadlock" in told
+            assert (await simulation.result("a", within_s=3))["result"] == "2"
 
     run(main())
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from actors.api.statuses import Statuses
 from actors.retry import RetryPolicy
+from actors.statuses import Statuses
 from oplog.status import Status
 from tests.simulation.cluster import COMPONENT, Simulation, kinds
 from tests.simulation.versions import Versions, bytes_of

@@ -2,6 +2,7 @@
 
 import json
 
+from actors.limits import RESULT_BYTES_MAX
 from tests.simulation.cluster import COMPONENT, Simulation, kinds
 from tests.simulation.virtual import run
 
@@ -10,7 +11,7 @@ def test_a_result_that_no_message_can_carry_fails_the_invocation_alone() -> None
     async def main() -> None:
         async with Simulation() as simulation:
             node = simulation.start()
-            size = simulation.client.payload_bytes_max
+            size = RESULT_BYTES_MAX
             outcome = await simulation.invoke("a", "text", size, key="k1")
             assert outcome["error"]["kind"] == "too-large"
             assert f"{size + 2} bytes" in outcome["error"]["message"]

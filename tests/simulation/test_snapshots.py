@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.api.statuses import Statuses
+from actors.statuses import Statuses
 from broker import subjects
 from oplog.limits import SNAPSHOTS_KEPT_MAX
 from oplog.reader import load

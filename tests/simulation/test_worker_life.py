@@ -1,9 +1,15 @@
 """What a worker does in its life, in virtual time: every claim is checked in the log as well."""
 
 import asyncio
+import gc
+from collections import Counter
 
 import pytest
 
+from actors.ledger import Ledger
+from actors.life import Life
+from actors.outbox import Outbox
+from oplog.writer import Writer
 from tests.simulation.cluster import COMPONENT, PARTITIONS, Simulation, kinds
 from tests.simulation.virtual import run
 
@@ -318,5 +324,27 @@ def test_idle_workers_leave_memory_beyond_the_budget() -> None:
             await asyncio.sleep(1)
             assert node.executor.describe().workers <= 3
             assert (await simulation.invoke("w1", "get", key="again"))["result"] == 1
+
+    run(main())
+
+
+def test_a_worker_that_leaves_memory_needs_no_search_for_garbage() -> None:
+    """Such a search visits everything in memory, and holds up all workers meanwhile."""
+
+    async def main() -> None:
+        async with Simulation(resident_workers_max=1) as simulation:
+            node = simulation.start()
+            await simulation.invoke("w0", "add", 1, key="k0")
+            gc.collect()
+            gc.disable()
+            try:
+                for number in range(10):
+                    await simulation.invoke(f"w{number}", "add", 1, key=f"l{number}")
+                await asyncio.sleep(1)
+                assert node.executor.describe().workers <= 1
+                parts = Counter(type(each) for each in gc.get_objects())
+            finally:
+                gc.enable()
+            assert max(parts[each] for each in (Life, Ledger, Outbox, Writer)) <= 1
 
     run(main())

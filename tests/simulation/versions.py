@@ -43,7 +43,9 @@ def function(*parameters: Any, result: Any = None) -> FunctionType:
 
 
 class Guest:
-    """What all versions have: a number, and the host."""
+    """What all versions have: a number, and the host. `context` is what host calls are handed."""
+
+    context: Any
 
     TYPES: ClassVar[dict[str, FunctionType]] = {
         "add": function(U64, result=U64),
@@ -189,7 +191,38 @@ class Refusing(First):
         raise GuestTrap("cannot save")
 
 
-GUESTS = {cls.__name__: cls for cls in (First, Compatible, OtherImport, OtherResult, Refusing)}
+class Fragile(Compatible):
+    """Loads no number that ends with 7, and cannot save one above 1,000."""
+
+    async def save(self) -> bytes:
+        if self.value > 1_000:
+            raise GuestTrap("too large to be saved")
+        return str(self.value).encode()
+
+    async def load(self, data: bytes) -> Any:
+        LOADED.append(int(data))
+        if data.endswith(b"7"):
+            return ("err", "seven is not welcome")
+        return await super().load(data)
+
+
+class Hungry(First):
+    """Traps when it is full, of a memory of 64 KiB."""
+
+    async def fail(self, value: int) -> int:
+        raise full_trap()
+
+
+def full_trap() -> GuestTrap:
+    trap = GuestTrap("unreachable", kind="unreachable")
+    trap.memory_bytes = 60_000
+    return trap
+
+
+LOADED: list[int] = []
+"""What `Fragile` guests were asked to load."""
+ALL = (First, Compatible, OtherImport, OtherResult, Refusing, Fragile, Hungry)
+GUESTS = {cls.__name__: cls for cls in ALL}
 
 
 def world_of(guest: type[Guest]) -> World:
@@ -218,6 +251,12 @@ class Instance:
         name = {"await": "await_"}.get(function.name, function.name)
         return await getattr(self._guest, name)(*arguments)
 
+    def forget_refusals(self) -> None:
+        pass
+
+    def adopt(self, resource: int, representation: int) -> Any:
+        raise AssertionError("these guests have no resources")
+
     def close(self) -> None:
         pass
 
@@ -233,7 +272,9 @@ class Program:
             result = call.run(data, *arguments)
             return await result if call.blocking else result
 
-        return Instance(self._guest(host))
+        guest = self._guest(host)
+        guest.context = data
+        return Instance(guest)
 
 
 class Component:

@@ -6,15 +6,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, final
 
-__all__ = ["ROOT", "RunningSystem"]
+__all__ = ["CODE", "ROOT", "RunningSystem"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+# Compiling a Python guest takes longer than most tests: all systems and all runs share what they
+# compiled. `shem test` keeps it below the cache of the user.
+_CACHE: Final = Path(tempfile.gettempdir()) / f"shem-test-cache-{os.getuid()}"
+CODE: Final = _CACHE / "shem" / "modules"
 # Generous: other tests may have the processors.
 READY_LIMIT_S: Final = 90
 COMMAND_LIMIT_S: Final = 240
@@ -32,10 +37,11 @@ class RunningSystem:
         executors: int = 1,
         environment: Mapping[str, str] | None = None,
         http: bool = False,
+        options: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self._executors = executors
-        self._http = ("--http-port", "0") if http else ()
+        self._options = (*(("--http-port", "0") if http else ()), *options)
         inherited = {name: value for name, value in os.environ.items() if not _is_ours(name)}
         self._environment = {**inherited, "PYTHONPATH": str(ROOT), **(environment or {})}
 
@@ -45,7 +51,8 @@ class RunningSystem:
                 [
                     *(sys.executable, "-m", "shem", "up"),
                     *("--nats-port", "0", "--executors", str(self._executors)),
-                    *self._http,
+                    *("--cache", str(CODE)),
+                    *self._options,
                 ],
                 cwd=self.folder,
                 env=self._environment,
@@ -94,6 +101,11 @@ class RunningSystem:
         """The gateway's."""
         return str(self.wait_for(lambda _: True)["http_url"])
 
+    @property
+    def rest_url(self) -> str:
+        """The management API's."""
+        return str(self.wait_for(lambda _: True)["rest_url"])
+
     def wait_for(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return what `shem up` says of itself as soon as it fits."""
         file = self.folder / ".shem" / "running.json"
@@ -124,19 +136,27 @@ class RunningSystem:
             )
         )
 
-    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command in the system's directory, as a user does; stdout and stderr in one."""
+    def run(
+        self, *command: str, folder: Path | None = None, limit_s: float = COMMAND_LIMIT_S
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the system's directory, as a user does; stdout and stderr in one.
+
+        In another folder the broker is named by the environment.
+        """
+        named = {} if folder is None else {"SHEM_NATS_URL": self.url}
         program, *arguments = command
+        if command[:2] == ("shem", "test"):
+            named["XDG_CACHE_HOME"] = str(_CACHE)
         found = [sys.executable, "-m", "shem"] if program == "shem" else [shutil.which(program)]
         return subprocess.run(
             [*map(str, found), *arguments],
-            cwd=self.folder,
-            env=self._environment,
+            cwd=folder or self.folder,
+            env={**self._environment, **named},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=COMMAND_LIMIT_S,
+            timeout=limit_s,
             check=False,
         )
 

@@ -35,6 +35,23 @@ const requests = {
     const made = await componentize(script, { witWorld: source, worldName: world });
     return text(made.component);
   },
+  // The same of several modules, whose imports the world in a folder names.
+  bundle: async ({ script, wit, world }) => {
+    const { rolldown } = await import(require.resolve("rolldown"));
+    const bundle = await rolldown({ input: script, external: /^wasi:/ });
+    const { output } = await bundle.generate({ format: "esm" });
+    const { componentize } = await import(
+      join(folder, "node_modules/@bytecodealliance/componentize-js/src/componentize.js")
+    );
+    const made = await componentize(output[0].code, { witPath: wit, worldName: world });
+    return text(made.component);
+  },
+  // The same with a smaller engine.
+  quickjs: async ({ script, wit }) => {
+    const { componentize } = await import(require.resolve("componentize-qjs"));
+    const options = { jsSource: script, witPath: wit, sync: true, optSize: true };
+    return text((await componentize(options)).component);
+  },
   // What tools say about the tools that made a binary.
   metadata: async ({ binary }) => await jco.metadataShow(bytes(binary)),
 };

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import datetime
 import email.message
+import encodings.cp437
 import encodings.idna
 import hashlib
 import http.client
@@ -39,6 +40,7 @@ from wit_world.imports import (
     batch,
     blobstore,
     cache,
+    clients,
     container,
     context,
     durability,

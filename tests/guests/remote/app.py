@@ -10,7 +10,7 @@ import time
 from api import State
 from componentize_py_types import Err, Ok, Some
 from wit_world import exports
-from wit_world.imports import poll, remote_client, wall_clock
+from wit_world.imports import host, poll, remote_client, wall_clock
 from wit_world.imports import types as rpc
 from wit_world.imports.shapes import Entry
 

@@ -7,6 +7,7 @@ from wasmtime import component as oracle
 from wasmtime.component import _types
 
 from wit.types import (
+    Borrow,
     Case,
     EnumType,
     Field,
@@ -14,12 +15,33 @@ from wit.types import (
     FlagsType,
     ListType,
     OptionType,
+    Own,
     Primitive,
     RecordType,
     ResultType,
     TupleType,
     VariantType,
 )
+
+
+class Handles:
+    """Resources of the host, which are numbers here and objects of wasmtime there."""
+
+    def __init__(self, store):
+        self._store = store
+        self._numbers = {}
+
+    def number(self, resource):
+        """Return the number of a resource type."""
+        return self._numbers.setdefault(resource, len(self._numbers) + 1)
+
+    def given(self, resource, rep):
+        """Return an own handle for the guest."""
+        return oracle.ResourceHost.own(rep, self.number(resource)).to_any(self._store)
+
+    def taken(self, handle):
+        """Return the number behind a handle of the guest."""
+        return handle.to_host(self._store).rep
 
 
 @contextmanager
@@ -33,61 +55,70 @@ def tagged_variants():
         _types.VariantLikeType._tagged = before
 
 
-def to_oracle(type_, value):
+def to_oracle(type_, value, handles=None):
     match type_:
         case RecordType():
             record = oracle.Record()
             for field in type_.fields:
-                setattr(record, field.name, to_oracle(field.type, value[field.name]))
+                setattr(record, field.name, to_oracle(field.type, value[field.name], handles))
             return record
         case TupleType():
             return tuple(
-                to_oracle(part, each) for part, each in zip(type_.elements, value, strict=True)
+                to_oracle(part, each, handles)
+                for part, each in zip(type_.elements, value, strict=True)
             )
         case ListType(element=Primitive.U8):
             return value
         case ListType():
-            return [to_oracle(type_.element, each) for each in value]
+            return [to_oracle(type_.element, each, handles) for each in value]
         case OptionType():
             if value is None:
                 return oracle.Variant("none")
-            return oracle.Variant("some", to_oracle(type_.some, value[0]))
+            return oracle.Variant("some", to_oracle(type_.some, value[0], handles))
         case ResultType() | VariantType():
             name, payload = value
             inner = payload_type(type_, name)
             if inner is None:
                 return oracle.Variant(name)
-            return oracle.Variant(name, to_oracle(inner, payload))
+            return oracle.Variant(name, to_oracle(inner, payload, handles))
         case FlagsType():
             return set(value)
+        case Own(resource):
+            return handles.given(resource, value)
         case _:
             return value
 
 
-def from_oracle(type_, value):
+def from_oracle(type_, value, handles=None):
     match type_:
         case RecordType():
             return {
-                field.name: from_oracle(field.type, getattr(value, field.name))
+                field.name: from_oracle(field.type, getattr(value, field.name), handles)
                 for field in type_.fields
             }
         case TupleType():
             return tuple(
-                from_oracle(part, each) for part, each in zip(type_.elements, value, strict=True)
+                from_oracle(part, each, handles)
+                for part, each in zip(type_.elements, value, strict=True)
             )
         case ListType(element=Primitive.U8):
             return bytes(value)
         case ListType():
-            return [from_oracle(type_.element, each) for each in value]
+            return [from_oracle(type_.element, each, handles) for each in value]
         case OptionType():
             if value.tag == "none":
                 return None
-            return (from_oracle(type_.some, value.payload),)
+            return (from_oracle(type_.some, value.payload, handles),)
         case ResultType() | VariantType():
             inner = payload_type(type_, value.tag)
-            return (value.tag, None if inner is None else from_oracle(inner, value.payload))
+            return (
+                value.tag,
+                None if inner is None else from_oracle(inner, value.payload, handles),
+            )
         case FlagsType():
             return frozenset(value)
+        case Own() | Borrow():
+            return handles.taken(value)
         case _:
             return value
 
@@ -173,6 +204,7 @@ def _quoted(names):
 __all__ = [
     "Case",
     "Field",
+    "Handles",
     "OracleInstance",
     "TypeText",
     "from_oracle",

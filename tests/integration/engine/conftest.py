@@ -1,20 +1,19 @@
 """The engine of these tests: one compile cache per machine, so that only the first run is slow."""
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from actors.engine.engine import WasmtimeEngine
+from tests.support.system import CODE
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
 def cache_directory():
-    return Path(tempfile.gettempdir()) / f"shem-test-code-{os.getuid()}"
+    return CODE
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ Each case is a component, calls, and what they give by the specification; `TRAP`
 import asyncio
 
 import pytest
+from canonical_layouts import LAYOUTS
 from test_oracle import module_engine as module_engine
 from test_oracle import oracle_engine as oracle_engine
 from test_random_programs import REALLOC, component, ours, theirs
@@ -239,6 +240,9 @@ CASES = {
     "canon resource.rep: nothing there traps": (HANDLES, [("rep", 9)], [TRAP]),
     "canon resource.rep: index zero traps": (HANDLES, [("new", 1), ("rep", 0)], [1, TRAP]),
 }
+
+
+CASES |= LAYOUTS
 
 
 @pytest.mark.parametrize("section", CASES)

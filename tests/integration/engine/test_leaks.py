@@ -5,6 +5,7 @@ import gc
 from pathlib import Path
 
 import pytest
+import soak_kinds
 from test_composition import WAITING as COMPOSED_WAITING
 from test_fibers import WAITING, host
 from wat_guests import Guest, Host, component
@@ -136,6 +137,29 @@ def test_instances_leave_neither_memory_nor_mappings_behind(engine, kind):
         assert not store._by_context
         assert after[0] <= before[0] + 20
         # A leaked store is at least two pages: more than 12 MB over all cycles.
+        assert after[1] <= before[1] + 4_000_000
+
+    asyncio.run(scenario())
+
+
+def test_saving_and_restoring_leaves_nothing_behind(engine):
+    async def scenario():
+        lives = await soak_kinds.moved(engine)
+
+        async def cycle(count):
+            for number in range(count):
+                await lives[number % len(lives)].live()
+            gc.collect()
+
+        await cycle(50)
+        before = mappings(), resident_bytes(), len(store.stores)
+        await cycle(500)
+        after = mappings(), resident_bytes(), len(store.stores)
+        assert engine.live_count == 0
+        # One new instance for each program, to compare with.
+        assert before[2] <= len(lives)
+        assert after[2] == before[2]
+        assert after[0] <= before[0] + 20
         assert after[1] <= before[1] + 4_000_000
 
     asyncio.run(scenario())

@@ -45,6 +45,8 @@ def test_what_is_no_component_is_refused(engine, data, message):
     [
         ('(import "wasi:cli/stdout@0.3.0" (instance))', "WASI 0.2"),
         ("(core func $yield (canon thread.yield))", "WASI 0.2"),
+        ("(type error-context)", "error-context.*WASI 0.2"),
+        ("(type (list error-context))", "error-context.*WASI 0.2"),
         ('(import "m" (core module))', "comes from a host"),
         (
             '(import "f" (func $f async (result u32))) (core func (canon lower (func $f)))',
@@ -65,6 +67,19 @@ def test_async_built_ins_are_refused(engine):
         text = "(type $f (future u32)) (core func (canon future.new $f))"
         with pytest.raises(ComponentError, match=r"future.new.*not supported"):
             await engine.load(component(text))
+
+    run(scenario)
+
+
+def test_an_invalid_core_module_that_nothing_instantiates_is_refused(engine):
+    async def scenario():
+        good = bytearray(
+            component("(component (core module (func (result i32) (i32.const 305419896))))")
+        )
+        at = good.index(bytes([0x41, 0xF8, 0xAC, 0xD1, 0x91, 0x01]))
+        good[at : at + 6] = b"\x01" * 6
+        with pytest.raises(ComponentError, match=r"core module .* is invalid.*at byte 0x"):
+            await engine.load(bytes(good))
 
     run(scenario)
 

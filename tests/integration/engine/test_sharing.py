@@ -128,3 +128,33 @@ def test_a_component_says_what_it_consists_of_and_shares():
         engine.close()
 
     asyncio.run(scenario())
+
+
+def test_an_engine_says_where_its_code_came_from(tmp_path):
+    def told(engine):
+        report = engine.report
+        return report.compiled, report.read, report.adopted, report.reused, report.instances
+
+    async def scenario():
+        store = Store()
+        first = WasmtimeEngine(tmp_path / "a", store)
+        loaded = await first.load(component(TEXT))
+        assert told(first) == (1, 0, 0, 0, 0)
+        (module,) = loaded.code.modules
+        assert first.report.code_size == module.code_size
+        other = await first.load(component(TEXT + '(export "i" (core module $m))'))
+        assert told(first) == (1, 0, 0, 1, 0)
+        assert first.report.code_size == module.code_size
+        instance = await other.link(Host()).instantiate(None, Limits())
+        assert told(first) == (1, 0, 0, 1, 1)
+        instance.close()
+        again = WasmtimeEngine(tmp_path / "a", store)
+        await answer(again)
+        assert told(again) == (0, 1, 0, 0, 0)
+        elsewhere = WasmtimeEngine(None, store)
+        await answer(elsewhere)
+        assert told(elsewhere) == (0, 0, 1, 0, 0)
+        for engine in (first, again, elsewhere):
+            engine.close()
+
+    asyncio.run(scenario())

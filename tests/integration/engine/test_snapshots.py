@@ -9,7 +9,7 @@ from small_wasi import Host as WasiHost
 from small_wasi import World
 from wat_guests import MEMORY, OPTIONS, Host, component, new_guest
 
-from actors.engine.errors import SnapshotRefusedError, SnapshotUnusableError
+from actors.engine.errors import GuestTrap, SnapshotRefusedError, SnapshotUnusableError
 from actors.engine.port import InstanceImage, Limits
 from actors.engine.snapshot.image import Binding, decode
 
@@ -299,26 +299,58 @@ def test_a_guests_resource_that_the_host_holds_goes_on_too(engine):
     run(scenario)
 
 
-REFUSED = {
-    "passive segments": """
-      (core module $m (memory 1) (data "abc")
-        (func (export "f") (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 1)) (data.drop 0)))
-      (core instance $i (instantiate $m)) (func (export "f") (canon lift (core func $i "f")))""",
-    "passive elements": """
-      (core module $m (table 1 funcref) (func $g) (elem func $g)
-        (func (export "f") (elem.drop 0)))
-      (core instance $i (instantiate $m)) (func (export "f") (canon lift (core func $i "f")))""",
-}
+# `init` and `fill` take from a segment and trap where it was dropped.
+SEGMENTS = """
+  (core module $m (memory 1) (table $t 4 funcref) (global $kept (mut i32) (i32.const 7))
+    (data $one "abcd") (data $two "efgh") (data (i32.const 64) "active")
+    (func $f (result i32) (i32.const 42)) (elem $e func $f $f) (type $n (func (result i32)))
+    (func (export "init") (param $which i32) (param $count i32) (result i32)
+      (if (local.get $which)
+        (then (memory.init $two (i32.const 0) (i32.const 0) (local.get $count)))
+        (else (memory.init $one (i32.const 0) (i32.const 0) (local.get $count))))
+      (i32.load8_u (i32.const 0)))
+    (func (export "fill") (param $count i32) (result i32)
+      (table.init $e (i32.const 1) (i32.const 0) (local.get $count))
+      (if (result i32) (ref.is_null (table.get $t (i32.const 1)))
+        (then (i32.const 0)) (else (call_indirect $t (type $n) (i32.const 1)))))
+    (func (export "drop") (param $which i32)
+      (local $long i64)
+      (local.set $long (i64.const 0x09fc09fc09fc))
+      (block $end (block $e (block $two (block $one
+        (br_table $one $two $e $end (local.get $which)))
+        (data.drop $one) (br $end)) (data.drop $two) (br $end)) (elem.drop $e))
+      (global.set $kept (i32.add (global.get $kept) (i32.const 1))))
+    (func (export "kept") (result i32) (global.get $kept)))
+  (core instance $i (instantiate $m))
+  (func (export "init") (param "which" u32) (param "count" u32) (result u32)
+    (canon lift (core func $i "init")))
+  (func (export "fill") (param "count" u32) (result u32) (canon lift (core func $i "fill")))
+  (func (export "drop") (param "which" u32) (canon lift (core func $i "drop")))
+  (func (export "kept") (result u32) (canon lift (core func $i "kept")))
+"""
 
 
-@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
-def test_segments_that_may_have_been_dropped_are_refused(engine, text):
+@pytest.mark.parametrize("dropped", [[], [0], [1], [2], [0, 2], [0, 1, 2]], ids=str)
+def test_segments_that_were_dropped_stay_dropped_and_the_others_there(engine, dropped):
     async def scenario():
-        guest = await new_guest(engine, text)
-        with pytest.raises(SnapshotRefusedError, match="core module 0 has passive segments"):
-            guest.instance.save()
-        await guest.call("f")
+        _, program = await loaded(engine, SEGMENTS)
+        guest = await new_guest(engine, SEGMENTS)
+        for which in dropped:
+            await guest.call("drop", which)
+        image = guest.instance.save()
         guest.close()
+        for call, which in ((("init", 0, 4), 0), (("init", 1, 4), 1), (("fill", 2), 2)):
+            name, *arguments = call
+            guest.instance = await elsewhere(program, image)
+            assert guest.instance.save().data == image.data
+            assert await guest.call("kept") == 7 + len(dropped)
+            if which not in dropped:
+                assert await guest.call(name, *arguments) in {ord("a"), ord("e"), 42}
+            else:
+                # To wasmtime a segment that is gone is one that is too short.
+                with pytest.raises(GuestTrap, match="out of bounds"):
+                    await guest.call(name, *arguments)
+            guest.close()
 
     run(scenario)
 

@@ -12,7 +12,7 @@ from actors.engine.errors import ComponentError
 
 # What this engine can do and wasmtime, in its usual configuration, cannot.
 OURS_ALONE = re.compile(
-    "more than 32 flags|Fixed-length lists require|reexport of an imported function"
+    "more than 32 flags|Fixed-length lists require|Maps require|reexport of an imported function"
     "|exporting a component from the root"
 )
 # What a host of this engine never provides.

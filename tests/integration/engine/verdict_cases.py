@@ -40,7 +40,26 @@ TYPE_EQUALITY = {
     for wanted in SHAPES
 }
 
-FUNCTIONS = ["", '(param "x" u32)', '(param "y" u32)', '(param "x" s32)', "(result u32)"]
+# Names that only case or dashes tell apart.
+_ALIKE = [
+    '(record (field "f-g" u64))', '(record (field "F-g" u64))', '(record (field "fg" u64))',
+    '(enum "f-g")', '(enum "fG")', '(flags "f-g")', '(flags "FG")',
+    '(variant (case "f-g" u8))', '(variant (case "F-G" u8))', '(variant (case "f-h" u8))',
+]  # fmt: skip
+TYPE_EQUALITY |= {
+    f"{argument} for {wanted}": _instantiate(argument, wanted)
+    for argument in _ALIKE
+    for wanted in _ALIKE
+}
+
+FUNCTIONS = [
+    "",
+    '(param "x" u32)',
+    '(param "X" u32)',
+    '(param "y" u32)',
+    '(param "x" s32)',
+    "(result u32)",
+]
 FUNCTION_EQUALITY = {
     f"func {given} for {wanted}": f"""(import "f" (func $f {given}))
       (component $c (import "f" (func {wanted})))
@@ -126,6 +145,22 @@ RESOURCES = {
 }
 
 VISIBILITY = {
+    "an import that equals a resource of one's own": f"""{RESOURCE}
+      (import "r" (type (eq $r)))""",
+    "an import that equals an exported resource of one's own": f"""{RESOURCE}
+      (export $e "e" (type $r)) (import "r" (type (eq $e)))""",
+    "a function with a resource of one's own": f"""{RESOURCE} (export $e "e" (type $r))
+      (import "f" (func (param "x" (own $e))))""",
+    "an alias of own of a resource without a name": f"""{RESOURCE} (type $o (own $r))
+      (export "o" (type $o))""",
+    "an alias of own of a named one": f"""{RESOURCE} (export $e "r" (type $r)) (type $o (own $e))
+      (export "o" (type $o))""",
+    "an alias of own of one under its old name": f"""{RESOURCE} (export "r" (type $r))
+      (type $o (own $r)) (export "o" (type $o))""",
+    "an alias of a list of an unnamed record": """(type $t (record (field "x" u32)))
+      (type $l (list $t)) (export "l" (type $l))""",
+    "an imported alias of own of a named one": """(import "r" (type $r (sub resource)))
+      (type $o (own $r)) (import "o" (type (eq $o)))""",
     "an unnamed record": f"""{MEM} (type $t (record (field "x" u32)))
       (func $f (param "p" $t) (canon lift (core func $i "p1"))) (export "f" (func $f))""",
     "a named record": f"""{MEM} (type $t (record (field "x" u32))) (export $n "t" (type $t))
@@ -324,9 +359,63 @@ CORE |= {
       (component $c (import "m" (core module (export "x" {wanted}))))
       (instance (instantiate $c (with "m" (core module $m))))"""
     for given, export in _PROVIDED.items()
-    for wanted in ("(func)", "(func (param i32))", "(global i32)", "(memory 1)")
-    # Precise types of what is no function are compared when the module is instantiated.
-    if given.split()[0] != wanted.split()[0] or "func" in wanted
+    for wanted in _PROVIDED
+}
+CORE |= {
+    f"module asks for {given}, may ask for {wanted}": f"""(core module $m (import "" "x" {given}))
+      (component $c (import "m" (core module (import "" "x" {wanted}))))
+      (instance (instantiate $c (with "m" (core module $m))))"""
+    for given in _PROVIDED
+    for wanted in _PROVIDED
+}
+_REFERENCES = [
+    "funcref", "(ref func)", "(ref null func)", "externref", "anyref", "(ref any)", "(ref 0)",
+    "(ref null 0)", "(ref null i31)",
+]  # fmt: skip
+# In a component that nothing instantiates, so that no linker looks at it either.
+CORE |= {
+    f"{place} of {given} for one of {wanted}": f"""(component
+      (import "m" (core module $m (type (func)) (export "x" ({place} {given}))))
+      (core module $n (type (func)) (import "" "x" ({place} {wanted})))
+      (core instance $i (instantiate $m))
+      (core instance (instantiate $n (with "" (instance $i)))))"""
+    for given in _REFERENCES
+    for wanted in _REFERENCES
+    for place in ("global", "table 1")
+}
+CORE |= {
+    f"{given} as a parameter for {wanted}": f"""(component
+      (import "m" (core module $m (type (func)) (export "x" (func (param {given})))))
+      (core module $n (type (func)) (import "" "x" (func (param {wanted}))))
+      (core instance $i (instantiate $m))
+      (core instance (instantiate $n (with "" (instance $i)))))"""
+    for given in ("funcref", "(ref 0)", "(ref null 0)", "i32")
+    for wanted in ("funcref", "(ref 0)", "(ref null 0)", "i32")
+}
+_TYPES_OF_MODULES = [
+    "(type (func)) (type (func (param (ref 0))))",
+    "(type (sub (func))) (type (func (param (ref 0))))",
+    "(rec (type (func)) (type (func (param (ref 0)))))",
+]
+CORE |= {
+    f"{types}: {given} for {wanted}": f"""(component
+      (import "m" (core module $m (type (func)) (type (func (param (ref 0))))
+        (export "x" (func (param {given})))))
+      (core module $n {types} (import "" "x" (func (param {wanted}))))
+      (core instance $i (instantiate $m))
+      (core instance (instantiate $n (with "" (instance $i)))))"""
+    for types in _TYPES_OF_MODULES
+    for given in ("(ref 0)", "(ref 1)", "funcref")
+    for wanted in ("(ref 0)", "(ref null 0)", "(ref 1)", "funcref")
+}
+_LIMITS = (
+    *("memory 3 1", "memory 65536", "memory 65537", "memory 1 65537", "memory 1 (pagesize 1)"),
+    *("memory i64 1 0x1000000000000", "memory i64 0x1000000000001", "table 3 1 funcref"),
+    *("table i64 1 funcref", "table 1 (ref 0)", "global (ref 0)", "memory 1 2 shared"),
+)
+CORE |= {
+    f"a module type with {described}": f"""(core type (module (export "x" ({described}))))"""
+    for described in _LIMITS
 }
 CORE |= {
     f"module asks {asked}, may ask {offered}": f"""(core module $m (import "" "f" {asked}))

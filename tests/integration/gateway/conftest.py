@@ -43,7 +43,22 @@ routes:
   - method: POST
     path: /echo
     binding: {type: default, response: '{n: request.body.n + 1, name: request.query.name}'}
+    limits: {body-bytes: 1000}
+  - method: GET
+    path: /docs
+    binding: {type: swagger-ui}
+  - method: GET
+    path: /rare
+    binding: {type: default, response: '"seen ${request.cookies.visits: u32} times"'}
+    limits: {rate: {requests: 2, per-s: 3600}}
 """
+
+
+@pytest.fixture(scope="session")
+def python_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    """A system for Python guests, which share one compiled interpreter: that takes longest."""
+    with RunningSystem(tmp_path_factory.mktemp("python"), http=True) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,6 +54,9 @@ def test_requests_become_invocations(system: RunningSystem) -> None:
     assert ask(system, "GET", "/counters/eve")[2] == 5
     assert ask(system, "HEAD", "/counters/eve")[0] == 200
     assert ask(system, "GET", "/counters/e%2Fe")[2] == 0
+    for name in ("a%0Ab", "a%0Db", "a%0D%0AShem-Key:%20x", "%20", "%01", "%F4%8F%BF%BF", "%2E%2E"):
+        assert ask(system, "POST", f"/counters/{name}/add/1")[0] == 201, name
+        assert ask(system, "GET", f"/counters/{name}")[2] == 1, name
 
 
 def test_a_repeated_request_is_the_same_invocation(system: RunningSystem) -> None:
@@ -65,6 +69,44 @@ def test_a_repeated_request_is_the_same_invocation(system: RunningSystem) -> Non
     assert ask(system, "POST", "/by-order", b'{"order": 7}', **order)[2] == 1
     assert ask(system, "POST", "/by-order", b'{"order": 7}', **order)[2] == 1
     assert ask(system, "POST", "/by-order", b'{"order": 8}', **order)[2] == 2
+
+
+def test_an_answer_may_come_later(system: RunningSystem) -> None:
+    prefer = {"Prefer": "respond-async", "Idempotency_Key": "later-1"}
+    status, headers, body = ask(system, "POST", "/counters/later/add/2", **prefer)
+    assert (status, body["status"], headers["preference-applied"]) == (
+        202,
+        "running",
+        "respond-async",
+    )
+    place = headers["location"]
+    assert body["location"] == place
+    status, headers, body = answer_at(system, place)
+    assert (status, body, headers["x-total"]) == (201, {"name": "later", "total": 2}, "2")
+    # The same request is the same run, also for one that waits.
+    assert ask(system, "POST", "/counters/later/add/2", **prefer)[1]["location"] == place
+    assert ask(system, "POST", "/counters/later/add/2", Idempotency_Key="later-1")[2]["total"] == 2
+    assert answer_at(system, place)[2] == {"name": "later", "total": 2}
+    # Who waits long enough is answered at once.
+    prefer = {"Prefer": "respond-async, wait=30"}
+    assert ask(system, "POST", "/counters/later/add/3", **prefer)[2]["total"] == 5
+    # What fails says so in the same place, and what does not fit at once.
+    place = ask(system, "GET", "/divide/0", Prefer="respond-async")[1]["location"]
+    assert answer_at(system, place)[2]["type"] == "urn:shem:problem:program-failed"
+    assert ask(system, "POST", "/counters/later/add/x", Prefer="respond-async")[0] == 400
+    assert ask(system, "GET", "/.shem/runs/http-0")[2]["type"] == "urn:shem:problem:unknown-run"
+    assert ask(system, "DELETE", place)[0] == 405
+    elsewhere = ask(system, "GET", place, Host="elsewhere.example:1")
+    assert elsewhere[0] == 500, "the site for all hosts is the same site"
+
+
+def answer_at(system: RunningSystem, place: str) -> tuple[int, dict[str, str], Any]:
+    """Return the answer to a request that is answered later, once it is there."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (found := ask(system, "GET", place))[0] == 202:
+        assert time.monotonic() < deadline, system.log
+        time.sleep(0.05)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -137,6 +179,97 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(system: RunningSy
         connection.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n")
         answer = connection.recv(65_536)
     assert answer.startswith(b"HTTP/1.1 413")
+
+
+def exchanged(system: RunningSystem, *pieces: bytes) -> bytes:
+    """Return what comes back until the connection is closed, or a first answer."""
+    place = urlsplit(system.http_url)
+    with socket.create_connection((place.hostname, place.port), PATIENCE_S) as connection:
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+            return connection.recv(65_536)
+        except OSError:
+            return b""
+
+
+def test_a_head_that_is_too_long_is_refused_before_it_is_all_there(system: RunningSystem) -> None:
+    head = b"GET /counters/eve HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 70_000
+    assert exchanged(system, head + b"\r\n\r\n").startswith(b"HTTP/1.1 431")
+    # One that has no end is not kept in memory either.
+    endless = exchanged(system, b"GET / HTTP/1.1\r\nX: ", *[b"x" * 65_536] * 64)
+    assert not endless or endless.startswith(b"HTTP/1.1 431")
+    many = b"".join(b"X-%d: y\r\n" % number for number in range(20_000))
+    answer = exchanged(system, b"GET / HTTP/1.1\r\nHost: a\r\n" + many + b"\r\n")
+    assert not answer or answer.startswith(b"HTTP/1.1 431")
+    long_path = b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert exchanged(system, long_path).startswith(b"HTTP/1.1 4")
+    assert ask(system, "GET", "/.shem/health")[2] == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    "smuggled",
+    [
+        b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: xchunked\r\n\r\n",
+        b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
+        b"Content-Length: -1\r\n\r\n",
+        b"Content-Length: 1_0\r\n\r\n",
+        b"X: a\nContent-Length: 40\r\n\r\n",
+        b" Folded: x\r\n\r\n",
+        b"Name\x00: x\r\n\r\n",
+    ],
+)
+def test_no_request_hides_in_another(system: RunningSystem, smuggled: bytes) -> None:
+    hidden = b"POST /counters/smuggled/add/1 HTTP/1.1\r\nHost: a\r\n\r\n"
+    answer = exchanged(system, b"POST /echo HTTP/1.1\r\nHost: a\r\n" + smuggled + hidden)
+    assert not answer or answer.startswith(b"HTTP/1.1 4"), answer
+    assert ask(system, "GET", "/counters/smuggled")[2] == 0
+
+
+@pytest.mark.parametrize("host", ["elsewhere.example", "", "a b", "127.0.0.1:1", "[::1]", "*"])
+def test_unknown_hosts_are_told_so(system: RunningSystem, host: str) -> None:
+    route = "{method: GET, path: /only, binding: {type: default, response: '1'}}"
+    (system.folder / "only.yaml").write_text(f'id: only\nversion: "1"\nroutes: [{route}]\n')
+    done = system.run("shem", "api", "deploy", "only.yaml", "--host", "only.example")
+    assert done.returncode == 0, done.stdout
+    deadline = time.monotonic() + PATIENCE_S
+    while ask(system, "GET", "/only", Host="only.example:80")[0] != 200:
+        assert time.monotonic() < deadline, system.log
+        time.sleep(0.02)
+    assert ask(system, "GET", "/only", Host=host)[0] == 404
+    assert ask(system, "GET", "/only", Host="ONLY.example")[0] == 200
+
+
+def test_limits_of_a_route(system: RunningSystem) -> None:
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    assert ask(system, "POST", "/echo?name=a", b"n=4", **form)[2] == {"n": 5, "name": "a"}
+    status, _, problem = ask(system, "POST", "/echo?name=a", b"n=" + b"4" * 1000, **form)
+    assert (status, problem["detail"]) == (413, "the body has more than 1000 bytes")
+
+    answers = [ask(system, "GET", "/rare", Cookie="visits=3") for _ in range(3)]
+    assert [status for status, _, _ in answers] == [200, 200, 429]
+    assert answers[0][2] == "seen 3 times"
+    assert 1 < int(answers[2][1]["retry-after"]) <= 1800
+    assert answers[2][2]["detail"] == "at most 2 requests in 3600 s"
+
+
+def test_the_api_is_told_as_openapi(system: RunningSystem) -> None:
+    exported = json.loads(system.run("shem", "api", "openapi", "counter", "1").stdout)
+    status, headers, served = ask(system, "GET", "/docs/openapi.json")
+    assert (status, headers["content-type"]) == (200, "application/json")
+    assert served == exported
+    assert exported["paths"]["/counters/{name}/add/{amount}"]["post"]["responses"]["201"]
+    page = system.http_url + "/docs"
+    with urllib.request.urlopen(page, timeout=PATIENCE_S) as response:
+        assert b"docs/page.js" in response.read()
+
+    (system.folder / "imported.json").write_text(json.dumps({**exported, "x-shem-api-id": "again"}))
+    done = system.run("shem", "api", "deploy", "imported.json", "--host", "again.example")
+    assert done.returncode == 0, done.stdout
+    assert ask(system, "GET", "/docs/openapi.json", Host="again.example")[2]["paths"]
 
 
 def test_deployments_change_at_once_and_conflicts_are_refused(system: RunningSystem) -> None:

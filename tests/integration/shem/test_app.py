@@ -2,7 +2,10 @@
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +89,75 @@ def test_an_app_is_deployed_changed_and_deployed_again(system: RunningSystem) ->
 
 
 def test_a_build_that_fails_deploys_nothing(system: RunningSystem) -> None:
-    source = system.folder / "one" / "main.wat"
-    good = source.read_text()
+    source, other = (system.folder / each / "main.wat" for each in ("one", "two"))
+    good, before = source.read_text(), document(system, "component", "list")
     try:
         source.write_text("(component")
+        # What builds is not deployed by itself either.
+        other.write_text(COUNTER % (700, "two"))
         done = system.run("shem", "app", "deploy")
     finally:
         source.write_text(good)
 
     assert done.returncode == 1
     assert "error (build-failed): demo:one:" in done.stdout
-    assert "expected" in done.stdout
+    assert "expected `)`" in done.stdout
+    assert document(system, "component", "list") == before
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("nowhere.json", "No such file"), ("http://127.0.0.1:9/prices.json", "refused")],
+)
+def test_an_initial_file_that_cannot_be_had_deploys_nothing(
+    system: RunningSystem, source: str, message: str
+) -> None:
+    manifest = system.folder / "one" / "shem.yaml"
+    good, before = manifest.read_text(), document(system, "component", "list")
+    try:
+        manifest.write_text(
+            "components: {demo:one: {template: wat, files:"
+            f" [{{sourcePath: '{source}', targetPath: /etc/a}}]}}}}\n"
+        )
+        done = system.run("shem", "app", "deploy")
+    finally:
+        manifest.write_text(good)
+
+    assert done.returncode == 1
+    assert f"error (build-failed): demo:one: {source}: " in done.stdout
+    assert message in done.stdout
+    assert document(system, "component", "list") == before
+
+
+def test_initial_files_come_from_paths_and_from_urls(system: RunningSystem, tmp_path: Path) -> None:
+    (tmp_path / "far.txt").write_text("from afar")
+    (system.folder / "one" / "near.txt").write_text("from nearby")
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/far.txt"
+    try:
+        (system.folder / "one" / "shem.yaml").write_text(
+            "components:\n  demo:one:\n    template: wat\n    files:\n"
+            "      - {sourcePath: near.txt, targetPath: /etc/near.txt}\n"
+            f"      - {{sourcePath: '{url}', targetPath: /etc/far.txt, permissions: read-write}}\n"
+        )
+        deployed = document(system, "app", "deploy", "one")
+        again = document(system, "app", "deploy", "one")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+    assert actions(again) == {"demo:one": "keep"}
+    assert {each["path"]: each["permissions"] for each in deployed["components"][0]["files"]} == {
+        "/etc/near.txt": "ro",
+        "/etc/far.txt": "rw",
+    }
+    document(system, "worker", "new", "demo:one/filed")
+    for path, text in (("/etc/near.txt", "from nearby"), ("/etc/far.txt", "from afar")):
+        done = system.run("shem", "worker", "files", "cat", "demo:one/filed", path)
+        assert done.stdout == text
 
 
 def test_a_custom_command_is_a_command(system: RunningSystem) -> None:

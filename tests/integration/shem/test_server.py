@@ -5,12 +5,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import shem
 from broker.jetstream.connect import connect
 from broker.jetstream.options import ConnectOptions
+from tests.integration.shem.conftest import environment
 
 COUNTER = b"scripted counter"
 
@@ -184,3 +186,47 @@ asyncio.run(main())
     first, second, workers = json.loads(done.stdout)
     assert (first, second) == ("5", 7)
     assert [each["worker"] for each in workers] == ["bare"]
+
+
+HOLDS_A_SYSTEM = """
+import asyncio
+from shem.scripts.throwaway import throwaway
+
+async def main():
+    async with throwaway():
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def test_a_system_for_tests_does_not_outlive_whoever_started_it(tmp_path):
+    variables = environment(TMPDIR=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
+    process = subprocess.Popen([sys.executable, "-c", HOLDS_A_SYSTEM], env=variables)
+    try:
+        deadline = time.monotonic() + 60
+        while not (found := list(tmp_path.glob("shem-*/ready.json"))):
+            assert process.poll() is None
+            assert time.monotonic() < deadline, "not ready in a minute"
+            time.sleep(0.02)
+        state = json.loads(found[0].read_text())
+    finally:
+        process.kill()
+        process.wait()
+    assert len(all_pids(state)) == 2
+    wait_until_gone([state["pids"]["supervisor"], *all_pids(state)])
+
+
+def test_a_leash_has_to_be_a_pipe(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "shem", "up", "--until-stdin-ends"],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "stdin is no pipe" in done.stderr

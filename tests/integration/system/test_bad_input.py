@@ -194,9 +194,10 @@ def test_the_command_line_tells_about_json_too(
 
 
 def test_the_command_line_tells_of_a_call_that_is_too_large(whole: Whole) -> None:
-    done = whole.run("worker", "invoke", "load/told", f'say("{"x" * MEBIBYTE}")', "-o", "json")
+    size = 16 * MEBIBYTE
+    done = whole.run("worker", "invoke", "load/told", f'say("{"x" * size}")', "-o", "json")
     assert done.returncode == 1
-    _check(json.loads(done.stdout)["error"], "too-large", [str(MEBIBYTE)])
+    _check(json.loads(done.stdout)["error"], "too-large", [str(size)])
 
 
 COMPONENTS: dict[str, tuple[bytes, list[str]]] = {
@@ -212,6 +213,15 @@ COMPONENTS: dict[str, tuple[bytes, list[str]]] = {
                 (core func $now (canon lower (func $clock "now"))))""")
         ),
         ["wasi:clocks/monotonic-clock@0.3.0"],
+    ),
+    "imports typed otherwise": (
+        bytes(
+            wasmtime.wat2wasm("""(component
+                (import "wasi:random/random@0.2.0" (instance $random
+                    (export "get-random-u64" (func (result u32)))))
+                (core func $draw (canon lower (func $random "get-random-u64"))))""")
+        ),
+        ["wasi:random/random@0.2.0#get-random-u64", "func() -> u32", "func() -> u64"],
     ),
     "unknown imports": (
         bytes(

@@ -52,6 +52,9 @@ async def _use(client: Connection) -> None:
     assert said == {"key": "greeting", "function": "demo:counter/api.{say}"}
     answer = await client.request("shem.call.load.bare", b"get()", timeout=TIMEOUT_S)
     assert json.loads(answer.data)["result"] == 5
+    info = json.loads((await client.request("$SRV.INFO.shem", timeout=TIMEOUT_S)).data)
+    subjects = {each["subject"] for each in info["endpoints"]}
+    assert subjects >= {"shem.api.worker.list", "shem.api.component.add", "shem.call.*.*"}
     await _read_log(client, event["index"])
 
 

@@ -1,8 +1,6 @@
 """A Python guest with state, randomness and sleep, through the death of everything."""
 
 import asyncio
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import pytest
 
 from tests.integration.system.caller import Caller, calling
 from tests.integration.system.whole import Whole
+from tests.support.system import CODE
 
 NAP_MS = 2_000
 BEFORE_THE_NAP_ENDS_S = 0.5
@@ -18,7 +17,7 @@ BEFORE_THE_NAP_ENDS_S = 0.5
 @pytest.mark.timeout(300)
 def test_a_python_worker_survives_the_death_of_everything(tmp_path: Path, runner: Any) -> None:
     # Shared with the tests of the engine: all Python guests have one interpreter.
-    modules = Path(tempfile.gettempdir()) / f"shem-test-code-{os.getuid()}"
+    modules = CODE
     whole = Whole(tmp_path, modules=modules)
     try:
         whole.start()

@@ -34,7 +34,7 @@ def test_a_worker_with_snapshots_survives_the_death_of_everything(
         whole.start()
         refused = whole.run("component", "add", "x", str(build("load")), "--snapshots", "often")
         assert refused.returncode == 1
-        assert "expected auto, never, or idle, every=N and period=D" in refused.stderr
+        assert "expected auto, never, custom, or idle, every=N and period=D" in refused.stderr
         _add(whole, "every=10,idle")
         assert whole.json("component", "get", COMPONENT)["snapshots"] == "every=10,idle"
         rolled = runner.run(_work(whole))

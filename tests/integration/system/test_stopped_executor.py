@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ WORKERS = [f"napping-{number}" for number in range(12)]
 NAP_MS = 3_000
 LONGER_THAN_A_MEMBERSHIP_S = 5
 WEEKS_MS = 1_000_000_000
+# From the operator's publish to the answer, which comes after the commit.
+INTERRUPT_S = 0.1
 
 
 @pytest.mark.timeout(120)
@@ -79,7 +82,7 @@ async def _stop_one(whole: Whole) -> None:
             outcome = await caller.invoke(worker, "add(2)", key=f"{worker}/2")
             assert outcome["result"] == 3
         stopped.resume()
-        await asyncio.to_thread(stopped.wait_for_words, "was dead for the others")
+        await asyncio.to_thread(stopped.wait_for_words, "asking which partitions are still ours")
         for worker in WORKERS:
             await caller.invoke(worker, "add(3)", key=f"{worker}/3")
             assert (await caller.invoke(worker, "get()", key=f"{worker}/4"))["result"] == 6
@@ -110,7 +113,17 @@ async def _interrupt(whole: Whole) -> None:
             for number in range(10)
         ]
         assert served == list(range(1, 11))
-        assert await caller.command("busy", {"command": "interrupt"}) == {"ok": None}
+        # The best of some: what the machine does beside is not meant.
+        took_s = []
+        for _ in range(6):
+            begun = time.monotonic()
+            assert await caller.command("busy", {"command": "interrupt"}) == {"ok": None}
+            took_s.append(time.monotonic() - begun)
+            if took_s[-1] < INTERRUPT_S:
+                break
+            await caller.command("busy", {"command": "resume"})
+            await asyncio.sleep(0.3)
+        assert min(took_s) < INTERRUPT_S, took_s
         assert caller.answers["endless"] == []
         status = await caller.api("worker.get", component="load", worker="busy")
         assert status["status"] == "interrupted"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from shem import Client
 from shem.client.updates import UpdateOutcome
 from tests.chaos.operations import COMPONENT
+from tests.guests.build import build
 from tests.integration.system.whole import Whole, running
 
 # Fewer for a slow machine: SHEM_TEST_WORKERS=200.
@@ -86,6 +88,71 @@ def test_the_command_line_updates_reverts_and_copies(whole: Whole) -> None:
     assert whole.json("worker", "invoke", worker, "get()") == {"result": 1}
     # The update was undone with what came before it.
     assert whole.json("worker", "get", worker).get("component-version", 0) == 0
+
+
+def test_workers_with_saved_instances_are_reverted_copied_and_updated(whole: Whole) -> None:
+    saved = ["component", "add", "saved", str(build("load")), "--snapshots", "every=6"]
+    for _ in range(2):
+        assert whole.run(*saved).returncode == 0
+    worker = "saved/x"
+    whole.json("worker", "new", worker, "--version", "0")
+    for number in range(1, 11):
+        whole.json("worker", "invoke", worker, f"add({number})", "--key", f"k{number}")
+    status = whole.json("worker", "get", worker)
+    assert status["snapshots"] >= 2
+    deadline = time.monotonic() + TIMEOUT_S
+    # The index follows within some seconds.
+    while (counts := _workers_of(whole, "saved")).get("size") != status["snapshot-size"]:
+        assert time.monotonic() < deadline, counts
+    assert counts["saved"] == 1
+    # Every life from here on begins at a snapshot, as far as that still counts.
+    whole.json("worker", "interrupt", worker, "--recover")
+    early = whole.json("worker", "fork", worker, "early", "--at", "5")
+    assert early["fork"] == "early"
+    assert whole.json("worker", "invoke", "saved/early", "get()") == {"result": 3}
+    told = whole.json("worker", "update", worker, "--version", "1", "--dry-run")
+    assert told["diverges"] is False
+    whole.json("worker", "update", worker, "--version", "1")
+    assert whole.json("worker", "get", worker)["component-version"] == 1
+    assert whole.json("worker", "invoke", worker, "get()") == {"result": 55}
+    whole.json("worker", "revert", worker, "--last-oplog-index", "5")
+    whole.json("worker", "interrupt", worker, "--recover")
+    assert whole.json("worker", "invoke", worker, "get()") == {"result": 3}
+    assert whole.json("worker", "get", worker).get("component-version", 0) == 0
+    assert whole.json("worker", "invoke", worker, "add(2)", "--key", "k2") == {"result": 3}
+
+
+def _workers_of(whole: Whole, component: str) -> dict[str, int]:
+    counts: dict[str, int] = whole.json("component", "get", component, "--version", "0")["workers"]
+    return counts
+
+
+def test_the_journal_is_searched_and_followed_while_it_grows(whole: Whole) -> None:
+    worker = f"{COMPONENT}/followed"
+    whole.json("worker", "invoke", worker, "add(1)", "--key", "first")
+    following = whole.follow("worker", "oplog", worker, "--follow", "-o", "json")
+    found = whole.follow("worker", "oplog", worker, "--follow", "--query", "second", "-o", "json")
+    try:
+        seen = [following.line() for _ in range(3)]
+        whole.json("worker", "invoke", worker, "add(2)", "--key", "second")
+        seen += [following.line() for _ in range(2)]
+        assert [one["index"] for one in seen] == [1, 2, 3, 4, 5]
+        assert seen[-1]["entry"]["result"] == 3
+        assert [found.line()["index"] for _ in range(2)] == [4, 5]
+    finally:
+        following.end()
+        found.end()
+    for query, indices in {
+        "add": [2, 3, 4, 5],
+        '"first"': [2, 3],
+        "/sec.nd/": [4, 5],
+        "type:create": [1],
+        "idempotency-key:second AND type:exported-function-completed": [5],
+        "first OR second": [2, 3, 4, 5],
+        "add NOT first": [4, 5],
+    }.items():
+        told = whole.json("worker", "oplog", worker, "--query", query)
+        assert [one["index"] for one in told] == indices, query
 
 
 @pytest.mark.parametrize(

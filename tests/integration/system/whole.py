@@ -106,6 +106,33 @@ class Whole:
         assert done.returncode == 0, done.stderr + done.stdout
         return json.loads(done.stdout)
 
+    def follow(self, *arguments: str) -> "Following":
+        """Start a command that does not end by itself; end it."""
+        return Following(self.server.url, arguments)
+
+
+class Following:
+    """A command that goes on printing documents."""
+
+    def __init__(self, url: str, arguments: tuple[str, ...]) -> None:
+        environment = {**os.environ, "SHEM_NATS_URL": url, "PYTHONPATH": str(ROOT)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "shem", *arguments],
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+
+    def line(self) -> Any:
+        """Return the next document. The test's own limit of time is the one of this, too."""
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+    def end(self) -> None:
+        """End the command."""
+        self._process.kill()
+        self._process.communicate()
+
 
 @contextlib.contextmanager
 def running(folder: Path, *, executors: int = 1) -> Iterator[Whole]:

@@ -12,6 +12,7 @@ from actors.api import (
     ApiService,
     CallService,
     ComponentApi,
+    Discovery,
     ExecutorApi,
     Statuses,
     WorkerApi,
@@ -20,13 +21,15 @@ from actors.api.component import PROGRESS_TO
 from actors.components import ComponentStore, blob_name
 from actors.engine.errors import ComponentError
 from actors.engine.port import CodeReport, Progress
+from actors.worker_index.listing import WorkerListing
 from broker import subjects
-from broker.errors import TooLargeError
+from broker.errors import TooLargeError, UnavailableError
 from broker.memory import MemoryCluster
 from broker.ports import Note
 from oplog.codec import encode
 from oplog.commit import GENESIS_HASH, Marks
 from oplog.entries import Create, Deleted, Entry, ExportedFunctionInvoked, Log
+from oplog.snapshot_entries import Snapshot, SnapshotFailed
 from wit.types import FunctionType
 from wit.world import Function, Interface, World
 
@@ -68,10 +71,11 @@ class Scene:
             self.broker.signals,
             check=lambda *_: None,
             users_of=self.statuses.users_of,
+            listing=WorkerListing(self.broker, self.statuses),
         )
         routes = {
             **component.routes(),
-            **WorkerApi(self.statuses, self.store).routes(),
+            **WorkerApi(self.broker, self.statuses, self.store).routes(),
             **ExecutorApi(self.broker.members).routes(),
         }
         self.api = ApiService(self.broker.signals, routes)
@@ -369,5 +373,73 @@ def test_a_call_that_the_broker_does_not_take_is_answered_at_once():
             subjects.call("counter", "alice"), b"add(5)", timeout_s=5
         )
         assert json.loads(note.data)["error"]["kind"] == "too-large"
+
+    run(scenario)
+
+
+def test_nats_finds_describes_and_counts_the_service():
+    async def scenario(scene: Scene) -> None:
+        other = scene.cluster.connect()
+        instances = [
+            Discovery(scene.broker.signals, scene.api.endpoints(), version="1.2.3"),
+            Discovery(other.signals, (), version="1.2.3"),
+        ]
+        for each in instances:
+            await each.start()
+        await scene.client.signals.request("$SRV.PING.shem", b"", timeout_s=5)
+        info = _plain(await scene.client.signals.request("$SRV.INFO.shem", b"", timeout_s=5))
+        assert info["type"] == "io.nats.micro.v1.info_response"
+        assert (info["name"], info["version"]) == ("shem", "1.2.3")
+        await scene.ask("worker.list", {"component": "nobody"})
+        await scene.ask("executor.list")
+        stats = [
+            _plain(
+                await scene.client.signals.request(f"$SRV.STATS.shem.{each._id}", b"", timeout_s=5)
+            )
+            for each in instances
+        ]
+        counted = {each["name"]: each for each in stats[0]["endpoints"]}
+        assert counted["worker-list"]["subject"] == "shem.api.worker.list"
+        assert counted["worker-list"]["num_errors"] == 1
+        assert "unknown-component" in counted["worker-list"]["last_error"]
+        assert counted["executor-list"]["num_requests"] == 1
+        assert counted["executor-list"]["average_processing_time"] > 0
+        assert counted["component-add"]["num_requests"] == 0
+        assert stats[1]["endpoints"] == []
+        assert len({each["id"] for each in stats}) == 2
+        for each in instances:
+            await each.stop()
+        with pytest.raises(UnavailableError):
+            await scene.client.signals.request("$SRV.PING", b"", timeout_s=0.1)
+
+    run(scenario)
+
+
+def _plain(note: Note) -> dict:
+    return json.loads(note.data)
+
+
+def test_a_component_tells_of_its_workers_and_their_snapshots():
+    async def scenario(scene: Scene) -> None:
+        await scene.upload()
+        await scene.upload(b"two")
+        saved = Snapshot(index=1, blob="b", size=70, sha256="", took_us=9)
+        await scene.commit("alice", (create("alice", 1), saved))
+        await scene.commit("bob", (create("bob", 1), msgspec.structs.replace(saved, size=30)))
+        problem = SnapshotFailed(operation="save", reason="it holds a socket")
+        await scene.commit("carol", (create("carol", 1), problem))
+        await scene.commit("dave", (create("dave", 0),))
+        newest = (await scene.ask("component.describe", {"name": "counter"}))["ok"]
+        assert newest["workers"] == {
+            "workers": 3,
+            "saved": 2,
+            "snapshots": 2,
+            "size": 100,
+            "size-max": 70,
+            "took-us-max": 9,
+            "problems": 1,
+        }
+        first = (await scene.ask("component.describe", {"name": "counter", "version": 0}))["ok"]
+        assert first["workers"]["workers"] == 1
 
     run(scenario)

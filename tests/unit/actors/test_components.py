@@ -31,6 +31,7 @@ class CountingComponent:
         self.code = CodeReport()
 
     def link(self, resolver: HostResolver) -> Program:
+        # The store only loads components; who links them is another.
         raise NotImplementedError
 
 
@@ -344,8 +345,8 @@ def test_records_look_on_the_wire_as_documented():
         assert entry.data == (
             b'{"name":"counter","version":0,"digest":"%s","size":3,'
             b'"created-at-ms":1700000000000,"type":"ephemeral","env":{},"files":[],'
-            b'"links":{"demo:a/api":"counter"},"sockets":false,"upload-id":null,"snapshots":"auto"}'
-            % digest.encode()
+            b'"links":{"demo:a/api":"counter"},"sockets":false,"upload-id":null,"snapshots":"auto",'
+            b'"retry":"","memory":"","quota":"","history":"keep","read-only":[]}' % digest.encode()
         )
 
     run(scenario)

@@ -5,12 +5,13 @@ from actors.past import Past
 # Given back by a snapshot, in the pointer or in the blob; see `Past._resume`, `actors.history`.
 RESTORED = {
     "created", "status", "last_ms", "outstanding", "structural", "begun_indices", "promises",
+    "completed_index",
 }  # fmt: skip
 # Of the rest of the log alone, or of no use once a worker was idle: what is open, unsent, waited
 # for, half done; large values of entries that are replayed; the outcomes, which `KeyIndex` has.
 OF_THE_REST = {
-    "attempts", "open", "unsent", "references", "waiting_since", "waits_for", "outcomes", "plan",
-    "_begun", "_sent", "_skips", "last_index", "failed_index",
+    "attempts", "asked_before", "open", "unsent", "references", "waiting_since", "waits_for",
+    "outcomes", "plan", "_begun", "_sent", "_skips", "last_index", "failed_index",
 }  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""Random programs of regions, batches, jumps, levels and sleeps, crashed anywhere.
+"""Random programs of regions, batches, transactions, jumps, levels and sleeps, crashed anywhere.
 
 The reference model is a list of what counts. It knows neither entries nor plans: a crash cuts it
 behind the first begin that has lost its end, again and again until none has; a jump cuts it at its
-place. Whatever happens, a guest that is brought back must have seen exactly what the model lists.
+place. A transaction that has lost its end is gone with its begin, unless the bank has committed it.
+Whatever happens, a guest that is brought back must have seen exactly what the model lists.
 """
 
 import asyncio
@@ -10,20 +11,32 @@ import asyncio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from actors.durability import begin_batch, end_batch, step, waiting_step
+from actors.durability import (
+    begin_batch,
+    begin_transaction,
+    commit,
+    end_batch,
+    rollback,
+    step,
+    waiting_step,
+)
 from actors.host.interface import Kind
 from actors.journal import WorkerJournal
 from oplog.attempts import Attempts
 from oplog.commit import Commit, Marks
 from oplog.entries import (
     BeginAtomicRegion,
+    BeginRemoteTransaction,
+    CommittedRemoteTransaction,
     Create,
     EndAtomicRegion,
     ExportedFunctionInvoked,
     ImportedFunctionInvoked,
     Jump,
     NoOp,
+    PreCommitRemoteTransaction,
     Raw,
+    RolledBackRemoteTransaction,
     Suspend,
 )
 from oplog.plan import plan_of
@@ -49,8 +62,10 @@ class Clock:
 class ListedLog:
     """A log in memory that crashes after a number of entries. What a writer and a ledger are."""
 
-    def __init__(self, entries, crash_after):
+    def __init__(self, entries, crash_after, model):
         self.entries = entries
+        self.model = model
+        self.committed = 0
         self.left = crash_after
         self.clock = Clock()
         self.writer = self.waits = self
@@ -74,6 +89,17 @@ class ListedLog:
     def cannot_rehearse(self, reason):
         """Nor is one rehearsed."""
 
+    @property
+    def asked_before(self):
+        """Nor is anything asked under a key."""
+        return self
+
+    def settle(self, plan, cut):
+        """So that nothing is known of keys."""
+
+    async def flush(self):
+        self.committed = len(self.entries)
+
     def forget_behind(self, index):
         """Nothing is asked of the world here that is answered later."""
 
@@ -82,23 +108,46 @@ class ListedLog:
             raise CrashError
         self.left -= 1
         self.entries.append(entry)
+        self.model.recorded(entry, self.entries)
         return len(self.entries)
 
 
 class Model:
     """What counts: answers, begins and ends, each with the length of the log after it."""
 
-    def __init__(self):
+    def __init__(self, world):
         self.events = []
+        self.world = world
+        # Transactions whose commit was asked for, with the length of the log after that.
+        self.asked = {}
 
     def add(self, kind, value, length):
         self.events.append((kind, value, length))
 
+    def recorded(self, entry, entries):
+        """Follow the transactions, whose entries are many."""
+        length = len(entries)
+        match entry:
+            case BeginRemoteTransaction():
+                self.add("transaction", entry.transaction_id, length)
+            case PreCommitRemoteTransaction():
+                # Asked again after a crash, what counts is the first time.
+                self.asked.setdefault(entries[entry.begin_index - 1].transaction_id, length)
+            case CommittedRemoteTransaction() | RolledBackRemoteTransaction():
+                self.add("end", entries[entry.begin_index - 1].transaction_id, length)
+            case _:
+                pass
+
     def cut_at(self, length):
         self.events = [event for event in self.events if event[2] <= length]
+        self.asked = {id_: at for id_, at in self.asked.items() if at <= length}
 
     def tear(self, *, suspended):
         while (torn := self.torn(suspended=suspended)) is not None:
+            if self.events[torn][0] == "transaction":
+                # It begins anew, under another name.
+                del self.events[torn:]
+                continue
             del self.events[torn + 1 :]
             # What follows the begin now is nothing: it is open, but there is nothing to tear.
             if all(kind != "end" for kind, _, _ in self.events[torn:]):
@@ -111,7 +160,9 @@ class Model:
         for number, (kind, value, _) in enumerate(self.events):
             if kind == "atomic" and suspended:
                 continue
-            if kind in {"atomic", "batch"} and value not in ended:
+            if kind == "transaction" and value in self.asked and value in self.world.bank:
+                continue
+            if kind in {"atomic", "batch", "transaction"} and value not in ended:
                 return number
         return None
 
@@ -126,10 +177,20 @@ class World:
         self.again = list(again)
         self.count = 0
         self.asleep = True
+        self.ids = 0
+        self.bank = set()
+        """The transactions that it has committed."""
 
     def number(self):
         self.count += 1
         return self.count
+
+    def new_id(self):
+        self.ids += 1
+        return f"tx-{self.ids}"
+
+    async def was_committed(self, id_):
+        return id_ in self.bank
 
     async def sleep(self):
         self.asleep = not self.asleep
@@ -150,9 +211,10 @@ class Guest:
     def told(self, kind, value):
         self.model.add(kind, value, len(self.log.entries))
 
-    def call(self, kind):
+    def call(self, kind, begin=None):
         live = self.journal.is_live
-        value = step(self.journal, f"world#{kind.value}", kind, U64, self.world.number)
+        name = f"world#{kind.value}"
+        value = step(self.journal, name, kind, U64, self.world.number, begin=begin)
         if kind in self.journal.unrecorded:
             self.fresh.append(value)
         else:
@@ -204,6 +266,29 @@ class Guest:
         if live:
             self.told("end", begin)
 
+    async def do_write(self, slot):
+        if slot in self.batches:
+            self.call(Kind.WRITE_REMOTE_BATCHED, begin=self.batches[slot])
+
+    async def do_transaction(self, ends, body):
+        journal, world, level = self.journal, self.world, self.journal.level
+        if level == "persist-nothing":
+            await self.run(body)
+            return
+        found = await begin_transaction(
+            journal, "bank#begin", new_id=world.new_id, was_committed=world.was_committed
+        )
+        self.call(Kind.WRITE_REMOTE_TRANSACTION, begin=found.begin)
+        await self.run(body)
+        journal.choose_level(level)
+
+        async def at_the_bank():
+            if ends == "commit":
+                assert found.id not in world.bank, "committed twice"
+                world.bank.add(found.id)
+
+        await (commit if ends == "commit" else rollback)(journal, found, at_the_bank)
+
     async def do_place(self, slot):
         if self.journal.level != "persist-nothing":
             self.places[slot] = self.mark("place", NoOp(function="host#place"))
@@ -243,12 +328,17 @@ LEAF = st.one_of(
     st.just(("local",)),
     st.just(("remote",)),
     st.just(("sleep",)),
-    st.tuples(st.sampled_from(["open", "close", "place", "back"]), SLOT),
+    st.tuples(st.sampled_from(["open", "write", "close", "place", "back"]), SLOT),
 )
 OP = st.recursive(
     LEAF,
     lambda op: st.one_of(
         st.tuples(st.just("atomic"), st.lists(op, max_size=4)),
+        st.tuples(
+            st.just("transaction"),
+            st.sampled_from(["commit", "rollback"]),
+            st.lists(op, max_size=4),
+        ),
         st.tuples(st.just("level"), st.sampled_from(LEVELS), st.lists(op, max_size=3)),
     ),
     max_leaves=8,
@@ -258,23 +348,25 @@ PROGRAM = st.lists(OP, min_size=1, max_size=6)
 CRASHES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=5)
 
 
-def bring_back(entries, crash_after):
+def bring_back(entries, crash_after, model):
     """A journal as the executor makes it of a log."""
     plan = plan_of(enumerate(entries, 1))
     attempts = Attempts()
     for index, entry in enumerate(entries, 1):
         if index not in plan.skipped:
             attempts.apply(index, entry)
+        elif index in plan.retried:
+            attempts.passed_over(entry)
     commits = [(Commit(1, tuple(entries), Marks(), "", ""), 1)]
     cursor = Cursor(commits, plan, attempts.cut())
     assert cursor.next_invocation() is not None
-    log = ListedLog(entries, crash_after)
+    log = ListedLog(entries, crash_after, model)
     return WorkerJournal(cursor, log, {}, attempts), log
 
 
 def live_once(entries, crash_after, program, model, world):
     """Bring the guest back and let it run; return how its life ended."""
-    journal, log = bring_back(entries, crash_after)
+    journal, log = bring_back(entries, crash_after, model)
     guest = Guest(journal, log, model, world)
     try:
         asyncio.run(guest.run(program))
@@ -301,15 +393,22 @@ OVERLAPPING = [
     ("remote",),
     ("close", 1),
 ]
+# A transaction with a batch that is open while the bank commits.
+COMMITTING = [("transaction", "commit", [("open", 0), ("remote",), ("write", 0)]), ("close", 0)]
+# The same, and its end in the log is lost with what the batch does again.
+UNCLOSED = [("transaction", "commit", [("open", 0), ("remote",)]), ("remote",)]
 NESTED = [("atomic", [("local",), ("atomic", [("sleep",), ("remote",)]), ("local",)])]
 
 
 @example(program=OVERLAPPING, crashes=[(5, 0)], again=[])
 @example(program=NESTED, crashes=[(2, 0), (4, 0)], again=[])
+@example(program=UNCLOSED, crashes=[(7, 0)], again=[])
+@example(program=COMMITTING, crashes=[(3, 0), (6, 0)], again=[])
 @given(program=PROGRAM, crashes=CRASHES, again=st.lists(st.booleans(), max_size=3))
-@settings(max_examples=150)
+@settings(max_examples=250)
 def test_a_guest_that_is_brought_back_has_seen_exactly_what_counts(program, crashes, again):
-    entries, model, world = begun(), Model(), World(again)
+    entries, world = begun(), World(again)
+    model = Model(world)
     crashes = list(crashes)
     while True:
         found = len(entries)
@@ -325,14 +424,14 @@ def test_a_guest_that_is_brought_back_has_seen_exactly_what_counts(program, cras
                 model.cut_at(guest.gone_to)
             case "crash":
                 # What a life has read from the broker is committed.
-                kept = max(len(entries) - lost, found)
+                kept = max(len(entries) - lost, found, guest.log.committed)
                 del entries[kept:]
                 model.cut_at(kept)
         model.tear(suspended=type(entries[-1]) is Suspend)
 
     # And once more from the finished log: nothing is asked of the world but what is not recorded.
     length, before = len(entries), world.count
-    ended, again_guest = live_once(entries, -1, program, Model(), world)
+    ended, again_guest = live_once(entries, -1, program, Model(world), world)
     if model.torn(suspended=False) is None:
         assert (ended, again_guest.seen) == ("done", guest.seen)
         assert world.count - before == len(again_guest.fresh)

@@ -1,6 +1,7 @@
 """The client protocol: what is cut out of the bytes, however they arrive."""
 
 import itertools
+import sys
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,7 @@ def parse(chunks):
     parser = Parser(lambda *message: seen.append(message), seen.append)
     for chunk in chunks:
         parser.feed(chunk)
+        assert not parser.take(sys.maxsize)
     return seen
 
 
@@ -51,6 +53,40 @@ def test_byte_by_byte():
 def test_cut_anywhere(cuts):
     edges = [0, *sorted(cuts), len(STREAM)]
     assert parse(STREAM[a:b] for a, b in itertools.pairwise(edges)) == EXPECTED
+
+
+@given(
+    st.lists(st.integers(0, len(STREAM)), max_size=8),
+    st.lists(st.integers(1, 4), min_size=1, max_size=20),
+)
+def test_in_portions_however_they_meet_the_cuts(cuts, portions):
+    seen = []
+    parser = Parser(lambda *message: seen.append(message), seen.append)
+    sizes = itertools.cycle(portions)
+    edges = [0, *sorted(cuts), len(STREAM)]
+    more = False
+    for a, b in itertools.pairwise(edges):
+        parser.feed(STREAM[a:b])
+        before = len([each for each in seen if isinstance(each, tuple)])
+        size = next(sizes)
+        more = parser.take(size)
+        handed_out = len([each for each in seen if isinstance(each, tuple)]) - before
+        assert handed_out <= size
+        assert more == (handed_out == size)
+    while more:
+        more = parser.take(next(sizes))
+    assert seen == EXPECTED
+    assert parser.held_bytes == 0
+
+
+def test_much_that_waits_is_no_endless_line():
+    seen = []
+    parser = Parser(lambda *message: seen.append(message), seen.append)
+    parser.feed(b"MSG a 1 5\r\nhello\r\n" * 20_000)
+    assert parser.take(1)
+    assert parser.take(1)
+    assert not parser.take(sys.maxsize)
+    assert len(seen) == 20_000
 
 
 def test_a_large_message_in_small_reads():
@@ -72,11 +108,11 @@ def test_an_endless_line_is_a_protocol_error():
 
 
 def test_a_publish_states_its_sizes_in_bytes():
-    head, body = encode_publish("s", "ü".encode(), {"Key": "ä"}, "r")
-    assert body == b"\xc3\xbc"
     block = "NATS/1.0\r\nKey: ä\r\n\r\n".encode()
-    assert head == b"HPUB s r %d %d\r\n" % (len(block), len(block) + 2) + block
-    assert encode_publish("s", b"abc", {}, "")[0] == b"PUB s 3\r\n"
+    line = b"HPUB s r %d %d\r\n" % (len(block), len(block) + 2)
+    command = encode_publish("s", "ü".encode(), {"Key": "ä"}, "r")
+    assert command == line + block + "ü\r\n".encode()
+    assert encode_publish("s", b"abc", {}, "") == b"PUB s 3\r\nabc\r\n"
 
 
 @pytest.mark.parametrize("subject", ["", "a b", "a\r\nPUB x 0", "a\tb"])

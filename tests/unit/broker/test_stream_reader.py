@@ -11,6 +11,7 @@ import pytest
 from broker.errors import UnavailableError
 from broker.jetstream import reader as module
 from broker.jetstream.api import JetStreamApi
+from broker.jetstream.journal import StreamInfo
 from broker.jetstream.reader import StreamReader
 from broker.jetstream.wire import WireMessage
 
@@ -66,9 +67,23 @@ class Servers:
         end = 204 if first <= has else 404
         self._take(WireMessage(reply, "", b"", headers={}, status=end))
 
+    def _direct(self, subject: str, sequence: int) -> WireMessage:
+        has = self.answers[min(self.reads, len(self.answers) - 1)]
+        self.reads += 1
+        if has is None or sequence > has:
+            return WireMessage(subject, "", b"", headers={}, status=404)
+        headers = {
+            "Nats-Subject": SUBJECT,
+            "Nats-Sequence": str(sequence),
+            "Nats-Time-Stamp": "2026-01-01T00:00:00Z",
+        }
+        return WireMessage(subject, "", b"%d" % sequence, headers=headers)
+
     async def request(
         self, subject: str, data: bytes, headers: Mapping[str, str] = {}, *, timeout_s: float
     ) -> WireMessage:
+        if ".DIRECT.GET." in subject:
+            return self._direct(subject, msgspec.json.decode(data)["seq"])
         if self.electing:
             self.electing -= 1
             refusal = {"error": {"code": 503, "err_code": 10008, "description": "no leader"}}
@@ -129,3 +144,46 @@ async def test_servers_that_are_all_silent_are_unavailable(monkeypatch):
     monkeypatch.setattr(module, "READ_SILENCE_MAX_S", 0.01)
     with pytest.raises(UnavailableError, match="no answer in time"):
         await read(Servers(2, [None]))
+
+
+async def test_one_message_that_a_replica_lacks_is_had_from_the_leader():
+    servers = Servers(5, [3])
+    reader = StreamReader(JetStreamApi(servers, "$JS.API."), "S", replicated=True)
+    found = await reader.get(5)
+    assert found is not None
+    assert found.data == b"5"
+    near = await reader.get(2)
+    assert near is not None
+    assert near.data == b"2"
+
+
+async def test_one_message_that_a_single_server_lacks_is_not_there():
+    servers = Servers(5, [3])
+    reader = StreamReader(JetStreamApi(servers, "$JS.API."), "S", replicated=False)
+    assert await reader.get(5) is None
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "offline", "led"),
+    [
+        ([], [], True),
+        ([0.5, 0.9], [False, False], True),
+        ([0.5, 60.0], [False, False], True),
+        ([4.0, 60.0], [False, False], False),
+        ([0.1, 0.1], [True, True], False),
+        ([0.1, 0.1, 9, 9], [False] * 4, True),
+        ([0.1, 9, 9, 9], [False] * 4, False),
+    ],
+)
+def test_a_leader_leads_while_it_hears_a_majority(
+    silent_s: list[float], offline: list[bool], *, led: bool
+) -> None:
+    replicas = [
+        {"name": "n", "active": int(silence * 1e9), "offline": gone}
+        for silence, gone in zip(silent_s, offline, strict=True)
+    ]
+    told: dict[str, Any] = {"state": {"last_seq": 5}, "cluster": {"leader": "x"}}
+    if replicas:
+        told["cluster"]["replicas"] = replicas
+    info = msgspec.convert(told, StreamInfo)
+    assert info.is_led is led

@@ -86,6 +86,27 @@ def test_changed_wit_runs_all_of_it(folder: Path) -> None:
     assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.COMPONENTIZE, Step.LINK]
 
 
+def test_a_package_that_is_spoken_of_no_longer_leaves_no_folder(folder: Path) -> None:
+    wit = folder / "wit" / "world.wit"
+    for version in ("0.2.0", "0.2.3"):
+        wit.write_text(f"package demo:one;\nworld one {{ import wasi:random/random@{version}; }}\n")
+        run(manifest(folder))
+
+    assert [each.name for each in (folder / "build" / "wit" / "deps").iterdir()] == [
+        "wasi_random-0.2.3"
+    ]
+
+
+def test_another_shem_makes_its_own_part_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(manifest(folder))
+    monkeypatch.setattr("shem.build.builder.version", lambda _: "99")
+
+    assert ran(run(manifest(folder))) == [Step.GEN_RPC, Step.LINK]
+    assert ran(run(manifest(folder))) == []
+
+
 def test_a_touched_but_equal_source_runs_nothing(folder: Path) -> None:
     run(manifest(folder))
     (folder / "one.txt").write_bytes(source("first"))
@@ -192,3 +213,65 @@ def test_a_caller_gets_the_client_of_what_it_calls(folder: Path) -> None:
     assert (
         "blocking-get" in (folder / "gen" / "deps" / "demo_one-client" / "client.wit").read_text()
     )
+
+
+def write_package(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "money.wit").write_text(f"package demo:money@1.0.0;\ninterface types {{ {text} }}\n")
+
+
+def with_a_caller(folder: Path) -> Application:
+    caller = folder / "caller-wit"
+    (caller / "w.wit").write_text(
+        "package demo:caller;\nworld caller { import demo:money/types@1.0.0; }\n"
+    )
+    wit = folder / "wit" / "world.wit"
+    wit.write_text(
+        "package demo:one;\ninterface api { use demo:money/types@1.0.0.{amount};"
+        " get: func() -> amount; }\nworld one { export api; }\n"
+    )
+    return manifest(
+        folder,
+        extra="  demo:caller: {sourceWit: caller-wit, generatedWit: gen, componentWasm: one.txt}\n"
+        "dependencies: {demo:caller: [{type: wasm-rpc, target: demo:one}]}\n",
+    )
+
+
+def test_a_package_that_caller_and_called_understand_differently_is_refused(folder: Path) -> None:
+    write_package(folder / "wit" / "deps" / "money", "type amount = u64; zero: func();")
+    write_package(folder / "caller-wit" / "deps" / "money", "type amount = u32;")
+
+    with pytest.raises(BuildError) as raised:
+        run(with_a_caller(folder))
+
+    assert str(raised.value) == (
+        f"demo:caller: demo:money@1.0.0 is there twice and differs in types.{{amount}}: in"
+        f" {folder.resolve()}/caller-wit, and in demo:one; make them equal, or give one another"
+        " version"
+    )
+
+
+def test_a_copy_that_has_less_or_other_words_is_no_conflict(folder: Path) -> None:
+    write_package(folder / "wit" / "deps" / "money", "type amount = u64; zero: func();")
+    write_package(
+        folder / "caller-wit" / "deps" / "money", "/// What it costs.\ntype amount = u64;"
+    )
+
+    run(with_a_caller(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("sourceWit: wit", "sourceWit: wiit"), "there is no WIT at "),
+        (("componentWasm: one.wasm", "componentWasm: two.wasm"), "is not there after the build"),
+        (("    sourceWit: wit\n", "    sourceWit: wit\n    python: src/a.py\n"), "generatedPython"),
+    ],
+)
+def test_what_is_missing_is_named(folder: Path, change: tuple[str, str], message: str) -> None:
+    manifest(folder)
+    file = folder / "shem.yaml"
+    file.write_text(file.read_text().replace(*change, 1))
+
+    with pytest.raises(BuildError, match=message):
+        run(load(file))

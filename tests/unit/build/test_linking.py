@@ -90,12 +90,17 @@ def test_a_component_without_parts_is_named_as_well(folder: Path) -> None:
     assert done.what == "metadata"
 
 
+def test_a_client_is_never_composed_in(folder: Path) -> None:
+    (folder / "app.wasm").write_bytes(adder())
+    (done,) = build(folder, "{type: static-wasm-rpc, target: demo:math}")
+    assert done.what == "metadata"
+
+
 @pytest.mark.parametrize(
     ("dependency", "message"),
     [
         ("{type: wasm, path: nowhere.wasm}", "nowhere.wasm: No such file"),
         ("{type: wasm, url: 'file:///x.wasm'}", "file:/x.wasm"),
-        ("{type: static-wasm-rpc, target: demo:math}", "depend by type wasm-rpc"),
         ("{type: wasm, path: shem.yaml}", "no WebAssembly, expected a component"),
         ("{type: wasm, path: other.wasm}", "nobody uses other.wasm: it exports demo:other/api"),
     ],

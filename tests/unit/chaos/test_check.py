@@ -19,7 +19,8 @@ Body = dict[str, Any]
 class World:
     """A worker's log and a client's notes, right unless a test makes them wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: str = "w1") -> None:
+        self.worker = worker
         self.entries: list[Body] = [{"type": "create", "incarnation": "i"}]
         self.messages: list[Message] = []
         self.notes = Notes(attempted={}, stored={}, heard={})
@@ -28,10 +29,10 @@ class World:
         self.hash = ""
         self.count = 0
 
-    def publish(self, function: str, *params: int, client: str = "c") -> str:
+    def publish(self, function: str, *params: int | str, client: str = "c") -> str:
         self.count += 1
         operation = Operation(
-            client=client, worker="w1", number=self.count, function=function, params=params
+            client=client, worker=self.worker, number=self.count, function=function, params=params
         )
         self.sequence += 1
         self.notes.attempted[operation.key] = operation
@@ -93,7 +94,7 @@ class World:
             "Shem-Sent": str(body["sent"]),
         }
         self.sequence += 1
-        subject = "shem.oplog.7.load.w1.log"
+        subject = f"shem.oplog.7.load.{self.worker}.log"
         self.messages.append(Message(subject, self.sequence, headers, data))
         self.first += len(self.entries)
         self.entries = []
@@ -328,6 +329,51 @@ def test_what_is_wrong_is_found(
     harm(world)
 
     assert world.kinds() >= kinds
+
+
+def caller_of(world: World, key: str, result: int) -> World:
+    """Return the worker that has made the call which ran in `world` under `key`."""
+    operation = world.notes.attempted.pop(key)
+    del world.notes.stored[key], world.notes.heard[key]
+    for entry in world.entries:
+        if entry.get("idempotency-key") == key:
+            entry["idempotency-key"] = "derived"
+            if entry["type"] == "exported-function-invoked":
+                entry["caller"] = {"worker": "f1"}
+    world.commit()
+    caller = World("f1")
+    own = caller.publish("one", "w1", *operation.params)
+    caller.begin(own)
+    asks = {"type": "call", "worker": "w1", "key": "derived", "function": "add"}
+    caller.entries.append(
+        {"type": "imported-function-invoked", "function": "client#add", "asks": asks}
+    )
+    caller.end(own, result)
+    caller.hear(own, result=result)
+    caller.commit()
+    return caller
+
+
+def both(world: World, caller: World) -> set[str]:
+    return {
+        fault.kind for fault in check(assemble([*world.messages, *caller.messages]), caller.notes)
+    }
+
+
+def test_a_call_is_compared_with_what_ran(world: World) -> None:
+    caller = caller_of(world, world.invoke("add", 5, result=5), 5)
+    assert both(world, caller) == set()
+
+
+def test_a_call_that_never_ran_ran_twice_or_was_told_otherwise_is_found(world: World) -> None:
+    told = caller_of(world, world.invoke("add", 5, result=5), 6)
+    assert both(world, told) == {"told otherwise"}
+    lost = World("w1")
+    lost.commit()
+    assert both(lost, told) == {"lost call"}
+    nobody = World("f1")
+    nobody.commit()
+    assert both(world, nobody) == {"from nowhere"}
 
 
 def test_a_worker_without_any_log_is_found(world: World) -> None:

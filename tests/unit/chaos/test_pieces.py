@@ -5,9 +5,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.attack import kind_of
 from tests.chaos.model import Model
-from tests.chaos.operations import Operation, Source, parse_key, worker_name
-from tests.chaos.plan import DrainExecutor, KillExecutor, KillLeader, PauseExecutor, faults
+from tests.chaos.operations import (
+    CALLER,
+    Operation,
+    Source,
+    component_of,
+    parse_key,
+    worker_name,
+)
+from tests.chaos.plan import (
+    DamageReplica,
+    DrainExecutor,
+    KillExecutor,
+    KillLeader,
+    Means,
+    PartBrokers,
+    PauseExecutor,
+    broker_faults,
+    faults,
+    worse_faults,
+)
 from tests.chaos.record import Attempted, Heard, Recorder, Stored, read
 
 
@@ -31,10 +50,15 @@ def test_operations_of_a_worker_are_numbered_without_gap() -> None:
 def test_the_model_knows_every_operation_that_is_drawn() -> None:
     models = {worker_name(index): Model() for index in range(5)}
     for operation in drawn(3):
+        if operation.function == "one":
+            assert component_of(operation.worker) == CALLER
+            continue
         expected = models[operation.worker].expect(operation.function, list(operation.params))
         assert expected is not None
     assert all(model.violations == 0 for model in models.values())
-    assert {each.function for each in drawn(3)} == {"add", "get", "roll", "rolled", "nap", "step"}
+    assert {each.function for each in drawn(3)} == {
+        "add", "get", "roll", "rolled", "nap", "step", "one",
+    }  # fmt: skip
 
 
 def test_a_key_tells_who_published_what() -> None:
@@ -50,6 +74,27 @@ def test_the_same_seed_plans_the_same_faults_on_what_exists(servers: int) -> Non
     assert hit == {0, 1}
     assert any(isinstance(each, DrainExecutor) for each in plan)
     assert any(isinstance(each, KillLeader) for each in plan) == (servers > 1)
+
+
+def test_between_brokers_each_kind_comes_before_one_comes_again():
+    means = Means(network=True, replicas=True)
+    plan = list(islice(broker_faults(7, servers=3, means=means), 80))
+    assert plan == list(islice(broker_faults(7, servers=3, means=means), 80))
+    for first in range(0, 80, 8):
+        kinds = {kind_of(each) for each in plan[first : first + 8]}
+        assert kinds == {
+            "broker alone", "broker deaf", "broker mute", "broker pair", "leader alone",
+            "leader deaf", "replica flip", "replica cut",
+        }  # fmt: skip
+
+
+def test_what_cannot_be_broken_here_is_left_out():
+    plan = islice(broker_faults(7, servers=3, means=Means(replicas=True)), 20)
+    assert {kind_of(each) for each in plan} == {"replica flip", "replica cut"}
+    one = islice(worse_faults(7, executors=2, servers=1, means=Means()), 50)
+    assert not [each for each in one if isinstance(each, PartBrokers | DamageReplica)]
+    three = islice(worse_faults(7, executors=2, servers=3, means=Means(network=True)), 50)
+    assert [each for each in three if isinstance(each, PartBrokers)]
 
 
 def test_notes_are_read_back_and_a_cut_line_is_left_out(tmp_path: Path) -> None:

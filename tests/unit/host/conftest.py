@@ -68,6 +68,9 @@ class VirtualContext:
     def replayed(self) -> "VirtualContext":
         return VirtualContext(arguments=self.arguments, environment=self.environment, log=self.log)
 
+    def secret(self, name: str) -> str | None:
+        return "hidden" if name == "known" else None
+
     def random_bytes(self, count: int) -> bytes:
         return self._random.randbytes(count)
 
@@ -94,11 +97,11 @@ class VirtualContext:
     def end_batch(self, begin: int) -> None:
         self.ended.append(begin)
 
-    def derived_key(self, index: int) -> str:
-        return f"key-{index}"
+    def request_key(self, name: str, content: msgspec.Raw, begin: int) -> str:
+        return f"key-{begin}"
 
     def outgoing_span(self, method: str, target: str, index: int) -> RequestTrace:
-        return RequestTrace(None, Cause("k", TRACEPARENT, None), self.derived_key(index))
+        return RequestTrace(None, Cause("k", TRACEPARENT, None), f"key-{index}")
 
     def record(
         self,
@@ -108,6 +111,7 @@ class VirtualContext:
         live: Callable[[], Value],
         *,
         begin: int | None = None,
+        request: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET,
     ) -> Value:
         if self._to_replay:
             return self._replay(name, kind)

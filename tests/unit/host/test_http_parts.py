@@ -232,7 +232,7 @@ def test_a_worker_answers(context, call, http, fields):
     call(context, TYPES + "[static]outgoing-body.finish", body, trailers)
     received = outparam.response()
     assert (received.status, received.headers) == (201, [("b", b"2")])
-    assert (received.body, received.trailers) == (b"made", [("t", b"3")])
+    assert (bytes(received.body.data), received.trailers) == (b"made", [("t", b"3")])
 
 
 def test_a_worker_that_does_not_answer_fully_fails(context, call, http, fields):

@@ -24,3 +24,10 @@ def test_a_worker_is_configured_by_its_environment(new_context, call):
     assert call(context, "wasi:config/store#get", "b") == ok(some(""))
     assert call(context, "wasi:config/store#get", "c") == ok(None)
     assert call(context, "wasi:config/store#get-all") == ok([("a", "1"), ("b", "")])
+
+
+def test_a_secret_has_a_key_of_its_own_and_is_not_listed(new_context, call):
+    context = new_context(environment=[("secret:known", "not this")])
+    assert call(context, "wasi:config/store#get", "secret:known") == ok(some("hidden"))
+    assert call(context, "wasi:config/store#get", "secret:other") == ok(None)
+    assert call(context, "wasi:config/store#get", "known") == ok(None)

@@ -1,9 +1,11 @@
 """wasi:sockets: without the permission, with wrong arguments, and what is mere bookkeeping."""
 
+import asyncio
+
 import pytest
 
 from actors.host.sockets.addresses import Endpoint, code_of, endpoint_of, to_wit
-from actors.host.sockets.limits import SOCKETS_MAX
+from actors.host.sockets.limits import LOOKUPS_MAX, SOCKETS_MAX
 from actors.host.streams import IoError
 from wit.values import err, ok, some
 
@@ -51,28 +53,32 @@ def test_what_cannot_be_connected_to_is_refused(allowed, call, address):
     assert call(allowed, finish, socket) == err("not-in-progress")
 
 
-def test_a_worker_does_not_listen(allowed, call):
-    tcp = "wasi:sockets/tcp#[method]tcp-socket."
-    socket = call(allowed, "wasi:sockets/tcp-create-socket#create-tcp-socket", "ipv4")[1]
-    for name in ("start-listen", "finish-listen", "accept"):
-        assert call(allowed, f"{tcp}{name}", socket) == err("not-supported")
-    assert call(allowed, f"{tcp}set-listen-backlog-size", socket, 5) == err("not-supported")
-    assert call(allowed, f"{tcp}is-listening", socket) is False
-
-
 def test_a_bound_socket_has_an_address_and_a_family(allowed, call):
     tcp = "wasi:sockets/tcp#[method]tcp-socket."
     socket = call(allowed, "wasi:sockets/tcp-create-socket#create-tcp-socket", "ipv4")[1]
     assert call(allowed, f"{tcp}local-address", socket) == err("invalid-state")
     assert call(allowed, f"{tcp}finish-bind", socket) == err("not-in-progress")
     assert call(allowed, f"{tcp}start-bind", socket, object(), V6) == err("invalid-argument")
-    assert call(allowed, f"{tcp}start-bind", socket, object(), V4) == ok()
+    assert call(allowed, f"{tcp}start-bind", socket, object(), NO_PORT) == ok()
     assert call(allowed, f"{tcp}finish-bind", socket) == ok()
-    assert call(allowed, f"{tcp}local-address", socket) == ok(V4)
+    bound = call(allowed, f"{tcp}local-address", socket)[1][1]
+    assert bound["address"] == (127, 0, 0, 1)
+    # The one that it has, not the one that it asked for.
+    assert bound["port"]
     assert call(allowed, f"{tcp}start-bind", socket, object(), V4) == err("invalid-state")
     assert call(allowed, f"{tcp}remote-address", socket) == err("invalid-state")
     assert call(allowed, f"{tcp}shutdown", socket, "both") == err("invalid-state")
     assert call(allowed, f"{tcp}address-family", socket) == "ipv4"
+    allowed.close()
+
+
+def test_no_address_is_had_that_is_not_there(allowed, call):
+    tcp = "wasi:sockets/tcp#[method]tcp-socket."
+    socket = call(allowed, "wasi:sockets/tcp-create-socket#create-tcp-socket", "ipv4")[1]
+    elsewhere = ("ipv4", {"port": 0, "address": (192, 0, 2, 1)})
+    assert call(allowed, f"{tcp}start-bind", socket, object(), elsewhere) == ok()
+    assert call(allowed, f"{tcp}finish-bind", socket) == err("address-not-bindable")
+    assert call(allowed, f"{tcp}start-bind", socket, object(), NO_PORT) == ok()
 
 
 @pytest.mark.parametrize(
@@ -107,10 +113,33 @@ def test_addresses_need_no_lookup(allowed, call):
     resolve = "wasi:sockets/ip-name-lookup#resolve-addresses"
     following = "wasi:sockets/ip-name-lookup#[method]resolve-address-stream.resolve-next-address"
     stream = call(allowed, resolve, object(), "::1")[1]
-    assert stream.subscribe().ready(allowed)
+    assert stream.subscribe(allowed).ready(allowed)
     assert call(allowed, following, stream) == ok(some(("ipv6", (0, 0, 0, 0, 0, 0, 0, 1))))
     assert call(allowed, following, stream) == ok(None)
     assert allowed.log == []
+
+
+def test_a_worker_looks_up_a_limited_number_of_names_at_a_time(allowed, call):
+    resolve = "wasi:sockets/ip-name-lookup#resolve-addresses"
+    streams = [call(allowed, resolve, object(), "localhost")[1] for _ in range(LOOKUPS_MAX)]
+    assert call(allowed, resolve, object(), "localhost") == err("temporary-resolver-failure")
+    streams[0].close(allowed)
+    assert call(allowed, resolve, object(), "localhost")[0] == "ok"
+
+
+def test_a_name_is_not_looked_up_any_more_when_the_worker_ends(allowed, call):
+    resolve = "wasi:sockets/ip-name-lookup#resolve-addresses"
+    stream = call(allowed, resolve, object(), "localhost")[1]
+
+    async def main():
+        before = asyncio.all_tasks()
+        stream.subscribe(allowed).ready(allowed)
+        (looking,) = asyncio.all_tasks() - before
+        allowed.close()
+        await asyncio.wait({looking})
+        assert looking.cancelled()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 300, "a\r\nb", "-a"])

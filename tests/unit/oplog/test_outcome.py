@@ -24,7 +24,7 @@ def test_an_outcome_is_read_back_by_what_the_cursor_collected(run, make):
         cursor.completed(result=large)
 
         found = {
-            key: await read_outcome(world.journal, world.blobs, ref)
+            key: await read_outcome(world.journal, world.blobs, world.subject, ref)
             for key, ref in cursor.outcomes.items()
         }
 
@@ -42,7 +42,9 @@ def test_a_reference_to_something_else_is_corrupt(run, make, index, complaint):
         log = await world.write([make.create(), make.invoked()])
 
         with pytest.raises(CorruptLogError, match=complaint):
-            await read_outcome(world.journal, world.blobs, OutcomeRef(index, log.head.log_sequence))
+            await read_outcome(
+                world.journal, world.blobs, world.subject, OutcomeRef(index, log.head.log_sequence)
+            )
 
     run(body)
 
@@ -50,6 +52,6 @@ def test_a_reference_to_something_else_is_corrupt(run, make, index, complaint):
 def test_an_outcome_of_a_deleted_worker_is_gone(run):
     async def body(world):
         with pytest.raises(CorruptLogError, match="is gone"):
-            await read_outcome(world.journal, world.blobs, OutcomeRef(1, 77))
+            await read_outcome(world.journal, world.blobs, world.subject, OutcomeRef(1, 77))
 
     run(body)

@@ -67,7 +67,7 @@ def test_a_log_without_its_beginning_is_corrupt(run):
     async def body(world):
         await put(world, encode(2, (NoOp(),), Marks(), "aa"), 1)
 
-        with pytest.raises(CorruptLogError, match="entry 2 where 1 should follow"):
+        with pytest.raises(CorruptLogError, match="begins with entry 2"):
             await world.load()
 
     run(body)

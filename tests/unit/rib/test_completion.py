@@ -70,7 +70,7 @@ def test_nothing_is_proposed_where_nothing_fits(text):
 
 def test_inputs_of_the_host_are_proposed():
     assert inserts("request.|", rib.GATEWAY_GLOBALS) == [
-        *("body", "header", "headers", "path", "query"),
+        *("auth", "body", "cookie", "cookies", "header", "headers", "path", "query"),
     ]
     assert "request" in inserts("re|", rib.GATEWAY_GLOBALS)
 

@@ -1,13 +1,20 @@
 """The parts of the command line that need no system."""
 
+import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 from datetime import UTC, datetime
 
 import pytest
 import typer
+from typer.main import get_command
 
+import shem.cli
+from broker.errors import SetupError
+from broker.jetstream.options import ClientKind
+from shem.cli.app import app
 from shem.cli.arguments import WorkerId, parse_moment, parse_pairs, parse_worker_id
 from shem.cli.component import _size
 from shem.cli.output import Format, Output
@@ -114,6 +121,14 @@ def test_a_connection_survives_the_way_through_the_environment(monkeypatch):
     assert connection.options(name="n").servers == ("nats://a:1", "nats://b:2")
 
 
+def test_an_unknown_client_of_the_broker_is_refused(monkeypatch):
+    monkeypatch.setenv("SHEM_NATS_CLIENT", "nats-py")
+    assert Connection.from_environment().options(name="n").client is ClientKind.NATS_PY
+    monkeypatch.setenv("SHEM_NATS_CLIENT", "fast")
+    with pytest.raises(SetupError, match="'fast', expected one of auto, lean, nats-py"):
+        Connection.from_environment().options(name="n")
+
+
 def test_logs_are_json_lines_on_stderr_with_what_is_bound():
     script = (
         "import logging, structlog; from shem import logging as ours\n"
@@ -136,3 +151,69 @@ def test_logs_are_json_lines_on_stderr_with_what_is_bound():
     assert (ours["event"], ours["worker"], ours["key"], ours["size"]) == ("done", "c/w", "k", 1)
     assert (ours["level"], ours["process"]) == ("info", "p")
     assert (library["event"], library["level"]) == ("old style", "warning")
+
+
+def test_the_list_of_commands_says_what_they_say_of_themselves():
+    root = typer.main.get_command(app)
+    context = root.make_context("shem", ["--help"], resilient_parsing=True)
+    for name in root.list_commands(context):
+        _, command, _ = root.resolve_command(context, [name])
+        listed = root.get_command(context, name)
+        assert listed.get_short_help_str(200) == command.get_short_help_str(200), name
+
+
+def test_completion_is_installed_by_the_root_alone():
+    root = get_command(app)
+    offered = {param.name for param in root.params}
+    assert {"install_completion", "show_completion"} <= offered
+    for name, lazy in root.lazy.items():
+        assert not {param.name for param in lazy.load(name).params} & {
+            "install_completion",
+            "show_completion",
+        }, name
+
+
+@pytest.mark.parametrize("command", [["--help"], ["app", "build"], ["app", "list"]])
+def test_a_short_command_imports_only_what_it_needs(command: list[str], tmp_path):
+    (tmp_path / "shem.yaml").write_text("components: {demo:one: {componentWasm: one.wasm}}\n")
+    (tmp_path / "one.wasm").write_bytes(b"\0asm\x0d\0\x01\0")
+    run = f"""
+import sys
+sys.argv[1:] = {command!r}
+from shem.cli.app import main
+try:
+    main()
+except SystemExit as left:
+    assert not left.code, left.code
+heavy = {{"pydantic", "nats", "wasmtime", "cryptography", "lark", "jinja2", "prompt_toolkit"}}
+sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)
+"""
+    # The first one makes what there is to be made.
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", run],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert not done.returncode, f"imports {done.stderr}"
+
+
+def applications():
+    for found in pkgutil.iter_modules(shem.cli.__path__):
+        module = importlib.import_module(f"shem.cli.{found.name}")
+        for made in vars(module).values():
+            if isinstance(made, typer.Typer) and made.registered_commands:
+                yield found.name, made
+
+
+@pytest.mark.parametrize(("module", "made"), list(applications()))
+def test_options_are_written_in_lower_case(module, made):
+    # The library takes a placeholder that is the parameter's name in capitals for the option.
+    command = get_command(made)
+    for name, each in getattr(command, "commands", {module: command}).items():
+        options = [option for parameter in each.params for option in parameter.opts]
+        long = [option for option in options if option.startswith("--")]
+        assert long == [option.lower() for option in long], name

@@ -1,11 +1,12 @@
 """What an executor process does to itself."""
 
+import asyncio
 import gc
 from collections.abc import Iterator
 
 import pytest
 
-from shem.executor import spare_the_living
+from shem.executor import leaving_within, spare_the_living
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +36,27 @@ def test_rings_made_later_are_still_found() -> None:
     assert any(isinstance(found, Ring) for found in gc.get_objects())
     gc.collect()
     assert not any(isinstance(found, Ring) for found in gc.get_objects())
+
+
+async def test_who_cannot_hand_over_leaves_all_the_same() -> None:
+    leaving = asyncio.Event()
+    was_cancelled = False
+    asyncio.get_running_loop().call_soon(leaving.set)
+    async with asyncio.timeout(10):
+        async with leaving_within(0.01, leaving):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                was_cancelled = True
+                raise
+    assert was_cancelled
+
+
+async def test_who_hands_over_in_time_is_left_alone() -> None:
+    leaving = asyncio.Event()
+    async with leaving_within(10, leaving):
+        leaving.set()
+        await asyncio.sleep(0)
+    with pytest.raises(TimeoutError, match="of the work"):
+        async with leaving_within(10, leaving):
+            raise TimeoutError("of the work itself")

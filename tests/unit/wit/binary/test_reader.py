@@ -264,6 +264,38 @@ def test_core_module_types_keep_functions():
     ]
 
 
+def test_core_module_types_keep_precise_types_of_memories_tables_and_globals():
+    (definition,) = read(
+        '(component (core type (module (type (func)) (import "a" "m" (memory i64 1))'
+        '(import "a" "t" (table 1 3 (ref null 0))) (import "a" "g" (global (mut (ref func))))'
+        '(export "s" (memory 1 2 shared)) (export "h" (global (ref null func))))))'
+    )
+    assert isinstance(definition, ast.CoreTypeDefinition)
+    module = definition.type
+    assert isinstance(module, ast.CoreModuleType)
+
+    def limits(minimum, maximum=None, *, is_64=False, is_shared=False):
+        return types.CoreLimits(minimum=minimum, maximum=maximum, is_64=is_64, is_shared=is_shared)
+
+    assert [each.type for each in (*module.imports, *module.exports)] == [
+        limits(1, is_64=True),
+        types.CoreTableType("ref null 0", limits(1, 3)),
+        types.CoreGlobalType("(ref funcref)", mutable=True),
+        limits(1, 2, is_shared=True),
+        types.CoreGlobalType("funcref", mutable=False),
+    ]
+
+
+@pytest.mark.parametrize("type_", [b"\x64\x7f", b"\x63\x7b", b"\x64\x40", b"\x62"])
+def test_references_to_what_is_no_reference_are_refused(type_):
+    # A core type section with one module type, which exports a table of that element.
+    declarator = b"\x03\x01x\x01" + type_ + b"\x00\x01"
+    body = b"\x01\x50\x01" + declarator
+    data = b"\0asm\x0d\0\x01\0\x03" + bytes([len(body)]) + body
+    with pytest.raises(BinaryError, match=r"type code|no core value type"):
+        parse(data)
+
+
 def test_index_spaces_grow_by_what_definitions_extend():
     definitions = read(
         '(component (import "f" (func)) (type u8) (component) (instance (instantiate 0))'
@@ -291,6 +323,7 @@ def test_index_spaces_grow_by_what_definitions_extend():
         (PREAMBLE + b"\x07\x05\x00", 8, "only 1 are left"),
         (PREAMBLE + section(0x07, b"\x00\x00"), 11, "1 bytes too many"),
         (PREAMBLE + section(0x0F, b""), 8, "no section"),
+        (PREAMBLE + section(0x0C, b"\x00"), 8, "values that holds none"),
         (PREAMBLE + section(0x07, b"\x05\x7d"), 10, "list of 5 items"),
         (PREAMBLE + section(0x07, b"\x01\x01"), 11, "no type definition"),
         (PREAMBLE + section(0x07, b"\xff\xff\xff\xff\x1f"), 10, "does not fit 32 bits"),

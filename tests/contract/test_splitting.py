@@ -1,0 +1,167 @@
+"""One stream dealt out over several, killed on the way and gone on with."""
+
+import time
+
+import pytest
+
+from broker import subjects
+from broker.errors import SetupError, UnavailableError
+from broker.jetstream.api import JetStreamApi
+from broker.jetstream.connect import ConnectOptions, connect
+from broker.jetstream.splitting import split
+from broker.sharding import Sharding, mappings_text
+
+N = 8
+WORKERS = [f"w{number}" for number in range(24)]
+SOON_NS = 12 * 10**9
+HOUR_NS = 3_600 * 10**9
+
+
+async def fill(broker) -> dict[str, int]:
+    """Give every worker a log, mail and a schedule; return where the logs end."""
+    ends: dict[str, int] = {}
+    for number, name in enumerate(WORKERS):
+        log = subjects.log("c", name, N)
+        for entry in range(3):
+            ends[log] = await broker.journal.append(
+                log,
+                b"%d" % entry,
+                message_id=f"{name}-{entry}",
+                expected_sequence=ends.get(log, 0),
+                headers={"Shem-First": str(entry + 1)},
+            )
+        await broker.journal.publish(subjects.invoke("c", name), b"mail", message_id=f"m-{name}")
+        await broker.journal.schedule(
+            subjects.schedule("c", name, "later"),
+            b"later",
+            target=subjects.invoke("c", name),
+            at_ns=time.time_ns() + HOUR_NS,
+            message_id=f"s-{name}",
+            headers={"Shem-Key": f"k{number}"},
+        )
+    return ends
+
+
+async def everything(broker) -> dict[str, list[tuple]]:
+    """What each worker has, with its sequences; of schedules what they say."""
+    found: dict[str, list[tuple]] = {}
+    for name in WORKERS:
+        stored = [
+            (m.sequence, m.subject, m.data, m.headers, m.time_ns)
+            for subject in (subjects.log("c", name, N), subjects.mailbox("c", name, N))
+            async for m in broker.journal.read(subject)
+        ]
+        subject = subjects.schedule("c", name, "later")
+        schedule = await broker.journal.last(subject)
+        assert await broker.journal.subjects(subject) == {subject: 1}
+        found[name] = [*stored, (schedule.data, schedule.headers["Shem-Key"])]
+    return found
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Make the process die, as far as the server sees it, after some requests."""
+    asked = 0
+    real = JetStreamApi.call
+
+    async def call(self, *arguments, **options):
+        nonlocal asked
+        asked += 1
+        if asked > after:
+            raise UnavailableError("killed here")
+        return await real(self, *arguments, **options)
+
+    monkeypatch.setattr(JetStreamApi, "call", call)
+
+
+@pytest.mark.parametrize(("before", "streams"), [(1, 3), (2, 4)])
+async def test_all_is_where_it_was_however_often_it_is_interrupted(
+    make_nats_server, monkeypatch, until, before, streams
+):
+    options = ConnectOptions(servers=(make_nats_server(mappings_text(N)).url,), partitions=N)
+    broker = await connect(ConnectOptions(servers=options.servers, partitions=N, streams=before))
+    ends = await fill(broker)
+    known = await everything(broker)
+    due_ns = time.time_ns() + SOON_NS
+    for name in WORKERS:
+        await broker.journal.schedule(
+            subjects.schedule("c", name, "soon"),
+            b"soon",
+            target=subjects.invoke("c", name),
+            at_ns=due_ns,
+            message_id=f"soon-{name}",
+        )
+    await broker.close()
+
+    deaths = 0
+    while True:
+        with monkeypatch.context() as patch:
+            dying(patch, 4 + 3 * deaths)
+            try:
+                done = await split(options, streams, progress=lambda _: None)
+            except UnavailableError:
+                deaths += 1
+            else:
+                break
+        if deaths > 2:
+            with pytest.raises(SetupError, match=f"being split into {streams}: finish it"):
+                await connect(options)
+    assert deaths > 8
+    assert done.before == before
+    assert {number % streams for number in done.partitions} == set(range(before, streams))
+
+    broker = await connect(options)
+    assert broker.sharding == Sharding(N, streams)
+    assert time.time_ns() < due_ns, "too slow to see what fires in the new streams"
+    assert await everything(broker) == known
+    await until(lambda: all_fired(broker))
+    now = await everything(broker)
+    assert {name: [each for each in all_ if b"soon" not in each] for name, all_ in now.items()} == (
+        known
+    )
+    assert all(sum(b"soon" in each for each in all_) == 1 for all_ in now.values())
+    for log, end in ends.items():
+        await broker.journal.append(log, b"on", message_id=f"{log}-on", expected_sequence=end)
+        assert await broker.journal.get(log, end) is not None
+    acks = [
+        await broker.journal.publish(subjects.invoke("c", name), b"new", message_id=f"n-{name}")
+        for name in WORKERS
+    ]
+    assert not any(ack.duplicate for ack in acks)
+    await broker.close()
+
+
+async def all_fired(broker) -> bool:
+    return all(
+        any(b"soon" in each for each in all_) for all_ in (await everything(broker)).values()
+    )
+
+
+async def test_without_a_server_that_sorts_all_stays_as_it_was(nats_url):
+    options = ConnectOptions(servers=(nats_url,), partitions=N)
+    broker = await connect(options)
+    await fill(broker)
+    known = await everything(broker)
+    await broker.close()
+    with pytest.raises(SetupError, match="no stream takes them in"):
+        await split(options, 2, progress=lambda _: None)
+    broker = await connect(options)
+    assert broker.sharding == Sharding(N)
+    assert await everything(broker) == known
+    await broker.journal.publish(subjects.invoke("c", "w1"), b"new", message_id="new")
+    await broker.close()
+
+
+@pytest.mark.parametrize(
+    ("streams", "why"), [(3, "a multiple"), (2, "a multiple"), (16, "would stay empty")]
+)
+async def test_what_cannot_be_is_refused(make_nats_server, streams, why):
+    options = ConnectOptions(servers=(make_nats_server(mappings_text(N)).url,), partitions=N)
+    broker = await connect(ConnectOptions(servers=options.servers, partitions=N, streams=2))
+    await broker.close()
+    with pytest.raises(SetupError, match=why):
+        await split(options, streams, progress=lambda _: None)
+
+
+async def test_nothing_cannot_be_split(nats_url):
+    with pytest.raises(SetupError, match="there is no stream"):
+        await split(ConnectOptions(servers=(nats_url,)), 2, progress=lambda _: None)

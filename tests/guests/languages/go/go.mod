@@ -1,0 +1,3 @@
+module tongue
+
+go 1.24

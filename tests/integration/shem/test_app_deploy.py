@@ -1,0 +1,146 @@
+"""Deploying an app as a whole: HTTP APIs, workers that are updated or begin anew, profiles."""
+
+import json
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.system import RunningSystem
+
+# Text to a component: a toolchain that takes no time.
+BUILD = f"""{sys.executable} -c 'import sys, wasmtime
+open(sys.argv[2], "wb").write(wasmtime.wat2wasm(open(sys.argv[1]).read()))'"""
+COUNTER = """(component
+  (core module $m (global $total (mut i64) (i64.const 0))
+    (func (export "add") (param i64) (result i64)
+      (global.set $total (i64.add (global.get $total) (local.get 0))) (global.get $total))
+    (func (export "double") (result i64) (i64.mul (global.get $total) (i64.const %s))))
+  (core instance $i (instantiate $m))
+  (func $add (param "value" u64) (result u64) (canon lift (core func $i "add")))
+  (func $double (result u64) (canon lift (core func $i "double")))
+  (instance $api (export "add" (func $add)) (export "double" (func $double)))
+  (export "demo:counter/api" (instance $api)))
+"""
+ROUTE = """
+      - method: POST
+        path: /{name}/add/{amount}
+        binding: {type: default, componentName: "demo:counter", response: "%s"}
+"""
+RESPONSE = "instance(request.path.name).add(request.path.amount)"
+
+
+def write_app(
+    folder: Path, *, factor: int = 2, version: str = "1", response: str = RESPONSE
+) -> None:
+    (folder / "main.wat").write_text(COUNTER % factor)
+    command = json.dumps(f"{BUILD} main.wat main.wasm")
+    (folder / "shem.yaml").write_text(
+        f"""components:
+  demo:counter:
+    componentWasm: main.wasm
+    build:
+      - {{command: {command}, sources: [main.wat], targets: [main.wasm]}}
+httpApi:
+  definitions:
+    counting:
+      version: "{version}"
+      routes:{ROUTE % response}
+  deployments:
+    local:
+      - host: "*"
+        definitions: [counting]
+profiles:
+  careless: {{redeployAll: true, autoConfirm: true}}
+"""
+    )
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    folder = tmp_path_factory.mktemp("app")
+    with RunningSystem(folder, http=True) as started:
+        yield started
+
+
+def document(system: RunningSystem, *command: str) -> Any:
+    """Return the document of a command that ends well; it stands in the last line."""
+    done = system.run("shem", *command, "-o", "json")
+    assert done.returncode == 0, done.stdout
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def post(system: RunningSystem, path: str) -> bytes:
+    request = urllib.request.Request(system.http_url + path, method="POST")
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return bytes(response.read())
+
+
+def planned(deployed: Any) -> dict[str, str]:
+    apis = deployed["http-apis"]
+    return {
+        **{f"{each['id']}@{each['version']}": each["action"] for each in apis["apis"]},
+        **{each["host"]: each["action"] for each in apis["sites"]},
+    }
+
+
+def test_an_app_with_an_api_is_deployed_changed_and_deployed_again(system: RunningSystem) -> None:
+    write_app(system.folder)
+    assert planned(document(system, "app", "deploy", "--plan")) == {
+        "counting@1": "create",
+        "*": "create",
+    }
+    document(system, "app", "deploy")
+    assert post(system, "/eve/add/5") == b"5"
+
+    # Nothing is done twice.
+    assert planned(document(system, "app", "deploy")) == {"counting@1": "keep", "*": "keep"}
+
+    # The workers of a new version of the component run it.
+    write_app(system.folder, factor=3)
+    deployed = document(system, "app", "deploy", "--update-workers", "automatic")
+    assert deployed["workers"] == {"updated": 1}
+    assert document(system, "worker", "invoke", "demo:counter/eve", "double()") == {"result": 15}
+
+    # A version of an API that is no draft never changes, but is followed by another one.
+    write_app(system.folder, factor=3, response=f"{RESPONSE} + 100")
+    refused = system.run("shem", "app", "deploy")
+    assert refused.returncode == 1
+    assert "version 1 is deployed with other routes and is no draft" in refused.stdout
+    assert post(system, "/eve/add/5") == b"10"
+    write_app(system.folder, factor=3, version="2", response=f"{RESPONSE} + 100")
+    assert planned(document(system, "app", "deploy")) == {"counting@2": "create", "*": "update"}
+    assert post(system, "/eve/add/5") == b"115"
+
+    # Or all is replaced, and the workers of what has changed begin anew.
+    write_app(system.folder, factor=4, version="2", response=f"{RESPONSE} + 1000")
+    deployed = document(system, "app", "deploy", "--profile", "careless")
+    assert planned(deployed) == {"counting@2": "redeploy", "*": "update"}
+    assert deployed["workers"] == {"deleted": 1}
+    assert post(system, "/eve/add/5") == b"1005"
+
+
+def test_a_profile_says_where_to(system: RunningSystem) -> None:
+    write_app(system.folder)
+    with (system.folder / "shem.yaml").open("a") as manifest:
+        manifest.write("  elsewhere: {nats: 'nats://127.0.0.1:1'}\n")
+
+    done = system.run("shem", "app", "deploy", "--profile", "elsewhere")
+    unknown = system.run("shem", "app", "deploy", "--profile", "elsewher")
+
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stdout
+    assert 'unknown profile "elsewher", did you mean elsewhere?' in unknown.stdout
+
+
+def test_an_api_that_is_wrong_deploys_nothing(system: RunningSystem) -> None:
+    write_app(system.folder, version="9 9", factor=7)
+
+    done = system.run("shem", "app", "deploy")
+
+    assert done.returncode == 1
+    assert "httpApi.definitions.counting: " in done.stdout
+    assert "version '9 9': 1 to 100 characters, no spaces" in done.stdout

@@ -1,0 +1,67 @@
+"""A bit that flips on the disk of the only broker: what is lost with it is noticed."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.operations import COMPONENT
+from tests.integration.system.whole import Whole, running
+
+WORKER = f"{COMPONENT}/alice"
+NOTICED_S = 60
+
+
+@pytest.fixture
+def alone(tmp_path: Path):
+    with running(tmp_path) as started:
+        yield started
+
+
+def flip_a_bit(folder: Path, key: str) -> None:
+    """Change one bit of the stored commit of the invocation with this key."""
+    for file in folder.rglob("SHEM_OPLOG/msgs/*.blk"):
+        data = bytearray(file.read_bytes())
+        place = data.find(b'"exported-function-invoked"')
+        place = data.find(f'"{key}"'.encode(), place)
+        if place >= 0:
+            data[place + 1] ^= 1
+            file.write_bytes(bytes(data))
+            return
+    raise AssertionError("the commit is not found")
+
+
+def test_a_shortened_stream_is_held_back_until_the_loss_is_accepted(alone: Whole):
+    for number in range(6):
+        alone.json("worker", "invoke", WORKER, "add(1)", "--key", f"key-{number}")
+    # The marks are written once a second, and at the latest when an executor leaves.
+    alone.executors[0].terminate()
+    alone.server.kill()
+    flip_a_bit(alone.folder, "key-3")
+    alone.start_server()
+    alone.executors[0].start()
+    alone.executors[0].wait_until_ready()
+
+    found = alone.run("oplog", "verify", "-o", "json")
+    assert found.returncode == 1
+    assert "acknowledged messages are gone" in found.stdout
+    assert "shortened" in found.stdout
+    told = alone.run("doctor")
+    assert told.returncode == 1
+    assert "acknowledged messages are gone" in told.stdout
+
+    # Nothing is answered from what is left.
+    late = alone.run("worker", "invoke", WORKER, "add(1)", "--key", "late", "--timeout", "2")
+    assert late.returncode == 1
+
+    alone.json("oplog", "accept-loss")
+    assert alone.run("oplog", "verify").returncode == 1
+    accepted = alone.json("oplog", "accept-loss", "--yes")
+    assert accepted["losses"]["partitions"]
+    deadline = time.monotonic() + NOTICED_S
+    while alone.run("worker", "invoke", WORKER, "get()", "--timeout", "5").returncode:
+        assert time.monotonic() < deadline
+    # Three outcomes are left, a message whose outcome was lost, and what came afterwards.
+    assert alone.json("worker", "invoke", WORKER, "get()")["result"] == 5
+    assert alone.run("oplog", "verify").returncode == 0
+    assert alone.run("doctor").returncode == 0

@@ -1,0 +1,108 @@
+"""One connection against a server of the test's own, over a real socket."""
+
+import asyncio
+
+import pytest
+import uvloop
+
+from broker.jetstream.lean_connection import LeanConnection
+from broker.jetstream.limits import MESSAGES_PER_TURN_MAX, READ_BACKLOG_BYTES_HIGH
+from broker.jetstream.options import ConnectOptions, ServerAddress
+
+INFO = b'INFO {"headers":true,"max_payload":1048576}\r\n'
+BODY = b"x" * 1000
+MESSAGE = b"MSG a 1 %d\r\n%b\r\n" % (len(BODY), BODY)
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request):
+    factory = uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
+
+    def run_scenario(scenario):
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(scenario())
+
+    return run_scenario
+
+
+async def connected(talk):
+    """Return a connection to a server that greets and then runs `talk(writer)`, and its log."""
+    seen = []
+    ended = asyncio.Event()
+
+    async def serve(reader, writer):
+        writer.write(INFO)
+        await reader.readline()
+        try:
+            await talk(writer)
+        finally:
+            writer.close()
+            ended.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    connection = LeanConnection(
+        ConnectOptions(servers=()), None, lambda *message: seen.append(message), seen.append
+    )
+    await connection.open(ServerAddress(host="127.0.0.1", port=port))
+    return connection, seen, server
+
+
+def test_what_arrives_together_is_taken_in_portions(run):
+    count = 50 * MESSAGES_PER_TURN_MAX
+
+    async def scenario():
+        async def talk(writer):
+            writer.write(MESSAGE * count)
+            await writer.drain()
+            await asyncio.Event().wait()
+
+        connection, seen, server = await connected(talk)
+        portions = []
+        while len(seen) < count:
+            before = len(seen)
+            await asyncio.sleep(0)
+            portions.append(len(seen) - before)
+        assert max(portions) <= MESSAGES_PER_TURN_MAX
+        await connection.abort()
+        server.close()
+
+    run(scenario)
+
+
+def test_more_than_the_backlog_waits_in_the_socket_and_none_is_lost(run):
+    count = 3 * READ_BACKLOG_BYTES_HIGH // len(MESSAGE)
+
+    async def scenario():
+        async def talk(writer):
+            for _ in range(count // 100):
+                writer.write(MESSAGE * 100)
+                await writer.drain()
+            await asyncio.Event().wait()
+
+        connection, seen, server = await connected(talk)
+        while len(seen) < count // 100 * 100:
+            await asyncio.sleep(0)
+            assert connection.backlog_bytes <= READ_BACKLOG_BYTES_HIGH + 1024 * 1024
+        assert all(message[4] == BODY for message in seen)
+        await connection.abort()
+        server.close()
+
+    run(scenario)
+
+
+def test_what_had_arrived_before_the_end_is_still_handed_out(run):
+    count = 20 * MESSAGES_PER_TURN_MAX
+
+    async def scenario():
+        async def talk(writer):
+            writer.write(MESSAGE * count + b"-ERR 'Server Shutdown'\r\n")
+            await writer.drain()
+
+        connection, seen, server = await connected(talk)
+        assert await connection.wait_until_lost() == "Server Shutdown"
+        assert len(seen) == count + 1
+        server.close()
+
+    run(scenario)

@@ -1,0 +1,59 @@
+"""Every template gives an app whose manifest is right, and whose generated files can be made."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from shem.build.builder import Builder
+from shem.build.steps import Step
+from shem.errors import BuildError
+from shem.manifest.application import load
+from shem.scaffold import add_component, languages, make_app, templates_of
+
+EVERY = [(language, template) for language in languages() for template in templates_of(language)]
+
+
+@pytest.mark.parametrize(("language", "template"), EVERY)
+def test_a_template_is_complete(language: str, template: str, tmp_path: Path) -> None:
+    files = make_app(tmp_path / "app", "web-shop", language, template)
+
+    app = load(tmp_path / "app" / "shem.yaml")
+    component = app.components[f"web-shop:{template}"]
+    texts = [(tmp_path / "app" / each).read_text() for each in files]
+    assert component.properties.build
+    assert not any("@@" in each for each in texts)
+    readme = (component.folder / "README.md").read_text()
+    assert f"shem app build web-shop:{template}" in readme
+    named = re.search(r"edit `(.+?)`", readme)
+    assert named
+    assert (component.folder / named[1]).exists()
+
+
+@pytest.mark.parametrize(("language", "template"), [each for each in EVERY if each[0] != "python"])
+def test_what_a_template_is_built_from_can_be_generated(
+    language: str, template: str, tmp_path: Path
+) -> None:
+    make_app(tmp_path / "app", "web-shop", language, template)
+    app = load(tmp_path / "app" / "shem.yaml")
+
+    builder = Builder(app, on_done=lambda _: None)
+    asyncio.run(builder.build(list(app.components.values()), [Step.GEN_RPC]))
+
+    made = tmp_path / "app" / "components" / template / "build"
+    assert list(made.glob("wit/*.wit"))
+    assert list(made.glob("bindings/*.h")) or language not in {"c", "zig"}
+    assert list(made.glob("types/*.d.ts")) or language not in {"javascript", "typescript"}
+
+
+def test_a_second_component_leaves_what_was_changed_alone(tmp_path: Path) -> None:
+    make_app(tmp_path / "app", "shop", "c", "counter")
+    rules = tmp_path / "app" / "templates" / "c.yaml"
+    rules.write_text("# mine\n")
+
+    add_component(tmp_path / "app", "c", "shop:other", "ephemeral")
+
+    assert rules.read_text() == "# mine\n"
+    with pytest.raises(BuildError, match="is there already"):
+        add_component(tmp_path / "app", "c", "shop:other", "ephemeral")
