@@ -6,12 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PACKAGES := actors broker gateway oplog rib shem wit
-# Two workers are enough to hide waiting; more only fight for the cores of a small machine.
+# Two workers are enough to hide waiting: each keeps systems of its own running, and more of them only
+# fight for the cores of a small machine.
 JOBS ?= 2
 SEED ?= 1
 SECONDS ?= 60
 SOAK_SECONDS ?= 1200
 NODES ?= 1
+WORSE ?=
+BROKERS ?=
 SEEDS ?= 1000
 FIRST ?= 1
 TESTS ?= tests
@@ -22,7 +25,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench chaos verify simulate http-load fuzz fuzzrib fuzzcomponents soak lock clean distclean
+.PHONY: help setup demo test check format bench peers chaos verify simulate http-load fuzz fuzzrib fuzzcomponents soak audit lock clean distclean
 
 help: ## list the targets
 	@echo "Shem: WebAssembly components as durable workers on NATS JetStream."
@@ -71,11 +74,14 @@ format: setup ## rewrite the code in the one format
 bench: setup ## measure against the budgets
 	@$(BIN)/python -m benchmarks.run
 
+peers: setup ## the same workloads on Restate, if `python -m benchmarks.restate.peer` has installed it
+	@$(BIN)/python -m benchmarks.peers
+
 verify: setup ## random programs of calling workers against a model: make verify FIRST=0 SEEDS=1000
 	@$(BIN)/python -m tests.simulation.verify --first $(FIRST) --seeds $(SEEDS)
 
-chaos: setup ## random load under random faults: make chaos SEED=7 SECONDS=120 NODES=3
-	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES)
+chaos: setup ## random load under random faults: make chaos SEED=7 SECONDS=120 NODES=3 WORSE=1
+	@$(BIN)/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES) $(if $(WORSE),--worse) $(if $(BROKERS),--brokers)
 
 simulate: setup ## thousands of simulated attacks in virtual time: make simulate SEEDS=5000 FIRST=1
 	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS) --first $(FIRST)
@@ -94,6 +100,9 @@ fuzzcomponents: setup ## mutated components, against wasmtime's verdicts: SEED=7
 
 soak: setup ## twenty minutes of instances that come and go: SOAK_SECONDS=1200
 	@$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
+
+audit: setup ## licences of the dependencies, and their known vulnerabilities where that can be had
+	@$(BIN)/python -m tests.support.audit
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	$(UV) pip compile --universal --generate-hashes --no-header --no-annotate \
