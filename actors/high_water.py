@@ -20,7 +20,6 @@ from oplog.high_water import (
     Loss,
     Mark,
     find_loss,
-    newer,
     note_loss,
     raise_marks,
     read_high_water,
@@ -117,18 +116,18 @@ class HighWater:
         Raises:
             UnavailableError: the broker does not answer now.
         """
-        bucket = self._broker.workers
-        loss = (await read_losses(bucket)).get(partition)
+        loss = (await read_losses(self._broker.workers)).get(partition)
+        is_kept = True
         if loss is None:
-            mark = newer((await read_high_water(bucket)).get(partition), self._known(partition))
-            if mark is not None:
-                loss = await self._confirmed_loss(partition, mark)
-                if loss is not None:
-                    await raise_marks(bucket, {partition: mark})
-                    await note_loss(bucket, partition, loss)
+            loss = await self._find(partition)
+            if loss is not None:
+                is_kept = await note_loss(self._broker.workers, partition, loss)
         if loss is not None:
             # From here on what is written down counts, which an operator can accept.
             self._forget(partition)
+            if not is_kept:
+                log.info("a loss was accepted while it was looked at", partition=partition)
+                return loss
             log.error(
                 "acknowledged work is gone: this partition is served by nobody until it is "
                 "restored, or `shem oplog accept-loss` says to go on without",
@@ -136,6 +135,15 @@ class HighWater:
                 lost=loss.message,
             )
         return loss
+
+    async def _find(self, partition: int) -> Loss | None:
+        # Whoever accepts takes away what is written down: nothing else is compared.
+        bucket = self._broker.workers
+        known = self._known(partition)
+        if known is not None:
+            await raise_marks(bucket, {partition: known})
+        mark = (await read_high_water(bucket)).get(partition)
+        return None if mark is None else await self._confirmed_loss(partition, mark)
 
     async def _confirmed_loss(self, partition: int, mark: Mark) -> Loss | None:
         """Return a loss that stays: a new leader may not have all of its stream yet.

@@ -122,13 +122,24 @@ async def forgive(bucket: Bucket, partition: int, sequence: int) -> None:
     await raise_marks(bucket, {partition: Mark(seen=sequence, forgiven=sequence)})
 
 
-async def note_loss(bucket: Bucket, partition: int, loss: Loss) -> None:
-    """Keep a loss until it is accepted; the first one of a partition counts."""
+async def note_loss(bucket: Bucket, partition: int, loss: Loss) -> bool:
+    """Keep a loss until it is accepted, the first one of a partition; False: it was meanwhile.
 
-    def change(losses: dict[int, Loss]) -> dict[int, Loss]:
+    A partition without a mark has lost nothing: whoever accepts takes the mark away first, so that
+    a loss that is written after it is seen to be, and is taken back.
+    """
+
+    def added(losses: dict[int, Loss]) -> dict[int, Loss]:
         return {partition: loss, **losses}
 
-    await _change(bucket, LOSSES_KEY, change)
+    def taken_back(losses: dict[int, Loss]) -> dict[int, Loss]:
+        return {at: each for at, each in losses.items() if (at, each) != (partition, loss)}
+
+    await _change(bucket, LOSSES_KEY, added)
+    if partition in await read_high_water(bucket):
+        return True
+    await _change(bucket, LOSSES_KEY, taken_back)
+    return False
 
 
 async def accept_losses(bucket: Bucket, partitions: Collection[int]) -> None:

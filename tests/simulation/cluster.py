@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
@@ -49,6 +50,7 @@ class CrashingJournal:
         self.reads_to_fail = 0
         self.stale_gets = 0
         self.stale_ends = 0
+        self.ends_told: Counter[int] = Counter()
         self.led = True
 
     def __getattr__(self, name: str) -> Any:
@@ -70,6 +72,7 @@ class CrashingJournal:
 
     async def end(self, partition: int) -> int:
         """Answer as a leader that was just elected, and has not all of the stream yet."""
+        self.ends_told[partition] += 1
         if self.stale_ends:
             self.stale_ends -= 1
             return 1

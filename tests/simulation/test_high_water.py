@@ -7,7 +7,7 @@ import pytest
 
 from broker import subjects
 from oplog.high_water import accept_losses, read_high_water, read_losses
-from tests.simulation.cluster import COMPONENT, PARTITIONS, Simulation
+from tests.simulation.cluster import COMPONENT, PARTITIONS, Node, Simulation
 from tests.simulation.virtual import run
 
 
@@ -30,6 +30,15 @@ async def marked(simulation: Simulation) -> None:
             if max((mark.seen for mark in marks.values()), default=0) >= end:
                 return
             await asyncio.sleep(0.1)
+
+
+async def looked_at(node: Node, partition: int) -> None:
+    """Wait until an executor compares the stream with what is known of a partition."""
+    async with asyncio.timeout(60):
+        while True:
+            if node.broker.journal.ends_told[partition]:
+                return
+            await asyncio.sleep(0.01)
 
 
 def partition_of(worker: str) -> int:
@@ -82,6 +91,27 @@ def test_an_owner_that_lives_knows_without_having_written_it_down() -> None:
             await simulation.publish("alice", "add", 1, key="later")
             await asyncio.sleep(20)
             assert "later" not in simulation.results
+
+    run(main())
+
+
+def test_a_loss_that_is_accepted_while_it_is_looked_at_stays_accepted() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            for number in range(5):
+                await simulation.invoke("alice", "add", 1, key=f"k{number}")
+            await marked(simulation)
+            node.kill()
+            end = await simulation.client.journal.end(0)
+            simulation.cluster.stream.of_partition(0).shorten(end - 4)
+            node = simulation.start()
+            await looked_at(node, partition_of("alice"))
+            assert not await read_losses(simulation.client.workers)
+            await accept_losses(simulation.client.workers, [partition_of("alice")])
+            await simulation.publish("alice", "add", 1, key="later")
+            await simulation.result("later")
+            assert not await read_losses(simulation.client.workers)
 
     run(main())
 
