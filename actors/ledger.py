@@ -596,4 +596,5 @@ class Ledger:
             if isinstance(entry, ImportedFunctionInvoked) and entry.asks is not None:
                 self.waits.committed(index, sequence)
             emit(index, entry)
-        self._on_quiet()
+        if self.is_quiet:
+            self._on_quiet()

@@ -68,9 +68,10 @@ _encode = msgspec.json.Encoder().encode
 
 @final
 class _Handed(Struct, frozen=True):
-    """An answer that its caller was told, the message in its place, and until when that waits."""
+    """An answer that its caller was told, and until when the message in its place waits."""
 
-    message: Sending
+    caller: Caller
+    answer: Answer
     timer: asyncio.TimerHandle
     number: int
 
@@ -261,11 +262,11 @@ class Outbox:
         """Answer a worker that called, if one did. `index` None: not what an entry causes."""
         if caller is None:
             return
-        answer, message = self._answer(caller, index, function, result, error)
+        answer = self._answer(caller, function, result, error)
         target = WorkerId(caller.component, caller.worker)
         tell_at = self._listening.pop((caller.incarnation, caller.index), None)
         if index is None:
-            self.send(None, message)
+            self.send(None, self._message(caller, None, answer))
             if tell_at is not None:
                 self._telling.tell(tell_at, caller, answer)
             else:
@@ -274,13 +275,13 @@ class Outbox:
             number = self._telling.tell(
                 tell_at, caller, answer, lambda recorded: self._heard(index, recorded=recorded)
             )
-            self._hand(index, message, number)
+            self._hand(index, caller, answer, number)
         elif self._answer_here(target, answer, lambda: self._heard(index, recorded=True)):
-            self._hand(index, message)
+            self._hand(index, caller, answer)
         else:
-            self.send(index, message)
+            self.send(index, self._message(caller, index, answer))
 
-    def _hand(self, index: int, message: Sending, number: int = 0) -> None:
+    def _hand(self, index: int, caller: Caller, answer: Answer, number: int = 0) -> None:
         """Send an answer as a message only if its caller has not recorded it in a moment.
 
         What it tells is committed, and sent again after any crash until entry `index` counts as
@@ -289,7 +290,7 @@ class Outbox:
         self._unsent.add(index)
         loop = asyncio.get_running_loop()
         timer = loop.call_later(HANDED_WAIT_S, self._heard, index)
-        self._handed[index] = _Handed(message, timer, number)
+        self._handed[index] = _Handed(caller, answer, timer, number)
 
     def close(self) -> None:
         """Send nothing more by itself, and tell nobody of what is still on its way."""
@@ -310,7 +311,7 @@ class Outbox:
             self._unsent.discard(index)
             self._on_sent()
         else:
-            self.send(index, handed.message)
+            self.send(index, self._message(handed.caller, index, handed.answer))
 
     async def answer_reader(
         self,
@@ -326,7 +327,8 @@ class Outbox:
         Raises:
             BrokerError: it has not.
         """
-        answer, message = self._answer(caller, None, function, result, error)
+        answer = self._answer(caller, function, result, error)
+        message = self._message(caller, None, answer)
         # It may know it at once: the request is there until the broker has the answer.
         self._answer_here(WorkerId(caller.component, caller.worker), answer, None)
         if tell_at is not None and tell_at != self._telling.inbox:
@@ -343,24 +345,31 @@ class Outbox:
     def _answer(
         self,
         caller: Caller,
-        index: int | None,
         function: str | None,
         result: Raw | UnsetType,
         error: Failure | None,
-    ) -> tuple[Answer, Sending]:
-        # Not what an entry causes: it repeats an answer, or there is no log to record one in.
-        again = f":{caller.incarnation}:{caller.index}"
-        message_id = f"{self.incarnation}:{index}" if index else f"{self.incarnation}{again}"
+    ) -> Answer:
         answer = answer_of(caller, function=function, result=result, error=error, calls=self.calls)
-        message = answer_to(caller, answer, message_id=message_id)
-        size = len(message.data)
+        if answer.error is None and self._surely_fits(answer.result):
+            return answer
+        size = len(_encode(answer))
         if size > self._outcome_bytes_max:
             # Node lists are many times larger than the JSON that was small enough to be recorded.
             text = f"the answer has {size} bytes, {self._outcome_bytes_max} can be sent"
             failure = Failure(kind="too-large", message=text)
             answer = answer_of(caller, function=function, result=UNSET, error=failure, calls=None)
-            message = answer_to(caller, answer, message_id=message_id)
-        return answer, message
+        return answer
+
+    def _surely_fits(self, result: Raw | UnsetType) -> bool:
+        """Whether an answer with this result needs no look at its size as a message."""
+        room = self._outcome_bytes_max - OUTCOME_OVERHEAD_BYTES // 2
+        return isinstance(result, UnsetType) or len(result) <= room
+
+    def _message(self, caller: Caller, index: int | None, answer: Answer) -> Sending:
+        # Not what an entry causes: it repeats an answer, or there is no log to record one in.
+        again = f":{caller.incarnation}:{caller.index}"
+        message_id = f"{self.incarnation}:{index}" if index else f"{self.incarnation}{again}"
+        return answer_to(caller, answer, message_id=message_id)
 
     def send(self, index: int | None, message: Sending) -> None:
         """Send a durable message that entry `index` causes, behind earlier ones to its subject."""

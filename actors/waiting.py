@@ -121,8 +121,9 @@ class Waiting:
         if limit_ms is not None:
             left_ms = limit_ms - now_ms
             timeout_ms = min(patience_ms, left_ms) if self._is_far(limit_ms, now_ms) else left_ms
+        # Whoever waits looks again, whatever has woken it: `asyncio.timeout` would tell no more.
+        timer = asyncio.get_running_loop().call_later(timeout_ms / 1_000, self._news.set)
         try:
-            async with asyncio.timeout(timeout_ms / 1_000):
-                await self._news.wait()
-        except TimeoutError:
-            pass
+            await self._news.wait()
+        finally:
+            timer.cancel()

@@ -129,7 +129,11 @@ class Waits:
 
     def is_answered(self, indices: Iterable[int]) -> bool:
         """Whether one of the entries is answered, or was settled before."""
-        return any(index in self._answers or index not in self._open for index in indices)
+        answers, open_ = self._answers, self._open
+        for index in indices:  # noqa: SIM110 - asked several times in every call, mostly of one
+            if index in answers or index not in open_:
+                return True
+        return False
 
     def call(self, index: int) -> RemoteCall | None:
         """Return the outstanding call of entry `index`."""
