@@ -102,6 +102,8 @@ class Outbox:
         self._followers = Followers(broker.journal, pace, spawn=spawn)
         # By what asks: where the executor of the caller listens, if it is another one.
         self._listening: dict[tuple[str, int], str] = {}
+        self._sharding = broker.sharding
+        self._stream = self._stream_of(worker_id)
         self._outcome_bytes_max = broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES // 2
         self._unsent: set[int] = set()
         # What waits behind a message to the same subject: each waits for the broker's answer to the
@@ -199,19 +201,23 @@ class Outbox:
         if found is None:
             return
         index, entry, call = found
-        target = subjects.invoke(call.component, call.worker)
         # Behind earlier ones to its worker it waits for its turn.
-        if target not in self._lanes and self._lies_near(target) and self._followers.may():
+        if (
+            self._lies_near(call)
+            and subjects.invoke(call.component, call.worker) not in self._lanes
+            and self._followers.may()
+        ):
             request = self._request(index, call, entry.request)
             self._followers.send(index, request, behind=message_id)
 
-    def _lies_near(self, target: str) -> bool:
+    def _lies_near(self, call: RemoteCall) -> bool:
         """Say whether a mailbox lies in the stream of our log: only there is anything behind it."""
-        sharding = self._broker.sharding
-        if sharding.is_single:
-            return True
-        ours = subjects.invoke(self._id.component, self._id.worker)
-        return sharding.stream_of_subject(target) == sharding.stream_of_subject(ours)
+        return self._sharding.is_single or self._stream == self._stream_of(call)
+
+    def _stream_of(self, who: RemoteCall | WorkerId) -> int:
+        partitions = self._sharding.partitions
+        partition = subjects.partition_of(who.component, who.worker, partitions)
+        return self._sharding.stream_of(partition)
 
     def _caller(self, index: int) -> Caller:
         names = {"component": self._id.component, "worker": self._id.worker}

@@ -75,6 +75,10 @@ class SnapshotPolicy(Struct, frozen=True, kw_only=True):
         """Whether no snapshot is ever taken."""
         return self == SnapshotPolicy()
 
+    def is_out_of_question(self, entries: int, busy_s: float) -> bool:
+        """Whether so much since the last snapshot is too little for any: the quick look."""
+        return self.is_automatic and entries * ENTRY_S + busy_s < LEAVING_GAIN_MIN_S
+
     def while_working(self, cost: Cost) -> bool:
         """Whether to take one between two invocations."""
         if self.is_automatic:

@@ -92,6 +92,12 @@ class Snapshots:
             last_took_s=self._took_s,
         )
 
+    def _is_out_of_question(self, guest: Guest) -> bool:
+        # Asked twice for each invocation, and true of nearly all.
+        return self._never or self.policy.is_out_of_question(
+            self._ledger.writer.last_index - self._index, guest.busy_s - self._busy_s
+        )
+
     async def while_working(self, guest: Guest) -> None:
         """Take one between two invocations, if it is due."""
         await self._take_if(guest, self.policy.while_working)
@@ -103,7 +109,7 @@ class Snapshots:
 
     async def idle(self, guest: Guest | None, bell: Bell) -> None:
         """Wait for something to do, and use the time."""
-        if guest is not None and not self._never:
+        if guest is not None and not self._is_out_of_question(guest):
             after_s = self.policy.idle_after_s(self.cost(guest))
             if after_s is not None:
                 try:
@@ -115,7 +121,7 @@ class Snapshots:
         await bell.wait()
 
     async def _take_if(self, guest: Guest, is_due: Callable[[Cost], bool]) -> None:
-        if self._never or not is_due(self.cost(guest)):
+        if self._is_out_of_question(guest) or not is_due(self.cost(guest)):
             return
         async with self._services.saving:
             await self._take(guest)

@@ -67,3 +67,17 @@ def test_entries_and_periods_count_from_the_last_one():
     assert idle.when_leaving(cost(entries=1))
     assert not idle.when_leaving(cost(entries=0))
     assert not idle.while_working(cost(entries=10_000, busy_s=100))
+
+
+@pytest.mark.parametrize("text", ["auto", "custom", "never", "idle", "every=3", "period=5s"])
+def test_what_is_out_of_question_is_never_taken(text):
+    policy, ruled_out = parse_policy(text), 0
+    for entries in (0, 1, 5, 49, 50, 199, 200, 201, 5_000):
+        for busy_s in (0.0, 0.001, 0.0099, 0.01, 1.0):
+            if policy.is_out_of_question(entries, busy_s):
+                ruled_out += 1
+                asked = cost(entries=entries, busy_s=busy_s, since_s=9.0, last_took_s=0.0)
+                assert policy.idle_after_s(asked) is None
+                assert not policy.while_working(asked)
+                assert not policy.when_leaving(asked)
+    assert bool(ruled_out) is policy.is_automatic
