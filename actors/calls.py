@@ -83,7 +83,15 @@ class BoundFunction:
         Raises:
             ValueMismatchError: wrong number, unknown name or wrong type, with the path.
         """
-        return parameters_from_json(_decode_any(raw), self.type, handles)
+        given: list[object] | dict[str, object] | str | float | None = _decode_any(raw)
+        if (
+            isinstance(given, list)
+            and len(given) == len(self._parameters)
+            and not self._has_handles
+        ):
+            parts = zip(self._parameters, given, strict=True)
+            return [codec.from_json(json, root=place) for (codec, place), json in parts]
+        return parameters_from_json(given, self.type, handles)
 
     def encode_parameters(self, values: list[Value], handles: HandleNames | None = None) -> Raw:
         """Return the values as a JSON array."""

@@ -5,6 +5,7 @@ no sense becomes a `Malformed` with the failure that its sender gets, so that po
 worker.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
@@ -92,9 +93,10 @@ class _Body(Struct, forbid_unknown_fields=True):
 
 T = TypeVar("T")
 _NOTHING: Final[Mapping[str, str]] = {}
-_RARE: Final = frozenset(
-    {"Shem-Attributes", "Shem-Caller", "Shem-Chain", "Shem-Args", "Shem-Env", "Shem-Repeat"}
-)
+_OF_WORKERS: Final = frozenset({"Shem-Caller", "Shem-Tell-At", "Shem-Chain"})
+_RARE: Final = frozenset({"Shem-Attributes", "Shem-Args", "Shem-Env", "Shem-Repeat"})
+# No wildcards, no empty tokens.
+_PLAIN_SUBJECT: Final = re.compile(r"[^\s*>.]++(?:\.[^\s*>.]++)*+")
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_env = msgspec.json.Decoder(dict[str, str]).decode
 _decode_args = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -157,8 +159,7 @@ def is_inbox(subject: str) -> bool:
     return (
         len(subject.encode()) <= RESULT_TO_BYTES_MAX
         and not subject.startswith(("shem.", "$"))
-        and not any(character.isspace() or character in "*>" for character in subject)
-        and all(subject.split("."))
+        and _PLAIN_SUBJECT.fullmatch(subject) is not None
     )
 
 
@@ -194,28 +195,29 @@ def _envelope(message: Message) -> Envelope:
             f"Shem-Result-To {result_to[:RESULT_TO_BYTES_MAX]!r} is no inbox: expected a subject "
             f"of at most {RESULT_TO_BYTES_MAX} bytes without wildcards, outside 'shem.' and '$'"
         )
-    if _RARE.isdisjoint(headers):
-        return Envelope(
-            sequence=message.sequence,
-            key=key,
-            result_to=result_to,
-            traceparent=get("traceparent"),
-            tracestate=get("tracestate"),
-        )
-    return Envelope(
+    envelope = Envelope(
         sequence=message.sequence,
         key=key,
         result_to=result_to,
-        caller=_decoded(headers, "Shem-Caller", _decode_caller, None),
-        tell_at=_inbox_in(get("Shem-Tell-At")),
-        chain=_decoded(headers, "Shem-Chain", _decode_chain, ()),
         traceparent=get("traceparent"),
         tracestate=get("tracestate"),
-        arguments=_decoded(headers, "Shem-Args", _decode_args, ()),
-        environment=tuple(_decoded(headers, "Shem-Env", _decode_env, _NOTHING).items()),
-        repeat=_repeat(message),
-        attributes=_attributes(headers),
     )
+    if not _OF_WORKERS.isdisjoint(headers):
+        envelope = msgspec.structs.replace(
+            envelope,
+            caller=_decoded(headers, "Shem-Caller", _decode_caller, None),
+            tell_at=_inbox_in(get("Shem-Tell-At")),
+            chain=_decoded(headers, "Shem-Chain", _decode_chain, envelope.chain),
+        )
+    if not _RARE.isdisjoint(headers):
+        envelope = msgspec.structs.replace(
+            envelope,
+            arguments=_decoded(headers, "Shem-Args", _decode_args, envelope.arguments),
+            environment=tuple(_decoded(headers, "Shem-Env", _decode_env, _NOTHING).items()),
+            repeat=_repeat(message),
+            attributes=_attributes(headers),
+        )
+    return envelope
 
 
 def _inbox_in(subject: str | None) -> str | None:

@@ -70,15 +70,18 @@ def parse_outcome_text(text: str) -> Outcome:
 
 
 def _plain_call(found: re.Match[str]) -> Call:
-    """Return a call with one number or string, or none: most calls, and soonest read."""
-    name, number, string = found.groups()
-    if number is not None:
-        argument: Node = NumberNode(found.start(2), number)
-    elif string is not None:
-        argument = StringNode(found.start(3) - 1, string)
-    else:
-        return Call(name, (), None, found.string)
-    return Call(name, (argument,), None, found.string)
+    """Return a call with a few numbers and strings, or none: most calls, and soonest read."""
+    arguments: list[Node] = []
+    # Behind the name, numbers have the even groups and strings the odd ones.
+    for group in range(2, (found.lastindex or 1) + 1):
+        value = found[group]
+        if value is not None:
+            offset = found.start(group)
+            is_string = group % 2
+            arguments.append(
+                StringNode(offset - 1, value) if is_string else NumberNode(offset, value)
+            )
+    return Call(found[1], tuple(arguments), None, found.string)
 
 
 # Possessive: a comment must not be given back to find a token inside it.
@@ -98,9 +101,10 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 # No `%`, no resource: what these expressions do not take, the parser does, and means the same.
+_PLAIN: Final = r"(?:(-?+(?:0|[1-9][0-9]{0,300}+))|\"([^\"\\\n]{0,1000}+)\")"
 _PLAIN_CALL: Final = re.compile(
     r"([A-Za-z\[][A-Za-z0-9\[\]:/@.+#_-]*+)"
-    r"\((?:(-?+(?:0|[1-9][0-9]{0,300}+))|\"([^\"\\\n]{0,1000}+)\")?+\)"
+    rf"\((?:{_PLAIN}{rf'(?:, ?+{_PLAIN})?+' * 3})?+\)"
 )
 _RESULT_ENTRY: Final = re.compile(rf"\({_SKIP}(?:%?{_LABEL}|0){_SKIP}:")
 _SPACE: Final = re.compile(_SKIP)

@@ -149,13 +149,16 @@ _ARGUMENTS = st.sampled_from(
 )
 
 
-@given(_CALLS, _ARGUMENTS)
-@example("a", "9" * 400)
-def test_a_plain_call_is_the_call_that_the_parser_reads(name, argument):
-    text = f"{name}({argument})"
+@given(_CALLS, st.lists(_ARGUMENTS, max_size=3), st.sampled_from([",", ", ", ",  ", " , "]))
+@example("a", ["9" * 400], ",")
+@example("a", ["5"] * 20, ",")
+def test_a_plain_call_is_the_call_that_the_parser_reads(name, arguments, comma):
+    text = f"{name}({comma.join(arguments)})"
     assert outcome(parse_call, text) == outcome(full_call, text)
 
 
 def test_the_places_of_a_plain_call_are_right():
     assert parse_call("add(5)").arguments == (NumberNode(4, "5"),)
     assert parse_call('say("x")').arguments == (StringNode(4, "x"),)
+    both = (StringNode(4, "x"), NumberNode(9, "-5"), StringNode(12, ""))
+    assert parse_call('say("x", -5,"")').arguments == both
