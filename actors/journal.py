@@ -13,7 +13,6 @@ from actors.ledger import Ledger
 from actors.limits import UNCOMMITTED_ENTRIES_MAX
 from actors.refusing import Refusing
 from oplog import payloads
-from oplog.asked_before import request_question
 from oplog.attempts import Attempts, Cut
 from oplog.entries import (
     Asks,
@@ -306,7 +305,7 @@ class WorkerJournal:
         An attempt that is done again asks under the key of the first, if it asks the same; if not,
         its begin must not give it that key either.
         """
-        known = self._ledger.asked_before.take(request_question(function, content))
+        known = self._ledger.asked_before.key_of_request(function, content)
         if known is not None:
             return known
         return self._ledger.next_key() if begin == self._redoing else self._ledger.key_of(begin)

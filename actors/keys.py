@@ -6,12 +6,14 @@ entries are kept.
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping
 from itertools import islice
 from typing import Final, TypeAlias, final
 
+from actors.identity import named_uuid
 from oplog.commit import Commit
 from oplog.entries import ExportedFunctionCompleted, InvocationRejected
 from oplog.key_index import EMPTY, KeyIndex, OutcomeRef
@@ -25,7 +27,8 @@ RECENT_OUTCOMES_MAX: Final = 32
 # Some ten milliseconds of work; of a long log that was replayed there are hundreds of thousands.
 PACKED_AT_ONCE_MAX: Final = 20_000
 _MADE_UP = "seq-"
-_KEY_NAMESPACE: Final = uuid.UUID("9c19b15a-c83d-46f7-9bc3-ead7923733f4")
+_KEY_NAMESPACE: Final = uuid.UUID("9c19b15a-c83d-46f7-9bc3-ead7923733f4").bytes
+_UUID_DIGITS: Final = 32
 
 
 def made_up_key(sequence: int) -> str:
@@ -47,11 +50,15 @@ def derived_key(key: str, incarnation: str, index: int) -> str:
     The incarnation keeps a forked worker, which shares key and indices with its original, from
     being taken for it.
     """
-    try:
-        base = uuid.UUID(key)
-    except ValueError:
-        base = uuid.uuid5(_KEY_NAMESPACE, key)
-    return str(uuid.uuid5(base, f"{incarnation}:oplog-index-{index}"))
+    text = named_uuid(_namespace_of(key), f"{incarnation}:oplog-index-{index}")
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _namespace_of(key: str) -> bytes:
+    if len(key) >= _UUID_DIGITS:
+        with contextlib.suppress(ValueError):
+            return uuid.UUID(key).bytes
+    return bytes.fromhex(named_uuid(_KEY_NAMESPACE, key))
 
 
 def _sequence_of(key: str) -> int:

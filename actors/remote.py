@@ -17,7 +17,6 @@ from actors.options import ExecutorOptions
 from actors.services import Services
 from actors.tracing import cause_of
 from broker import subjects
-from oplog.asked_before import call_question
 from oplog.entries import Asks, Create, Failure, RemoteCall
 
 __all__ = ["Remote", "call_timeout_s"]
@@ -165,7 +164,7 @@ class Remote:
             # What is said of an invocation holds for all that it causes.
             attributes=() if running is None else running.attributes,
         )
-        known = ledger.asked_before.take(call_question(call, request.params))
+        known = ledger.asked_before.key_of_call(call, request.params)
         if known is None:
             return call
         return structs.replace(call, key=known, worker=request.worker or known)

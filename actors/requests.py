@@ -98,16 +98,18 @@ def request_for(
         headers["tracestate"] = call.tracestate
     if call.attributes:
         headers["Shem-Attributes"] = _encode(dict(call.attributes)).decode()
+    target = call.component, call.worker
+    schedule = ""
     if call.run_at_ms is not None:
         headers["Shem-Due"] = str(call.run_at_ms)
-    target = call.component, call.worker
+        schedule = subjects.schedule(*target, f"{caller.incarnation}-{caller.index}")
     return Sending(
         subject=subjects.invoke(*target),
         data=_encode({"function": call.function, field: values}),
         message_id=f"{caller.incarnation}:{caller.index}",
         headers=headers,
         at_ms=call.run_at_ms,
-        schedule=subjects.schedule(*target, f"{caller.incarnation}-{caller.index}"),
+        schedule=schedule,
     )
 
 

@@ -69,7 +69,8 @@ API: Final = "shem.api"
 LOGS: Final = "shem.oplog.*.*.*.log"
 
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_:@-")
-_STEMS_MAX: Final = 256
+# Of the workers that are spoken to at a time; less than a megabyte for each kind of name.
+_REMEMBERED_MAX: Final = 2_048
 _is_plain: Final = re.compile(r"[A-Za-z0-9_:@-]+").fullmatch
 
 
@@ -112,48 +113,55 @@ def decode_token(token: str) -> str:
 
 def partition_of(component: str, worker: str, partitions: int) -> int:
     """Return the partition: FNV-1a-32 over both tokens without separator, as nats-server does."""
+    return _partition(component, worker, partitions)
+
+
+# Every message asks for the same few names and their sum.
+@lru_cache(maxsize=_REMEMBERED_MAX)
+def _partition(component: str, worker: str, partitions: int) -> int:
     return partition_of_tokens(encode_token(component), encode_token(worker), partitions)
 
 
-def _worker(prefix: str, component: str, worker: str) -> str:
-    return f"{prefix}.{encode_token(component)}.{encode_token(worker)}"
+@lru_cache(maxsize=_REMEMBERED_MAX)
+def _tokens(component: str, worker: str) -> str:
+    return f"{encode_token(component)}.{encode_token(worker)}"
 
 
 def invoke(component: str, worker: str) -> str:
     """Where anyone publishes invocations."""
-    return _worker("shem.invoke", component, worker)
+    return f"shem.invoke.{_tokens(component, worker)}"
 
 
 def reply(component: str, worker: str) -> str:
     """Where executors publish RPC replies, promise completions and wake-ups."""
-    return _worker("shem.reply", component, worker)
+    return f"shem.reply.{_tokens(component, worker)}"
 
 
 def control(component: str, worker: str) -> str:
     """Where operators publish commands."""
-    return _worker("shem.control", component, worker)
+    return f"shem.control.{_tokens(component, worker)}"
 
 
 def call(component: str, worker: str) -> str:
     """Where a durable invocation is requested and answered with its result."""
-    return _worker("shem.call", component, worker)
+    return f"shem.call.{_tokens(component, worker)}"
 
 
 def result(component: str, worker: str) -> str:
     """Where results are announced after their commit."""
-    return _worker("shem.result", component, worker)
+    return f"shem.result.{_tokens(component, worker)}"
 
 
 def event(component: str, worker: str) -> str:
     """Where stdout, stderr, log lines and status changes are announced."""
-    return _worker("shem.event", component, worker)
+    return f"shem.event.{_tokens(component, worker)}"
 
 
 def schedule(component: str, worker: str | None, name: str) -> str:
     """Where a message schedule of the worker (None: of any) is stored; `name` is one token."""
     if worker is None:
         return f"shem.sched.{encode_token(component)}.*.{name}"
-    return f"{_worker('shem.sched', component, worker)}.{name}"
+    return f"shem.sched.{_tokens(component, worker)}.{name}"
 
 
 def client_messages(client: str) -> str:
@@ -164,15 +172,9 @@ def client_messages(client: str) -> str:
     return f"shem.oplog.clients.{'*' if client == '*' else encode_token(client)}.out"
 
 
-# The subjects of one worker are asked for together; the sum over its name is what they cost.
-@lru_cache(maxsize=_STEMS_MAX)
-def _stem(component: str, worker: str, partitions: int) -> str:
-    partition = partition_of(component, worker, partitions)
-    return _worker(f"shem.oplog.{partition}", component, worker)
-
-
 def _stored(component: str, worker: str, partitions: int, leaf: str) -> str:
-    return f"{_stem(component, worker, partitions)}.{leaf}"
+    partition = _partition(component, worker, partitions)
+    return f"shem.oplog.{partition}.{_tokens(component, worker)}.{leaf}"
 
 
 def log(component: str, worker: str, partitions: int) -> str:

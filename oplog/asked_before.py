@@ -85,6 +85,14 @@ class AskedBefore:
                 used.add(key)
                 self._keys[question].append(key)
 
+    def key_of_call(self, call: RemoteCall, params: Raw | UnsetType) -> str | None:
+        """Take the key under which that call was made; mostly nothing was asked before."""
+        return self.take(call_question(call, params)) if self._keys else None
+
+    def key_of_request(self, function: str, content: Raw | UnsetType) -> str | None:
+        """Take the key of a request that was sent, which `function` has recorded."""
+        return self.take(request_question(function, content)) if self._keys else None
+
     def take(self, question: Question) -> str | None:
         """Return the key under which that was asked; None if it was not, or not that often."""
         keys = self._keys.get(question)
