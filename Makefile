@@ -57,7 +57,7 @@ demo: setup ## start everything, run the example, kill things, show that nothing
 	@$(BIN)/python examples/demo.py
 
 test: setup ## run all tests but the long ones (TESTS=path for some of them)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
 check: setup ## format, lint, strict types, import contracts, tidiness
 	$(BIN)/ruff format --check .

@@ -15,21 +15,23 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from broker.embedded import find_server
 from broker.jetstream.connect import ConnectOptions, JetStreamBroker, connect
-
-# How long an example takes depends on what else the machine does, and is not what is tested.
-settings.register_profile("shem", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shem")
+from tests.support.arranging import Arranged, rank
 
 START_TIMEOUT_S = 20
 # How long a busy machine takes says nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+# Whoever wants no bytecode beside the sources gets it elsewhere: without any, each of some thousand
+# processes compiles all that it imports, which takes longer than what most of them do.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(__file__).parents[1] / ".cache" / "bytecode"))
 MAX_PAYLOAD = 8 * 1024 * 1024
 
 
@@ -130,6 +132,16 @@ class NatsCluster:
     @property
     def urls(self) -> tuple[str, ...]:
         return tuple(server.url for server in self.servers)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Run tests in several processes as they are arranged, unless other ways are asked for."""
+    return Arranged(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

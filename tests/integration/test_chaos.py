@@ -8,7 +8,6 @@ from tests.chaos.run import Options, run
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.xdist_group("chaos")
 def test_nothing_is_lost_doubled_reordered_or_stuck_under_attack(tmp_path: Path) -> None:
     options = Options(
         folder=tmp_path, seed=8, seconds=22, executors=2, clients=2, lanes=8, workers=60
@@ -24,7 +23,6 @@ def test_nothing_is_lost_doubled_reordered_or_stuck_under_attack(tmp_path: Path)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.xdist_group("chaos")
 def test_networks_disks_and_clocks_that_fail_lose_nothing_either(tmp_path: Path) -> None:
     # Slow disks need strace, full ones a mount, clocks libfaketime: what is missing is left out.
     options = Options(
@@ -47,7 +45,6 @@ def test_networks_disks_and_clocks_that_fail_lose_nothing_either(tmp_path: Path)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.xdist_group("chaos")
 def test_brokers_that_are_parted_and_copies_that_are_damaged_lose_nothing_either(
     tmp_path: Path,
 ) -> None:

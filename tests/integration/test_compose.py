@@ -39,7 +39,7 @@ routes:
       response: instance(request.path.name).add(1)
 """
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 
 class Compose(DockerCompose):

@@ -25,7 +25,7 @@ TAG = "shem-nats-test:latest"
 START_LIMIT_S = 30
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
+pytestmark = pytest.mark.docker
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.system.whole import Whole
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

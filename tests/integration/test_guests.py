@@ -44,7 +44,7 @@ def compiler() -> Compiler:
     return Compiler()
 
 
-@pytest.fixture(params=["load", pytest.param("counter", marks=pytest.mark.xdist_group("python"))])
+@pytest.fixture(params=["load", "counter"])
 def guest(request: pytest.FixtureRequest, compiler: Compiler, tmp_path: Path) -> Running:
     return Running(compiler, request.param, tmp_path / "output")
 

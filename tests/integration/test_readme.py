@@ -51,7 +51,6 @@ def run_script(system: RunningSystem, script: Block, expected: Block) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.xdist_group("python")
 def test_the_tour_prints_what_the_readme_shows(tmp_path: Path) -> None:
     shutil.copyfile(build("counter"), tmp_path / "counter.wasm")
     shown = iter(blocks("console", "python", "text"))

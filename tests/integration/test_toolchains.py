@@ -33,8 +33,8 @@ ROOT = Path(__file__).parents[2]
 LOADS = {
     "load": (),
     "tiny": (),
-    "counter": pytest.mark.xdist_group("python"),
-    "js": (pytest.mark.toolchain, pytest.mark.xdist_group("js"), pytest.mark.timeout(300)),
+    "counter": (),
+    "js": (pytest.mark.toolchain, pytest.mark.timeout(300)),
 }
 SOURCES = {
     "counter": ROOT / "examples" / "counter" / "wit" / "counter.wit",
@@ -249,7 +249,6 @@ def test_what_is_composed_and_named_is_read_by_jco() -> None:
     assert whole["producers"] == [["processed-by", [["shem", "0.1.0"]]]]
 
 
-@pytest.mark.xdist_group("python")
 def test_a_python_component_is_composed_like_any_other() -> None:
     data = build("counter").read_bytes()
     composed = plug(data, [])

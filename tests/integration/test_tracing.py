@@ -327,7 +327,6 @@ remote_client.Api("carol").schedule_note("later", at)
 """
 
 
-@pytest.mark.xdist_group("python")
 def test_one_trace_spans_gateway_client_two_workers_and_a_scheduled_call(system, collector):
     deploy_remote(system)
     trace = "5" * 32
@@ -442,7 +441,6 @@ def server_outside() -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
-@pytest.mark.xdist_group("python")
 async def test_a_request_that_a_guest_sends_is_a_span_of_its_invocation(system, collector):
     added = system.run("shem", "component", "add", "probe", str(build("probe")))
     assert added.returncode == 0, added.stdout

@@ -9,7 +9,7 @@ from tests.replay import patience
 from tests.replay.harness import Guests
 from tests.simulation.cluster import Simulation
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(300)
 
 SETUP = (
     "kept = 5; p = host.create_promise(); P = type(p); me = host.get_self_metadata().worker_id\n"

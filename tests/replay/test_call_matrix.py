@@ -18,7 +18,7 @@ from tests.replay import patience
 from tests.replay.harness import Guests, one_entry_per_commit
 from tests.simulation.cluster import Simulation
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(600)
 
 CLIENT = "demo:remote-client/remote-client"
 GUESTS = {"python": "remote", "c": "mate"}

@@ -18,7 +18,7 @@ from tests.replay import patience
 from tests.replay.harness import Guests, Row, Step, check_everywhere, py
 from tests.simulation.cluster import COMPONENT, Simulation
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(300)
 
 MEBIBYTE = 1 << 20
 FULL = {"memory": "max=8MiB,full=fail", "retry": "attempts=3,min=1s,max=1s,jitter=0"}

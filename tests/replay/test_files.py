@@ -8,8 +8,6 @@ from tests.replay import patience
 from tests.replay.harness import Guests
 from tests.simulation.cluster import Simulation
 
-pytestmark = pytest.mark.xdist_group("python")
-
 
 @pytest.fixture(scope="module")
 def guests():

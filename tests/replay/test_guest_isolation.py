@@ -6,7 +6,7 @@ import pytest
 
 from tests.replay.harness import Guests, Row, py, run_once
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(300)
 
 SECRET = "planted-6f1c"
 TRY = "got = []\nwith contextlib.suppress(OSError)"

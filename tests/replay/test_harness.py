@@ -9,7 +9,7 @@ from actors.host.interface import Kind
 from actors.host.wasi.random import RANDOM
 from tests.replay.harness import Effect, Guests, Row, Step, _repeats, check_everywhere, py
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

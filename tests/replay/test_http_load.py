@@ -1,12 +1,9 @@
 """The small form of `make http-load`."""
 
-import pytest
-
 from tests.replay.harness import Guests
 from tests.replay.http_load import load
 
 
-@pytest.mark.xdist_group("python")
 def test_requests_over_connections_that_are_cut_end_right_or_reported() -> None:
     guests = Guests()
     ends = load(guests, workers=8, requests=240, seed=7)

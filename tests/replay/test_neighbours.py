@@ -12,7 +12,7 @@ from tests.replay.hostile import HOSTILE
 from tests.replay.outside import Outside
 from tests.simulation.cluster import Simulation
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

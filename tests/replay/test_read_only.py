@@ -11,7 +11,7 @@ from tests.replay import patience
 from tests.replay.harness import Guests
 from tests.simulation.cluster import Simulation, kinds
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(300)
 
 CLIENT = "demo:remote-client/remote-client"
 READS = ("api/get", "notes", "carts", "cart.entries", "cart.owner")

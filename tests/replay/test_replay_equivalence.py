@@ -26,7 +26,7 @@ NOT_CALLED = {
     "wasi:keyvalue/cache#[method]future-exists-result.listen-to-future-exists-result",
 }
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from tests.replay.script_rows import NOT_CALLED, SCRIPT_ROWS
 pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.toolchain,
-    pytest.mark.xdist_group("javascript"),
 ]
 
 # A run of this engine takes a quarter of a second; crashed everywhere, the rows take four minutes.

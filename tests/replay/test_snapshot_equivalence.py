@@ -21,7 +21,7 @@ from tests.replay.harness import Guests, Row, check_everywhere, play_moving
 from tests.replay.language_rows import HOLDER, LANGUAGES, SHELF
 from tests.replay.rows import JAVASCRIPT, ROWS
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(300)
 
 _HINTS = {str(hint.__struct_config__.tag) for hint in HINTS}
 _PORT = re.compile(r"(?<=127\.0\.0\.1:)[0-9]+")

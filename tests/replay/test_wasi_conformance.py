@@ -8,7 +8,7 @@ from actors.host.table import TABLE
 from tests.replay.harness import Guests, Row, check_everywhere, run_once
 from tests.replay.wasi_rows import WASI_ROWS
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("compiled")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from tests.integration.clients.browser import NAMES, PROGRAM, browser
 from tests.support.system import ROOT
 
 pytestmark = [
-    pytest.mark.xdist_group("clients"),
     pytest.mark.timeout(240),
     pytest.mark.skipif(PROGRAM is None, reason=f"there is none of {', '.join(NAMES)}"),
 ]

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.integration.clients.room import PATIENCE_S, numbered, room_url
 
-pytestmark = [pytest.mark.xdist_group("clients"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 
 async def heard(connection, wanted):

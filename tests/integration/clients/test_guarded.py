@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from tests.support.identity import AUDIENCE, CLIENT, SECRET, Browser, RunningProvider, unavailable
 from tests.support.system import RunningSystem
 
-pytestmark = [pytest.mark.xdist_group("clients"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 PATIENCE_S = 60
 TALKER, LISTENER = "a-long-key-that-may-talk", "a-long-key-that-may-not"
 API = """

@@ -15,7 +15,7 @@ import pytest
 from tests.guests.build import build
 from tests.support.system import RunningSystem
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(600)
 PATIENCE_S = 60
 LARGE = bytes(range(256)) * 4096
 

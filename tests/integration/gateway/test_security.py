@@ -22,7 +22,7 @@ from tests.support.identity import (
 )
 from tests.support.system import RunningSystem
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("identity")]
+pytestmark = pytest.mark.timeout(300)
 PATIENCE_S = 60
 KEY = "a-long-key-of-a-machine"
 

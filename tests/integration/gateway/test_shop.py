@@ -18,7 +18,7 @@ import pytest
 from tests.guests.build import build
 from tests.support.system import ROOT, RunningSystem
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("python")]
+pytestmark = pytest.mark.timeout(600)
 PATIENCE_S = 120
 SEED = 7
 EXAMPLES = 15

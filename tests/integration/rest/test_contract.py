@@ -13,7 +13,7 @@ import pytest
 
 from tests.guests.build import build
 
-pytestmark = [pytest.mark.xdist_group("rest"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 SEED = 7
 EXAMPLES = 2

@@ -12,8 +12,6 @@ from websockets.exceptions import InvalidStatus
 from tests.guests.build import build
 from tests.integration.rest.conftest import token
 
-pytestmark = pytest.mark.xdist_group("rest")
-
 PATIENCE_S = 60
 
 

@@ -5,11 +5,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-import pytest
-
 from tests.guests.build import build
-
-pytestmark = pytest.mark.xdist_group("rest")
 
 CLIENTS = 16
 REQUESTS = 30

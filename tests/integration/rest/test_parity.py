@@ -30,7 +30,7 @@ from shem.records import WorkerStatus
 from tests.guests.build import build
 from tests.integration.rest.http import Api
 
-pytestmark = [pytest.mark.xdist_group("rest"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 COMPONENT: Final = "same"
 LIMIT_S: Final = 60

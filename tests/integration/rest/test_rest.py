@@ -11,7 +11,6 @@ from tests.integration.rest.conftest import token
 from tests.integration.rest.http import Api, fetch
 
 WORKER = "/components/rest/workers/alice"
-pytestmark = pytest.mark.xdist_group("rest")
 
 
 @pytest.fixture(scope="module", autouse=True)

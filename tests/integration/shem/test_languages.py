@@ -16,9 +16,9 @@ from shem.scaffold import languages, templates_of
 from tests.support.system import RunningSystem
 from tests.support.tools import lend_node_packages, lend_rust_folder, missing_tools
 
-JS = [pytest.mark.toolchain, pytest.mark.xdist_group("js"), pytest.mark.timeout(900)]
-RUST = [pytest.mark.toolchain, pytest.mark.xdist_group("rust"), pytest.mark.timeout(600)]
-PYTHON = [pytest.mark.xdist_group("python-apps"), pytest.mark.timeout(900)]
+JS = [pytest.mark.toolchain, pytest.mark.timeout(900)]
+RUST = [pytest.mark.toolchain, pytest.mark.timeout(600)]
+PYTHON = pytest.mark.timeout(900)
 LANGUAGES = [
     "c",
     "zig",
@@ -147,7 +147,6 @@ def test_an_app_of_all_templates_is_made_deployed_changed_and_deployed_again(
     assert invoke(system, f"{name}:rpc/one", 'add("direct", 1)') == 13
 
 
-@pytest.mark.xdist_group("python-apps")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("language", ["c", "zig"])
 def test_python_calls_another_language(system: RunningSystem, language: str) -> None:
@@ -181,7 +180,6 @@ PATIENCE = """
 """
 
 
-@pytest.mark.xdist_group("python-apps")
 @pytest.mark.timeout(900)
 def test_python_calls_python_and_waits_for_as_long_as_it_wants(system: RunningSystem) -> None:
     name = "patient"

@@ -17,7 +17,6 @@ from tests.integration.system.caller import Caller, calling
 from tests.integration.system.whole import Whole
 
 # They share one system.
-pytestmark = pytest.mark.xdist_group("bad input")
 
 MEBIBYTE = 1 << 20
 _numbers = count(1)

@@ -13,7 +13,6 @@ from nats.aio.client import Client as Connection
 from tests.integration.system.whole import Whole
 
 # They share one system.
-pytestmark = pytest.mark.xdist_group("bare nats")
 
 TIMEOUT_S = 30
 

@@ -8,7 +8,6 @@ import pytest
 
 from tests.integration.system.caller import Caller, calling
 from tests.integration.system.whole import Whole
-from tests.support.system import CODE
 
 NAP_MS = 2_000
 BEFORE_THE_NAP_ENDS_S = 0.5
@@ -16,9 +15,7 @@ BEFORE_THE_NAP_ENDS_S = 0.5
 
 @pytest.mark.timeout(300)
 def test_a_python_worker_survives_the_death_of_everything(tmp_path: Path, runner: Any) -> None:
-    # Shared with the tests of the engine: all Python guests have one interpreter.
-    modules = CODE
-    whole = Whole(tmp_path, modules=modules)
+    whole = Whole(tmp_path)
     try:
         whole.start()
         whole.add("counter", "counter")

@@ -10,7 +10,6 @@ import pytest
 from broker.jetstream.connect import ConnectOptions, connect
 from tests.guests.build import build
 from tests.integration.system.whole import Whole
-from tests.support.system import CODE
 
 WORKER = "probe/alice"
 FIRST, SECOND = "correct-horse-battery-staple", "another-horse-altogether"
@@ -30,7 +29,7 @@ def told(whole: Whole, code: str, *options: str) -> object:
 
 @pytest.fixture
 def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    made = Whole(tmp_path, modules=CODE)
+    made = Whole(tmp_path)
     monkeypatch.setenv("SHEM_SECRETS_KEY_FILE", str(tmp_path / "secrets.key"))
     made.run("secret", "keygen", str(tmp_path / "secrets.key"))
     try:

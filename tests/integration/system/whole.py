@@ -16,6 +16,7 @@ from shem.cli.app import main
 from tests.chaos.cluster import ROOT, Executor, Server, free_ports
 from tests.chaos.operations import COMPONENT
 from tests.guests.build import build
+from tests.support.system import CODE
 
 __all__ = ["CrashingExecutor", "Whole", "running"]
 
@@ -26,10 +27,9 @@ class CrashingExecutor(Executor):
     Takes effect at the next start.
     """
 
-    def __init__(
-        self, index: int, folder: Path, urls: list[str], *, modules: Path | None = None
-    ) -> None:
-        super().__init__(index, folder, urls, modules=modules)
+    def __init__(self, index: int, folder: Path, urls: list[str]) -> None:
+        # Compiled modules lie where all tests have them.
+        super().__init__(index, folder, urls, modules=CODE)
         self.crash: tuple[str, int, str] | None = None
 
     def command(self) -> list[str]:
@@ -44,20 +44,14 @@ class CrashingExecutor(Executor):
 
 
 class Whole:
-    """A broker and executors, with the command line against them.
+    """A broker and executors, with the command line against them."""
 
-    `modules`: where compiled modules are kept, for guests that take long to compile.
-    """
-
-    def __init__(self, folder: Path, *, executors: int = 1, modules: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, executors: int = 1) -> None:
         self.folder = folder
         # A kill loses nothing however lazily the disk is synced, and this is about kills.
         self.server = Server(0, folder, free_ports(1), [], sync="2m")
         self.urls = [self.server.url]
-        self.executors = [
-            CrashingExecutor(index, folder, self.urls, modules=modules)
-            for index in range(executors)
-        ]
+        self.executors = [CrashingExecutor(index, folder, self.urls) for index in range(executors)]
 
     def start_server(self) -> None:
         """Start the broker alone."""
