@@ -6,10 +6,11 @@ Adapters are generated when an import is called for the first time, as most neve
 
 import ctypes
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from actors.engine import bindings
-from actors.engine.abi.imports import generate_blocking, generate_import
+from actors.engine.abi.imports import BlockingAdapter, generate_blocking, generate_import
 from actors.engine.bindings import Address
 from actors.engine.entering import MAY_NOT_LEAVE
 from actors.engine.errors import GuestTrap
@@ -54,54 +55,37 @@ _NAMESPACE: dict[str, Any] = {
 
 def import_callback(index: int, plan: LowerPlan, target: Callable[..., Any]) -> Any:
     """Return the callback of a lowered function that does not block."""
-    adapter: list[Any] = []
-
-    def call(environment: int, caller: Address, slots: Address, count: int) -> Any:
-        try:
-            if not adapter:
-                adapter.append(
-                    generate_import(
-                        index,
-                        plan.type,
-                        plan.context,
-                        {**_NAMESPACE, "target": target},
-                        title=_title(plan),
-                    )
-                )
-        except BaseException as error:  # noqa: BLE001 - nothing may pass through C
-            return fail(environment, error)
-        return adapter[0](environment, caller, slots, count)
-
-    return bindings.CALLBACK(call)
+    namespace = {**_NAMESPACE, "target": target}
+    return _lazy_callback(
+        lambda: generate_import(index, plan.type, plan.context, namespace, title=_title(plan))
+    )
 
 
 def blocking_callbacks(index: int, plan: LowerPlan, host_call: HostCall) -> tuple[Any, Any]:
     """Return the callbacks of both halves of a blocking import."""
-    adapters: list[Any] = []
 
-    def generated(half: int, environment: int, *rest: int) -> Any:
-        try:
-            if not adapters:
-                adapters.extend(
-                    generate_blocking(
-                        index,
-                        plan.type,
-                        plan.context,
-                        {**_NAMESPACE, "target": host_call.run},
-                        title=_title(plan),
-                    )
-                )
-        except BaseException as error:  # noqa: BLE001 - nothing may pass through C
-            return fail(environment, error)
-        return adapters[half](environment, *rest)
+    @cache
+    def halves() -> BlockingAdapter:
+        namespace = {**_NAMESPACE, "target": host_call.run}
+        return generate_blocking(index, plan.type, plan.context, namespace, title=_title(plan))
 
-    def start(environment: int, caller: Address, slots: Address, count: int) -> Any:
-        return generated(0, environment, caller, slots, count)
+    return _lazy_callback(lambda: halves().start), _lazy_callback(lambda: halves().finish)
 
-    def finish(environment: int, caller: Address, slots: Address, count: int) -> Any:
-        return generated(1, environment, caller, slots, count)
 
-    return bindings.CALLBACK(start), bindings.CALLBACK(finish)
+def _lazy_callback(generate: Callable[[], Callable[..., Any]]) -> Any:
+    """Return the callback that `generate` makes when it is called for the first time."""
+    adapter: Callable[..., Any] | None = None
+
+    def call(environment: int, caller: Address, slots: Address, count: int) -> Any:
+        nonlocal adapter
+        if adapter is None:
+            try:
+                adapter = generate()
+            except BaseException as error:  # noqa: BLE001 - nothing may pass through C
+                return fail(environment, error)
+        return adapter(environment, caller, slots, count)
+
+    return bindings.CALLBACK(call)
 
 
 def _title(plan: LowerPlan) -> str:

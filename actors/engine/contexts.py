@@ -1,7 +1,9 @@
 """What adapters work with in one store: memories of lowered functions, contexts of exports."""
 
+from collections.abc import Callable
 from typing import final
 
+from actors.engine.abi.exports import ExportAdapter
 from actors.engine.abi.signature import core_signature
 from actors.engine.bindings import Address
 from actors.engine.core_instances import CoreInstances
@@ -18,6 +20,7 @@ class ExportContext:
     """One lifted function in one store, ready to be called."""
 
     __slots__ = (
+        "adapter",
         "component",
         "function",
         "memory",
@@ -31,10 +34,13 @@ class ExportContext:
         plan: LiftPlan,
         memory: GuestMemory,
         address: Address,
+        *,
         post_return: Address | None,
+        adapter: ExportAdapter,
     ) -> None:
         signature = core_signature(plan.type, lowered=False)
         self.component = plan.context.instance
+        self.adapter = adapter
         self.memory = memory
         self.function = FiberFunction(store, address, signature)
         self.post_return = post_return
@@ -45,7 +51,15 @@ class ExportContext:
 class GuestContexts:
     """Implements `actors.engine.store.Contexts`."""
 
-    def __init__(self, store: Store, plan: Plan, instances: CoreInstances) -> None:
+    def __init__(
+        self,
+        store: Store,
+        plan: Plan,
+        instances: CoreInstances,
+        *,
+        adapter: Callable[[int], ExportAdapter],
+    ) -> None:
+        self._adapter = adapter
         self._store = store
         self._plan = plan
         self._instances = instances
@@ -73,7 +87,8 @@ class GuestContexts:
             lift,
             self._memory(lift.context),
             self._instances.address(lift.target),
-            self._optional(lift.post_return),
+            post_return=self._optional(lift.post_return),
+            adapter=self._adapter(index),
         )
 
     def destructor(self, resource: int) -> Address | None:

@@ -46,7 +46,8 @@ class CoreInstances:
             self._make_next(step)
             if step.entry is not None:
                 # On a fiber: it may wait and must be sliced.
-                await FiberFunction(self._store, self.address(step.entry), _ENTRY).run()
+                entry = FiberFunction(self._store, self.address(step.entry), _ENTRY)
+                await self._store.run_fiber(entry)
         self._made()
 
     def instantiate_plain(self) -> None:
@@ -104,6 +105,7 @@ class CoreInstances:
     def _make(self, step: Step) -> None:
         store, base = self._store, self._base
         store.nesting += 1
+        store.ticks.begin()
         error = bindings.instance_new(
             store.context,
             step.module,
@@ -112,6 +114,7 @@ class CoreInstances:
             base + step.instance,
             store.trap_address,
         )
+        store.ticks.end()
         store.nesting -= 1
         if error or store.trap.value:
             store.raise_failure(error)

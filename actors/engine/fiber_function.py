@@ -17,7 +17,7 @@ _WORDS_PER_SLOT: Final = 2
 
 @final
 class FiberFunction:
-    """A core function of one store, called on its fiber.
+    """Implements `actors.engine.store.OnFiber` for a core function of one store.
 
     Arguments come from the store's slots, the result goes into the first of them.
     """
@@ -35,32 +35,26 @@ class FiberFunction:
         self._start = ctypes.addressof(self._cells)
         self._words = memoryview(self._cells).cast("B").cast("Q")
 
-    async def run(self) -> None:
-        """Call it.
-
-        Raises:
-            GuestTrap: the guest trapped.
-            BaseException: what a host function raised.
-        """
-        store, count, words = self._store, self._count, self._words
+    def begin(self) -> Address:
+        """Return the future of a call."""
+        store, count, start, words = self._store, self._count, self._start, self._words
         # Checked calls take values of 32 bytes with the payload in the second word.
         words[1 : 1 + _WORDS_PER_VALUE * count : _WORDS_PER_VALUE] = store.slot_words[
             0 : _WORDS_PER_SLOT * count : _WORDS_PER_SLOT
         ]
-        await store.run_fiber(self._begin)
-        if self._results:
-            store.slot_words[0] = words[1 + _WORDS_PER_VALUE * count]
-
-    def _begin(self) -> Address:
-        store, count = self._store, self._count
         future: Address = bindings.function_call_async(
             store.context,
             self._address,
-            self._start,
+            start,
             count,
-            self._start + VALUE_BYTES * count,
+            start + VALUE_BYTES * count,
             self._results,
             store.trap_address,
             store.error_address,
         )
         return future
+
+    def end(self) -> None:
+        """Put the result, if there is one, into the first slot."""
+        if self._results:
+            self._store.slot_words[0] = self._words[1 + _WORDS_PER_VALUE * self._count]

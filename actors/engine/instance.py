@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
 from actors.engine import bindings
-from actors.engine.abi.exports import ExportAdapter
 from actors.engine.abi.runtime import trap
 from actors.engine.bindings import Address
 from actors.engine.contexts import ExportContext, GuestContexts
@@ -62,7 +61,12 @@ class GuestInstance:
         machine.living.setdefault(program.digest, set()).add(self)
         self._is_busy = False
         self._store = Store(
-            machine.address, data, plan.instance_count, len(plan.lowerings), len(plan.lifts)
+            machine.address,
+            machine.ticks,
+            data,
+            components=plan.instance_count,
+            lowerings=len(plan.lowerings),
+            exports=len(plan.lifts),
         )
         self._store.limit(
             memory_bytes=limits.memory_bytes_max,
@@ -76,7 +80,9 @@ class GuestInstance:
             self._store, program.layout, program.template, machine.waiting
         )
         self._store.pace = pace
-        self._store.contexts = GuestContexts(self._store, plan, self._instances)
+        self._store.contexts = GuestContexts(
+            self._store, plan, self._instances, adapter=program.adapter
+        )
         # Their size is asked for after every invocation. Empty until they exist.
         self._memories: tuple[Address, ...] = ()
         self._refusals = Refusals(self._store)
@@ -101,7 +107,7 @@ class GuestInstance:
         self._instances.instantiate_plain()
         restore(View(store, self._instances), image, program.pieces)
         for again in program.pieces.again:
-            await FiberFunction(store, self._instances.address(again), _NOTHING).run()
+            await store.run_fiber(FiberFunction(store, self._instances.address(again), _NOTHING))
         restore_handles(store.tables, image.handles, program.plan.resources, objects)
         self._look_at_memories()
 
@@ -157,8 +163,6 @@ class GuestInstance:
     @property
     def memory_bytes(self) -> int:
         """The size of all its linear memories; 0 once closed."""
-        if not self._store.is_open:
-            return 0
         context, memories = self._store.context, self._memories
         if len(memories) == 1:
             size: int = bindings.memory_size(context, memories[0])
@@ -167,8 +171,7 @@ class GuestInstance:
 
     def forget_refusals(self) -> None:
         """Say that a trap from here on has nothing to do with memories that did not grow before."""
-        if self._store.is_open:
-            self._refusals.forget()
+        self._refusals.forget()
 
     @property
     def is_open(self) -> bool:
@@ -194,9 +197,10 @@ class GuestInstance:
         index = target.index
         store = self._enter()
         try:
-            adapter = self._program.adapter(index)
             context: ExportContext = store.exports[index] or store.export(index)
-            value = await _call(store, context, adapter, arguments)
+            scope = _lower(store, context, arguments)
+            await store.run_fiber(context.function)
+            value = _lift(store, context, scope)
             if len(self._program.memories) > 1:
                 # wasmtime bounds each memory by itself, the limit is for all of them.
                 self._check_memory()
@@ -252,27 +256,33 @@ class GuestInstance:
         A call that waits at the time ends with `InstanceStateError` when its wait is over.
         """
         self._store.close()
+        self._memories = ()
+        self._refusals.look_at((), are_all=False)
         if self._is_admitted:
             self._is_admitted = False
             self._program.machine.living[self._program.digest].discard(self)
             self._program.machine.release(self._maps)
 
 
-async def _call(
-    store: Store, context: ExportContext, adapter: ExportAdapter, arguments: Sequence[Value]
-) -> Value:
-    memory, component = context.memory, context.component
+def _lower(store: Store, context: ExportContext, arguments: Sequence[Value]) -> BorrowScope | None:
+    """Put the arguments where the guest takes them from."""
+    component, adapter = context.component, context.adapter
     store.flags[component] = ENTERED
     scope = BorrowScope() if adapter.borrows else None
     try:
-        adapter.store(memory, scope, store.slots, *arguments)
+        adapter.store(context.memory, scope, store.slots, *arguments)
     except _MISMATCHES as error:
         if store.failure is not None:
             raise
         store.flags[component] = 0
         raise ValueMismatchError(f"{type(error).__name__}: {error}", path="") from error
-    await context.function.run()
-    value: Any = adapter.load(memory, scope, store.slots)
+    return scope
+
+
+def _lift(store: Store, context: ExportContext, scope: BorrowScope | None) -> Value:
+    """Take the result from where the guest has put it, and end the call."""
+    component = context.component
+    value: Any = context.adapter.load(context.memory, scope, store.slots)
     if scope is not None and scope.count:
         trap("borrow handles still remain at the end of the call")
     if context.post_return is not None:
@@ -284,5 +294,5 @@ async def _call(
 async def _destroy(store: Store, destructor: int, owner: int, representation: int) -> None:
     store.flags[owner] = ENTERED
     store.slot_words[0] = representation
-    await FiberFunction(store, destructor, _DESTRUCTOR).run()
+    await store.run_fiber(FiberFunction(store, destructor, _DESTRUCTOR))
     store.flags[owner] = 0

@@ -1,6 +1,5 @@
 """What all stores of one engine share: wasmtime's engine, compiled modules, ticks, admission."""
 
-import threading
 from pathlib import Path
 from typing import Final, Protocol, final
 
@@ -10,9 +9,10 @@ from actors.engine import bindings
 from actors.engine.bindings import Address
 from actors.engine.configuration import address_of, new_engine
 from actors.engine.errors import CapacityError, EngineInternalError
-from actors.engine.limits import MAPS_SHARE, TICK_S
+from actors.engine.limits import MAPS_SHARE
 from actors.engine.module_cache import ModuleCache
 from actors.engine.store import wait_callback
+from actors.engine.ticks import Ticks
 
 __all__ = ["Machine"]
 
@@ -60,13 +60,7 @@ class Machine:
         self.live_count = 0
         # Open instances, by the digest of their component.
         self.living: dict[str, set[Living]] = {}
-        self._stopped = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, name="engine-ticks", daemon=True)
-        self._ticker.start()
-
-    def _tick(self) -> None:
-        while not self._stopped.wait(TICK_S):
-            bindings.increment_epoch(self.address)
+        self.ticks = Ticks(self.address)
 
     def admit(self, memories: int) -> int:
         """Count an instance in, and return what to give to `release`.
@@ -100,8 +94,7 @@ class Machine:
 
     def close(self) -> None:
         """Stop the ticks. Instances must be closed before."""
-        self._stopped.set()
-        self._ticker.join()
+        self.ticks.stop()
         waiting, self.waiting = self.waiting, 0
         if waiting:
             bindings.linker_delete(waiting)

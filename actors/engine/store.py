@@ -10,7 +10,6 @@ import asyncio
 import ctypes
 import itertools
 import struct
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final, NoReturn, Protocol, final
 
@@ -23,9 +22,10 @@ from actors.engine.handles import CallScope, HandleTable
 from actors.engine.limits import FLAT_PARAMETERS_MAX, NESTED_TICKS_MAX
 from actors.engine.port import Pace
 from actors.engine.suspension import Pending
+from actors.engine.ticks import Ticks
 from actors.engine.traps import guest_trap
 
-__all__ = ["Contexts", "Store", "cannot_leave", "fail", "stores", "wait_callback"]
+__all__ = ["Contexts", "OnFiber", "Store", "cannot_leave", "fail", "stores", "wait_callback"]
 
 stores: Final[dict[int, "Store"]] = {}
 """Open stores by the integer that callbacks get as their environment."""
@@ -42,9 +42,17 @@ class Store:
     """State that generated adapters and callbacks share, and the calls into the guest."""
 
     def __init__(
-        self, engine: Address, data: object, components: int, lowerings: int, exports: int
+        self,
+        engine: Address,
+        ticks: Ticks,
+        data: object,
+        *,
+        components: int,
+        lowerings: int,
+        exports: int,
     ) -> None:
         self.data = data
+        self.ticks = ticks
         self.id = next(_ids)
         self.tables = [HandleTable() for _ in range(components)]
         # One byte per component instance, of the flags in `actors.engine.entering`. Left as
@@ -134,7 +142,9 @@ class Store:
             self.nested_ticks = 0
         self.nesting += 1
         self.flags[component] |= MAY_NOT_LEAVE
+        self.ticks.begin()
         error = bindings.function_call(self.context, function, slots, count, self.trap_address)
+        self.ticks.end()
         self.nesting -= 1
         if error or self.trap.value:
             self.raise_failure(error)
@@ -143,6 +153,7 @@ class Store:
     def raise_failure(self, error: Address | None) -> None:
         """Raise what ended a call: the host's own exception, or the guest's trap."""
         trap_, self.trap.value = self.trap.value, 0
+        self.error.value = 0
         text = ""
         if trap_:
             text = bindings.take_trap(trap_)
@@ -154,8 +165,8 @@ class Store:
 
     # The fiber.
 
-    async def run_fiber(self, begin: Callable[[], Address]) -> None:
-        """Run guest code on a fiber until it ends; `begin` makes wasmtime's future.
+    async def run_fiber(self, function: "OnFiber") -> None:
+        """Run a function of the guest on a fiber until it ends.
 
         Waits where the guest waits, gives way to other tasks at every tick. Cancelling abandons
         the guest: the future is deleted and nothing of it runs any more.
@@ -164,9 +175,8 @@ class Store:
             GuestTrap: the guest trapped.
             BaseException: what a host function raised.
         """
-        self.error.value = self.trap.value = 0
         bindings.set_epoch_deadline(self.context, 1)
-        self._future = begin()
+        self._future = function.begin()
         try:
             while not self._poll():
                 pending = self.pending
@@ -184,6 +194,7 @@ class Store:
                 pending.close()
         if self.error.value or self.trap.value:
             self.raise_failure(self.error.value)
+        function.end()
 
     def _check_open(self) -> None:
         if self._future is None:
@@ -191,9 +202,11 @@ class Store:
 
     def _poll(self) -> bool:
         self._is_polling = True
+        self.ticks.begin()
         begun = perf_counter()
         finished: bool = bindings.future_poll(self._future)
         self.busy_s += perf_counter() - begun
+        self.ticks.end()
         self._is_polling = False
         return finished
 
@@ -234,6 +247,18 @@ class Store:
 async def give_way() -> None:
     """Let other tasks run."""
     await asyncio.sleep(0)
+
+
+class OnFiber(Protocol):
+    """A function of the guest that can be called on its store's fiber."""
+
+    def begin(self) -> Address:
+        """Return wasmtime's future of a call."""
+        ...
+
+    def end(self) -> None:
+        """Take what the call returned."""
+        ...
 
 
 class Contexts(Protocol):

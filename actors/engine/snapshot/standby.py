@@ -21,7 +21,14 @@ def open_baseline(program: "LinkedProgram") -> Baseline:
     """
     machine, plan = program.machine, program.plan
     maps = machine.reserve(len(program.memories))
-    store = Store(machine.address, None, plan.instance_count, len(plan.lowerings), len(plan.lifts))
+    store = Store(
+        machine.address,
+        machine.ticks,
+        None,
+        components=plan.instance_count,
+        lowerings=len(plan.lowerings),
+        exports=len(plan.lifts),
+    )
 
     def free() -> None:
         store.close()

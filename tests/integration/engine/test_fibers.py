@@ -70,7 +70,7 @@ def test_an_import_that_is_ready_costs_no_turn_of_the_loop(engine):
     async def scenario():
         guest = await new_guest(engine, WAITING, host(ready))
         # A tick in mid-call would take a turn.
-        engine._machine._stopped.set()
+        engine._machine.ticks.stop()
         turns = []
         asyncio.get_running_loop().call_soon(turns.append, "a turn")
         assert await guest.call("twice", "x") == "x!!"
