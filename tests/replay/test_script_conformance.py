@@ -6,16 +6,10 @@ import pytest
 
 from actors.host.table import TABLE
 from tests.guests.build import unavailable
-from tests.replay.harness import Guests, Row, check_everywhere, run_once
+from tests.replay.harness import SLOW_CRASHES_MAX, Guests, Row, check_everywhere, run_once
 from tests.replay.script_rows import NOT_CALLED, SCRIPT_ROWS
 
-pytestmark = [
-    pytest.mark.timeout(300),
-    pytest.mark.toolchain,
-]
-
-# A run of this engine takes a quarter of a second; crashed everywhere, the rows take four minutes.
-CRASHES_MAX = 12
+pytestmark = [pytest.mark.timeout(300), pytest.mark.toolchain]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +23,7 @@ def guests() -> Iterator[Guests]:
 
 @pytest.mark.parametrize("row", SCRIPT_ROWS, ids=lambda row: row.name)
 def test_a_crash_changes_nothing(row: Row, guests: Guests) -> None:
-    check_everywhere(row, guests, at_most=CRASHES_MAX)
+    check_everywhere(row, guests, at_most=SLOW_CRASHES_MAX)
 
 
 def test_javascript_calls_every_function_of_wasi(guests: Guests) -> None:
