@@ -33,7 +33,6 @@ _LIBRARIES: Final = _ROOT / "shem" / "guest" / "python"
 _PACKAGES: Final = _ROOT / "wit" / "packages"
 _COUNTER: Final = _ROOT / "examples" / "counter"
 _CHAT: Final = _ROOT / "examples" / "chat"
-_WEB: Final = _HERE / "web"
 _TONGUES: Final = _HERE / "languages"
 _OLD_WASI: Final = _HERE / "preview1"
 _BINDINGS: Final = (
@@ -254,17 +253,11 @@ GUESTS: Final[Mapping[str, Guest]] = {
 
 # What takes tools that may not be there: see `node_tools`.
 OPTIONAL_GUESTS: Final[Mapping[str, Guest]] = {
-    # JavaScript: `demo:js/api`, 12 MB, 30 s to build.
+    # JavaScript: `demo:js/api`; fetch, timers and randomness by its own globals. 12 MB, 30 s.
     "js": Guest(
-        sources=(_SCRIPT / "counter.js", _SCRIPT / "counter.wit", _HERE / "node" / "package.json"),
+        sources=(_SCRIPT / "guest.js", _SCRIPT / "guest.wit", _HERE / "node" / "package.json"),
         tools=(),
-        make=recipes.javascript(_SCRIPT / "counter.js", _SCRIPT / "counter.wit", world="js"),
-    ),
-    # JavaScript: fetch, timers and randomness, by its own globals.
-    "web": Guest(
-        sources=(_WEB / "web.js", _WEB / "web.wit", _HERE / "node" / "package.json"),
-        tools=(),
-        make=recipes.javascript(_WEB / "web.js", _WEB / "web.wit", world="web"),
+        make=recipes.javascript(_SCRIPT / "guest.js", _SCRIPT / "guest.wit", world="js"),
     ),
     # JavaScript: every function of WASI 0.2 that its toolchain lets it import, 19 MB, 30 s.
     "wasi-js": Guest(

@@ -38,7 +38,7 @@ LOADS = {
 }
 SOURCES = {
     "counter": ROOT / "examples" / "counter" / "wit" / "counter.wit",
-    "js": ROOT / "tests" / "guests" / "js" / "counter.wit",
+    "js": ROOT / "tests" / "guests" / "js" / "guest.wit",
 }
 PACKAGES = sorted((ROOT / "wit" / "packages" / "wasi").rglob("*.wit"))
 ALL = (

@@ -10,7 +10,7 @@ from tests.replay.program_rows import PROGRAM_ROWS
 # By an engine that may not be there.
 JAVASCRIPT = Row(
     name="fetch, timers and randomness of JavaScript",
-    guest="web",
+    guest="js",
     script=(
         Step("post", ("http://$HTTP/echo", "hi"), [200, "$told"]),
         Step("nap", (300,), 1),

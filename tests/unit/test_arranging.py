@@ -35,7 +35,12 @@ def test_it(system, number):
 
 
 def test_slow_folders_begin_first() -> None:
-    files = ("unit/test_tidy.py", "replay/test_files.py", "integration/shem/test_languages.py")
+    files = (
+        "unit/test_tidy.py",
+        "integration/rest/test_kill.py",
+        "integration/test_guests.py",
+        "integration/shem/test_languages.py",
+    )
     ranks = [rank(f"tests/{file}::test_it") for file in files]
     assert ranks == sorted(ranks, reverse=True)
     assert len(set(ranks)) == len(ranks)
