@@ -140,6 +140,9 @@ class Store:
         """
         if self.nesting == 0:
             self.nested_ticks = 0
+            if not self._is_polling:
+                # That of the last slice is over, which would be asked about at once.
+                bindings.set_epoch_deadline(self.context, 1)
         self.nesting += 1
         self.flags[component] |= MAY_NOT_LEAVE
         self.ticks.begin()
