@@ -18,7 +18,7 @@ from actors.engine.handles import Handle
 from actors.engine.plan.model import HostFunction, LowerPlan, ResourceFunctionPlan
 from actors.engine.port import HostCall
 from actors.engine.store import Store, cannot_leave, fail, stores
-from actors.engine.suspension import step
+from actors.engine.suspension import Pending
 
 __all__ = ["blocking_callbacks", "check_may_leave", "import_callback", "resource_callback"]
 
@@ -30,16 +30,20 @@ def _slot_buffer(count: int) -> Callable[[Address], Any]:
 
 
 def _begin(store: Store, awaitable: Any) -> tuple[bool, Any]:
-    done, result = step(awaitable)
-    if done:
-        return True, result
+    """Step an awaitable: whether it is done, and its result."""
+    iterator = awaitable.__await__()
+    try:
+        yielded = iterator.send(None)
+    except StopIteration as stop:
+        return True, stop.value
+    pending = Pending(yielded, iterator)
     if store.nesting:
-        result.close()
+        pending.close()
         raise GuestTrap(
             "an import that waits was called where the guest cannot be suspended",
             kind="other",
         )
-    store.pending = result
+    store.pending = pending
     return False, None
 
 

@@ -4,10 +4,10 @@ Most "blocking" calls do not block (a write to a buffer, a poll of something rea
 coroutine inside the host callback finds that out without a turn of the event loop.
 """
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Generator
 from typing import Any, final
 
-__all__ = ["Pending", "step"]
+__all__ = ["Pending"]
 
 
 @final
@@ -39,16 +39,3 @@ class Pending:
         close = getattr(self._iterator, "close", None)
         if close is not None:
             close()
-
-
-def step(awaitable: Awaitable[Any]) -> tuple[bool, Any]:
-    """Run an awaitable up to its first suspension.
-
-    Returns True and its result if it finished, otherwise False and a `Pending`.
-    """
-    iterator: Any = awaitable.__await__()
-    try:
-        yielded = iterator.send(None)
-    except StopIteration as stop:
-        return True, stop.value
-    return False, Pending(yielded, iterator)
