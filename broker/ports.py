@@ -7,9 +7,9 @@ each other; `Broker.sharding` tells which stream holds what. All methods may rai
 on the event loop, must not block and must not raise.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -88,7 +88,7 @@ class Request(Struct, frozen=True):
 class Journal(Protocol):
     """Mailboxes, logs, snapshots and schedules, in one stream or several."""
 
-    async def append(
+    def append(
         self,
         subject: str,
         data: bytes,
@@ -96,7 +96,7 @@ class Journal(Protocol):
         message_id: str,
         expected_sequence: int,
         headers: Mapping[str, str] = NO_HEADERS,
-    ) -> int:
+    ) -> Coroutine[Any, Any, int]:
         """Append behind `expected_sequence`, the last of `subject` (0: none); return the new one.
 
         Retries the same bytes under the same id until the outcome is known, through any outage, and
@@ -108,14 +108,14 @@ class Journal(Protocol):
         """
         ...
 
-    async def publish(
+    def publish(
         self,
         subject: str,
         data: bytes,
         *,
         message_id: str | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
-    ) -> Ack:
+    ) -> Coroutine[Any, Any, Ack]:
         """Publish durably; retry under the same id until acknowledged.
 
         Without an id it is tried once, since a retry could store it twice.

@@ -16,7 +16,7 @@ It gives no safety; the fence of the log does. Rules that were paid for:
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from enum import Enum, auto
 from typing import Any, Final, TypeVar, final
 
@@ -229,7 +229,7 @@ class JetStreamConsumer:
         self._received += 1
         if self._received >= self._batch:
             self._pull()
-        delivery = self._delivery(message)
+        delivery = self._delivery(message, user_headers(headers))
         if is_forged(headers):
             log.warning("forged by a schedule", subject=message.subject)
             self.acknowledge(delivery.token)
@@ -325,7 +325,7 @@ class JetStreamConsumer:
             f"CONSUMER.{operation}.{self._name}", body, answer, timeout_s=API_RETRIED_TIMEOUT_S
         )
 
-    def _delivery(self, message: WireMessage) -> Delivery:
+    def _delivery(self, message: WireMessage, shown: Mapping[str, str]) -> Delivery:
         token = ack_token(message.reply)
         # A consumer's new leader does not send again what the old one sent and nobody received,
         # before the acknowledgement time-out: a gap in its count is all that tells.
@@ -336,7 +336,7 @@ class JetStreamConsumer:
                 subject=message.subject,
                 sequence=token.sequence,
                 data=message.data,
-                headers=user_headers(message.headers),
+                headers=shown,
                 time_ns=token.time_ns,
             ),
             token=message.reply,

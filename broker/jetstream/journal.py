@@ -1,8 +1,9 @@
 """The streams of mailboxes and logs as the `Journal` port."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, final
+from functools import lru_cache
+from typing import Any, Final, final
 
 import structlog
 from msgspec import Struct
@@ -27,7 +28,7 @@ _REMOVE_RETRIES: Final = 5
 _FORGED_MAX: Final = 100
 _SCHEDULE: Final = "Nats-Schedule"
 _TARGET: Final = "Nats-Schedule-Target"
-
+_CHECKED_MAX: Final = 2_048
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +85,7 @@ class JetStreamJournal:
         )
         self._publisher = Publisher(api.wire, self._reader_of)
 
-    async def append(
+    def append(
         self,
         subject: str,
         data: bytes,
@@ -92,9 +93,9 @@ class JetStreamJournal:
         message_id: str,
         expected_sequence: int,
         headers: Mapping[str, str] = NO_HEADERS,
-    ) -> int:
+    ) -> Coroutine[Any, Any, int]:
         """Append behind `expected_sequence` and return the new sequence."""
-        return await self._publisher.append(
+        return self._publisher.append(
             _checked(subject),
             data,
             message_id=message_id,
@@ -102,16 +103,16 @@ class JetStreamJournal:
             headers=with_user_headers({}, headers),
         )
 
-    async def publish(
+    def publish(
         self,
         subject: str,
         data: bytes,
         *,
         message_id: str | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
-    ) -> Ack:
+    ) -> Coroutine[Any, Any, Ack]:
         """Publish durably."""
-        return await self._publisher.publish(
+        return self._publisher.publish(
             _checked(subject), data, message_id=message_id, headers=with_user_headers({}, headers)
         )
 
@@ -288,6 +289,8 @@ def schedule_time(at_ns: int) -> str:
     return f"@at {stamp}.{fraction_ns:09d}Z"
 
 
+# Logs and mailboxes are written to again and again.
+@lru_cache(maxsize=_CHECKED_MAX)
 def _checked(subject: str) -> str:
     # A subject that no stream takes in is never acknowledged: the publisher would wait for ever.
     if not is_captured(subject):

@@ -61,6 +61,8 @@ class LeanConnection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._pinger: asyncio.TimerHandle | None = None
+        self.is_congested = False
+        """Whether the socket takes no more for now."""
         self.last_error = ""
 
     @property
@@ -73,11 +75,6 @@ class LeanConnection(asyncio.Protocol):
     def backlog_bytes(self) -> int:
         """What has arrived and is not handed out yet."""
         return self._parser.held_bytes
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the socket takes no more for now."""
-        return not self._writable.is_set()
 
     async def open(self, address: ServerAddress) -> ServerInfo:
         """Connect, upgrade to TLS when asked, and log in; refusal shows at the next flush.
@@ -107,6 +104,9 @@ class LeanConnection(asyncio.Protocol):
             self._loop.call_soon(self._flush_soon)
         self._out.append(command)
         self._out_bytes += len(command)
+        if self._out_bytes > WRITE_BUFFER_BYTES_HIGH:
+            # At once, since only what the transport has shows that the server takes nothing.
+            self._flush_out()
 
     async def flush(self) -> None:
         """Wait until the server has processed what was written so far.
@@ -163,7 +163,7 @@ class LeanConnection(asyncio.Protocol):
             self._take(sys.maxsize)
         reason = self.last_error or (str(exc) if exc is not None else "closed by the server")
         self._stop_pinging()
-        self._writable.set()
+        self.resume_writing()
         if not self._lost.done():
             self._lost.set_result(reason)
         if not self._info.done():
@@ -176,10 +176,12 @@ class LeanConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Hold requests back."""
+        self.is_congested = True
         self._writable.clear()
 
     def resume_writing(self) -> None:
         """Let requests go on."""
+        self.is_congested = False
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:

@@ -76,25 +76,26 @@ class Publisher:
         ambiguous = False
         backoff = Backoff()
         while True:
-            answer = await self._attempt(subject, data, headers)
-            if answer is None:
-                ambiguous = True
-            elif answer.error is None:
-                return answer.seq
-            elif answer.error.err_code == IN_FLIGHT_COLLISION:
-                # Ours or somebody else's append is on its way through the replicas: the retry
-                # will find it stored.
-                ambiguous = True
-            elif answer.error.err_code == WRONG_LAST_SEQUENCE:
-                if ambiguous:
-                    stored = await self._own_message(subject, wire_id)
+            try:
+                message = await self._wire.request(
+                    subject, data, headers, timeout_s=PUBLISH_TIMEOUT_S
+                )
+            except UnavailableError as error:
+                self._require_open(subject, error)
+            else:
+                answer = _ack(message.data, subject)
+                if answer.error is None:
+                    return answer.seq
+                if answer.error.err_code == WRONG_LAST_SEQUENCE:
+                    stored = await self._own_message(subject, wire_id) if ambiguous else None
                     if stored is not None:
                         return stored
-                raise _fenced(subject, expected_sequence, answer.error)
-            elif is_retryable(answer.error):
-                ambiguous = True
-            else:
-                raise_for(answer.error, f"append to {subject!r}")
+                    raise _fenced(subject, expected_sequence, answer.error)
+                # After a collision in flight, ours or somebody else's append is on its way through
+                # the replicas: the retry will find it stored.
+                if answer.error.err_code != IN_FLIGHT_COLLISION and not is_retryable(answer.error):
+                    raise_for(answer.error, f"append to {subject!r}")
+            ambiguous = True
             await self._wait(backoff, subject)
 
     async def publish(
@@ -109,12 +110,16 @@ class Publisher:
             headers[MESSAGE_ID] = encode_message_id(message_id)
         backoff = Backoff()
         while True:
-            answer = (
-                await self._ask(subject, data, headers)
-                if message_id is None
-                else await self._attempt(subject, data, headers)
-            )
-            if answer is not None:
+            try:
+                message = await self._wire.request(
+                    subject, data, headers, timeout_s=PUBLISH_TIMEOUT_S
+                )
+            except UnavailableError as error:
+                if message_id is None:
+                    raise
+                self._require_open(subject, error)
+            else:
+                answer = _ack(message.data, subject)
                 if answer.error is None:
                     return Ack(sequence=answer.seq, duplicate=answer.duplicate)
                 if message_id is None or not is_retryable(answer.error):
@@ -134,27 +139,17 @@ class Publisher:
         if not self._wire.is_up:
             return False
         try:
-            answer = await self._ask(subject, data, headers)
+            message = await self._wire.request(subject, data, headers, timeout_s=PUBLISH_TIMEOUT_S)
+            return _ack(message.data, subject).error is None
         except BrokerError as error:
             log.debug("nothing followed an append", subject=subject, error=str(error))
             return False
-        return answer.error is None
 
-    async def _attempt(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck | None:
-        """Return the answer, None when there was none."""
-        try:
-            message = await self._wire.request(subject, data, headers, timeout_s=PUBLISH_TIMEOUT_S)
-        except UnavailableError as error:
-            if self._wire.is_closed:
-                raise OutcomeUnknownError(
-                    f"the connection was closed while publishing to {subject!r}"
-                ) from error
-            return None
-        return _ack(message.data, subject)
-
-    async def _ask(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
-        message = await self._wire.request(subject, data, headers, timeout_s=PUBLISH_TIMEOUT_S)
-        return _ack(message.data, subject)
+    def _require_open(self, subject: str, error: UnavailableError) -> None:
+        if self._wire.is_closed:
+            raise OutcomeUnknownError(
+                f"the connection was closed while publishing to {subject!r}"
+            ) from error
 
     async def _own_message(self, subject: str, wire_id: str) -> int | None:
         """Return the sequence of the newest message of the subject if it bears our id."""

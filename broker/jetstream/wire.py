@@ -21,10 +21,11 @@ __all__ = [
     "WireMessage",
     "WireSubscription",
     "parse_header_block",
+    "status_of",
 ]
 
 NO_RESPONDERS: Final = 503
-_TICKS_PER_S: Final = 10
+_SWEEP_INTERVAL_S: Final = 0.1
 _HEADER_LINE: Final = b"NATS/1.0"
 
 
@@ -44,51 +45,33 @@ class ServerInfo(Struct, frozen=True):
 
 
 @final
-class WireMessage:
-    """One received message. Headers are parsed when somebody looks."""
+class WireMessage(Struct):
+    """One received message, its headers as a block, parsed when somebody looks, or parsed before.
 
-    __slots__ = ("_block", "_headers", "_status", "data", "reply", "subject")
+    `status` is the code of a message from the server itself, 0 of any other.
+    """
 
-    def __init__(
-        self,
-        subject: str,
-        reply: str,
-        data: bytes,
-        *,
-        block: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-        status: int | None = None,
-    ) -> None:
-        self.subject = subject
-        self.reply = reply
-        self.data = data
-        self._block = block
-        self._headers = headers
-        self._status = status
-
-    @property
-    def status(self) -> int:
-        """The status code of a message from the server itself, 0 for any other."""
-        if self._status is None:
-            block = self._block
-            # A status line reads "NATS/1.0 404 ..."; any other ends after its 8th byte.
-            self._status = int(block[9:12]) if block[8:9] == b" " else 0
-        return self._status
+    subject: str
+    reply: str
+    data: bytes
+    block: bytes = b""
+    status: int = 0
+    parsed: Mapping[str, str] | None = None
 
     @property
     def description(self) -> str:
         """The text behind the status code."""
-        if self._block:
-            line = self._block.partition(b"\r\n")[0]
+        if self.block:
+            line = self.block.partition(b"\r\n")[0]
             return line[13:].decode(errors="replace")
         return self.headers.get("Description", "")
 
     @property
     def headers(self) -> Mapping[str, str]:
         """All headers; of a repeated one the last value."""
-        if self._headers is None:
-            self._headers = parse_header_block(self._block) if self._block else NO_HEADERS
-        return self._headers
+        if self.parsed is None:
+            self.parsed = parse_header_block(self.block) if self.block else NO_HEADERS
+        return self.parsed
 
 
 class WireSubscription(Protocol):
@@ -181,32 +164,24 @@ class Wire(Protocol):
 
 @final
 class PendingRequests:
-    """Requests that wait for an answer, by number, with coarse and cheap time-outs."""
+    """Requests that wait for an answer, by its subject, with coarse and cheap time-outs."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._next = 0
-        self._waiting: dict[int, tuple[str, asyncio.Future[WireMessage]]] = {}
-        self._expiring: dict[int, list[int]] = {}
+        self._waiting: dict[str, tuple[str, asyncio.Future[WireMessage], float]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._swept_to = 0
 
-    def add(self, subject: str, timeout_s: float) -> tuple[int, asyncio.Future[WireMessage]]:
+    def add(self, reply: str, subject: str, timeout_s: float) -> asyncio.Future[WireMessage]:
         """Register a request; it fails by itself up to 0.1 s after its time-out."""
-        self._next += 1
-        number = self._next
         future: asyncio.Future[WireMessage] = self._loop.create_future()
-        self._waiting[number] = (subject, future)
-        tick = int((self._loop.time() + timeout_s) * _TICKS_PER_S) + 1
-        self._expiring.setdefault(tick, []).append(number)
+        self._waiting[reply] = subject, future, self._loop.time() + timeout_s
         if self._timer is None:
-            self._swept_to = int(self._loop.time() * _TICKS_PER_S)
-            self._timer = self._loop.call_later(1 / _TICKS_PER_S, self._sweep)
-        return number, future
+            self._timer = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
+        return future
 
-    def answer(self, number: int, message: WireMessage) -> None:
+    def answer(self, message: WireMessage) -> None:
         """Hand an answer to whoever waits for it."""
-        waiting = self._waiting.pop(number, None)
+        waiting = self._waiting.pop(message.subject, None)
         if waiting is None or waiting[1].done():
             return
         if message.status == NO_RESPONDERS:
@@ -217,35 +192,35 @@ class PendingRequests:
     def fail_all(self, reason: str) -> None:
         """Fail every request as unavailable: the connection that would carry answers is gone."""
         waiting, self._waiting = self._waiting, {}
-        for subject, future in waiting.values():
+        for subject, future, _ in waiting.values():
             if not future.done():
                 future.set_exception(UnavailableError(f"request to {subject!r}: {reason}"))
 
     def fail_subject(self, subject: str, error: BrokerError) -> bool:
         """Fail the requests to one subject, in whatever case; say whether there were any."""
         folded = subject.lower()
-        numbers = [n for n, (name, _) in self._waiting.items() if name.lower() == folded]
-        for number in numbers:
-            _, future = self._waiting.pop(number)
+        replies = [at for at, (name, *_) in self._waiting.items() if name.lower() == folded]
+        for reply in replies:
+            _, future, _ = self._waiting.pop(reply)
             if not future.done():
                 future.set_exception(error)
-        return bool(numbers)
+        return bool(replies)
 
     def _sweep(self) -> None:
         self._timer = None
-        now = int(self._loop.time() * _TICKS_PER_S)
-        for tick in range(self._swept_to, now + 1):
-            for number in self._expiring.pop(tick, ()):
-                waiting = self._waiting.pop(number, None)
-                if waiting is not None and not waiting[1].done():
-                    waiting[1].set_exception(
-                        UnavailableError(f"no answer from {waiting[0]!r} in time")
-                    )
-        self._swept_to = now
+        now = self._loop.time()
+        for reply in [at for at, (*_, end) in self._waiting.items() if end <= now]:
+            subject, future, _ = self._waiting.pop(reply)
+            if not future.done():
+                future.set_exception(UnavailableError(f"no answer from {subject!r} in time"))
         if self._waiting:
-            self._timer = self._loop.call_later(1 / _TICKS_PER_S, self._sweep)
-        else:
-            self._expiring.clear()
+            self._timer = self._loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
+
+
+def status_of(block: bytes) -> int:
+    """Return the status code of a raw block that has one, 0 of any other."""
+    # A status line reads "NATS/1.0 404 ..."; any other ends after its 8th byte.
+    return int(block[9:12]) if block[8:9] == b" " else 0
 
 
 def parse_header_block(block: bytes) -> dict[str, str]:

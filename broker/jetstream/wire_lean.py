@@ -27,7 +27,7 @@ from broker.jetstream.options import ConnectOptions, ServerAddress, addresses
 from broker.jetstream.protocol import encode_publish, encode_subscribe, encode_unsubscribe
 from broker.jetstream.retry import Backoff
 from broker.jetstream.tls import tls_context
-from broker.jetstream.wire import PendingRequests, ServerInfo, WireMessage
+from broker.jetstream.wire import PendingRequests, ServerInfo, WireMessage, status_of
 from broker.ports import NO_HEADERS
 from broker.sharding import published_as
 
@@ -79,7 +79,7 @@ class LeanWire:
         self._inboxes = itertools.count(1)
         self._inbox = f"{options.inbox_prefix}.{os.urandom(8).hex()}"
         self._reply_prefix = f"{self._inbox}.r."
-        self._reply_start = len(self._reply_prefix)
+        self._requests = itertools.count(1)
         self._subscriptions: dict[bytes, _LeanSubscription] = {}
         self._denied: dict[str, PermissionDeniedError] = {}
         self._connection: LeanConnection | None = None
@@ -88,7 +88,7 @@ class LeanWire:
         self._hooks: list[Callable[[], None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
-        self._add(f"{self._reply_prefix}*", "", self._answer)
+        self._add(f"{self._reply_prefix}*", "", self._pending.answer)
 
     @classmethod
     async def connect(cls, options: ConnectOptions) -> "LeanWire":
@@ -143,7 +143,7 @@ class LeanWire:
                 f"message to {subject!r} has {len(data)} bytes and its headers, the server takes "
                 f"{self._server.max_payload}: raise max_payload there or send less"
             )
-        if connection.outgoing_bytes > OUTGOING_BYTES_MAX:
+        if connection.is_congested and connection.outgoing_bytes > OUTGOING_BYTES_MAX:
             log.warning("message dropped: the broker takes nothing", subject=subject)
             return
         connection.write(command)
@@ -160,8 +160,9 @@ class LeanWire:
         connection = self._connection
         if connection is None or connection.is_congested:
             return self._request_later(subject, data, headers, timeout_s)
-        number, future = self._pending.add(subject, timeout_s)
-        self.publish(subject, data, headers, f"{self._reply_prefix}{number}")
+        reply = f"{self._reply_prefix}{next(self._requests)}"
+        future = self._pending.add(reply, subject, timeout_s)
+        self.publish(subject, data, headers, reply)
         return future
 
     async def _request_later(
@@ -172,8 +173,9 @@ class LeanWire:
             connection = await self._wait_until_up(timeout_s)
         if connection.is_congested:
             await self._wait_until_writable(connection, timeout_s)
-        number, future = self._pending.add(subject, timeout_s)
-        self.publish(subject, data, headers, f"{self._reply_prefix}{number}")
+        reply = f"{self._reply_prefix}{next(self._requests)}"
+        future = self._pending.add(reply, subject, timeout_s)
+        self.publish(subject, data, headers, reply)
         return await future
 
     async def subscribe(
@@ -243,15 +245,11 @@ class LeanWire:
         line_bytes = command.index(_BREAK) + len(_BREAK)
         return len(command) - line_bytes - len(_BREAK) > self._server.max_payload
 
-    def _answer(self, message: WireMessage) -> None:
-        number = message.subject[self._reply_start :]
-        if number.isdecimal():
-            self._pending.answer(int(number), message)
-
     def _receive(self, sid: bytes, subject: str, reply: str, block: bytes, data: bytes) -> None:
         subscription = self._subscriptions.get(sid)
         if subscription is not None:
-            subscription.callback(WireMessage(subject, reply, data, block=block))
+            status = status_of(block) if block else 0
+            subscription.callback(WireMessage(subject, reply, data, block, status))
 
     def _report(self, error: str) -> None:
         found = _DENIED.search(error)

@@ -1,6 +1,7 @@
 """The wire on nats-py: everything that library supports, at its cost per message."""
 
 import asyncio
+import itertools
 import re
 import ssl
 from collections import deque
@@ -57,7 +58,7 @@ class _NatsPySubscription:
                 message.subject,
                 message.reply,
                 message.data,
-                headers=headers,
+                parsed=headers,
                 status=int(status) if status is not None and status.isdecimal() else 0,
             )
         )
@@ -76,6 +77,7 @@ class NatsPyWire:
         self._options = options
         self._client = Client()
         self._pending = PendingRequests()
+        self._requests = itertools.count(1)
         self._denied: dict[str, PermissionDeniedError] = {}
         self._outgoing: deque[tuple[str, bytes, Mapping[str, str], str]] = deque()
         self._wake = asyncio.Event()
@@ -161,8 +163,9 @@ class NatsPyWire:
         """Send and wait for one answer."""
         if not self.is_up:
             await self.wait_until_up(timeout_s)
-        number, future = self._pending.add(subject, timeout_s)
-        self.publish(subject, data, headers, f"{self._inbox}.{number}")
+        reply = f"{self._inbox}.{next(self._requests)}"
+        future = self._pending.add(reply, subject, timeout_s)
+        self.publish(subject, data, headers, reply)
         return await future
 
     async def subscribe(
@@ -260,7 +263,7 @@ class NatsPyWire:
         self._up.set()
         self._inbox = self.new_inbox()
         self._writer = asyncio.get_running_loop().create_task(self._write())
-        await self.subscribe(f"{self._inbox}.*", self._answer)
+        await self.subscribe(f"{self._inbox}.*", self._pending.answer)
 
     def _connect_arguments(self) -> dict[str, Any]:
         options = self._options
@@ -297,9 +300,6 @@ class NatsPyWire:
                 raise SetupError(f"there is no credentials file {options.creds_file}")
             arguments["user_credentials"] = str(options.creds_file)
         return arguments
-
-    def _answer(self, message: WireMessage) -> None:
-        self._pending.answer(int(message.subject.rpartition(".")[2]), message)
 
     async def _write(self) -> None:
         while True:

@@ -6,7 +6,11 @@ import pytest
 import uvloop
 
 from broker.jetstream.lean_connection import LeanConnection
-from broker.jetstream.limits import MESSAGES_PER_TURN_MAX, READ_BACKLOG_BYTES_HIGH
+from broker.jetstream.limits import (
+    MESSAGES_PER_TURN_MAX,
+    READ_BACKLOG_BYTES_HIGH,
+    WRITE_BUFFER_BYTES_HIGH,
+)
 from broker.jetstream.options import ConnectOptions, ServerAddress
 
 INFO = b'INFO {"headers":true,"max_payload":1048576}\r\n'
@@ -103,6 +107,26 @@ def test_what_had_arrived_before_the_end_is_still_handed_out(run):
         connection, seen, server = await connected(talk)
         assert await connection.wait_until_lost() == "Server Shutdown"
         assert len(seen) == count + 1
+        server.close()
+
+    run(scenario)
+
+
+def test_a_server_that_reads_nothing_shows_before_the_turn_ends_that_writes_too_much(run):
+    count = 16 * WRITE_BUFFER_BYTES_HIGH // len(MESSAGE)
+
+    async def scenario():
+        async def talk(_writer):
+            await asyncio.Event().wait()
+
+        connection, _, server = await connected(talk)
+        assert not connection.is_congested
+        for _ in range(count):
+            connection.write(MESSAGE)
+        assert connection.is_congested
+        assert WRITE_BUFFER_BYTES_HIGH < connection.outgoing_bytes <= count * len(MESSAGE) + 1024
+        await connection.abort()
+        assert not connection.is_congested
         server.close()
 
     run(scenario)

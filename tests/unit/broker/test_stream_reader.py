@@ -55,7 +55,7 @@ class Servers:
         if has is None:
             return
         if has == ELECTING:
-            self._take(WireMessage(reply, "", b"", headers={}, status=503))
+            self._take(WireMessage(reply, "", b"", parsed={}, status=503))
             return
         for sequence in range(first, has + 1):
             headers = {
@@ -63,21 +63,21 @@ class Servers:
                 "Nats-Sequence": str(sequence),
                 "Nats-Time-Stamp": "2026-01-01T00:00:00Z",
             }
-            self._take(WireMessage(reply, "", b"%d" % sequence, headers=headers))
+            self._take(WireMessage(reply, "", b"%d" % sequence, parsed=headers))
         end = 204 if first <= has else 404
-        self._take(WireMessage(reply, "", b"", headers={}, status=end))
+        self._take(WireMessage(reply, "", b"", parsed={}, status=end))
 
     def _direct(self, subject: str, sequence: int) -> WireMessage:
         has = self.answers[min(self.reads, len(self.answers) - 1)]
         self.reads += 1
         if has is None or sequence > has:
-            return WireMessage(subject, "", b"", headers={}, status=404)
+            return WireMessage(subject, "", b"", parsed={}, status=404)
         headers = {
             "Nats-Subject": SUBJECT,
             "Nats-Sequence": str(sequence),
             "Nats-Time-Stamp": "2026-01-01T00:00:00Z",
         }
-        return WireMessage(subject, "", b"%d" % sequence, headers=headers)
+        return WireMessage(subject, "", b"%d" % sequence, parsed=headers)
 
     async def request(
         self, subject: str, data: bytes, headers: Mapping[str, str] = {}, *, timeout_s: float
@@ -87,14 +87,14 @@ class Servers:
         if self.electing:
             self.electing -= 1
             refusal = {"error": {"code": 503, "err_code": 10008, "description": "no leader"}}
-            return WireMessage(subject, "", msgspec.json.encode(refusal), headers={})
+            return WireMessage(subject, "", msgspec.json.encode(refusal), parsed={})
         message = {
             "subject": SUBJECT,
             "seq": self.stored,
             "time": "2026-01-01T00:00:00Z",
             "data": base64.b64encode(b"%d" % self.stored).decode(),
         }
-        return WireMessage(subject, "", msgspec.json.encode({"message": message}), headers={})
+        return WireMessage(subject, "", msgspec.json.encode({"message": message}), parsed={})
 
 
 async def read(servers: Servers, *, replicated: bool = True) -> list[int]:
