@@ -10,7 +10,6 @@ See docs/adr/0036-several-streams.md.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -33,7 +32,6 @@ __all__ = [
 
 PARTITIONS_MAX: Final = 1024
 STREAMS_MAX: Final = 64
-_REMEMBERED_MAX: Final = 2_048
 
 
 class Sharding(Struct, frozen=True):
@@ -68,7 +66,23 @@ class Sharding(Struct, frozen=True):
         Raises:
             InternalError: no stream holds such a subject.
         """
-        return (0,) if self.streams == 1 else _streams_of(self, subject)
+        if self.streams == 1:
+            return (0,)
+        match subject.split("."):
+            case [_, "oplog", place, *_] if place.isdecimal():
+                return (self.stream_of(int(place)),)
+            case [_, "oplog", "clients", *_]:
+                return (0,)
+            case [_, "sched" | "invoke" | "reply" | "control", component, worker, *_] if (
+                "*" not in {component, worker}
+            ):
+                return (self.stream_of_worker(component, worker),)
+            case [_, "oplog" | "sched" | "invoke" | "reply" | "control", *_]:
+                return tuple(range(self.streams))
+            case _:
+                raise InternalError(
+                    f"no stream takes in {subject!r}: use the names of broker.subjects"
+                )
 
     def stream_of_subject(self, subject: str) -> int:
         """Return the one stream that holds a subject or pattern.
@@ -125,25 +139,6 @@ class Sharding(Struct, frozen=True):
         own = range(number, self.partitions, self.streams)
         taken = tuple(f"shem.oplog.{partition}.>" for partition in own)
         return taken if number else (*taken, client_messages("*"))
-
-
-# Workers that call one another ask for the same streams again and again.
-@lru_cache(maxsize=_REMEMBERED_MAX)
-def _streams_of(sharding: Sharding, subject: str) -> tuple[int, ...]:
-    match subject.split("."):
-        case [_, "oplog", place, *_] if place.isdecimal():
-            return (sharding.stream_of(int(place)),)
-        case [_, "oplog", "clients", *_]:
-            return (0,)
-        case [_, "sched" | "invoke" | "reply" | "control", component, worker, *_] if "*" not in {
-            component,
-            worker,
-        }:
-            return (sharding.stream_of_worker(component, worker),)
-        case [_, "oplog" | "sched" | "invoke" | "reply" | "control", *_]:
-            return tuple(range(sharding.streams))
-        case _:
-            raise InternalError(f"no stream takes in {subject!r}: use the names of broker.subjects")
 
 
 def is_oplog_stream(name: str) -> bool:

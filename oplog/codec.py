@@ -100,21 +100,15 @@ def hash_of(body: bytes) -> str:
 
 def encode(first: int, entries: Sequence[Entry], marks: Marks, previous: str) -> Encoded:
     """Return the commit of `entries`, whose first has index `first`, chained over `previous`."""
-    return seal(
-        first,
-        [encode_entry(entry) for entry in entries],
-        [type_name(entry) for entry in entries],
-        marks,
-        previous,
-    )
+    return seal(first, entries, [encode_entry(entry) for entry in entries], marks, previous)
 
 
 def seal(
-    first: int, chunks: Sequence[bytes], types: Sequence[str], marks: Marks, previous: str
+    first: int, entries: Sequence[Entry], chunks: Sequence[bytes], marks: Marks, previous: str
 ) -> Encoded:
-    """Return the commit of entries that are encoded already, `types` being their type names."""
+    """Return the commit of entries that are encoded already, as `chunks`."""
     assert chunks, "a commit holds at least one entry"
-    assert len(chunks) == len(types), "one type name for each entry"
+    assert len(chunks) == len(entries), "one chunk for each entry"
     body = _encoder.encode(
         _Written(
             v=FORMAT_VERSION,
@@ -132,7 +126,11 @@ def seal(
     return Encoded(
         data=data if compressed else body,
         headers=commit_headers.build(
-            first=first, types=types, marks=marks, hash_=hash_, compressed=compressed
+            first=first,
+            types=tuple([_NAME_OF[type(entry)] for entry in entries]),
+            marks=marks,
+            hash_=hash_,
+            compressed=compressed,
         ),
         hash=hash_,
     )

@@ -4,7 +4,7 @@ They repeat what the body says, apart from the hash, which only stands here. An 
 of the last commit alone to see whether a delivery was consumed already, before it loads a worker.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -42,14 +42,14 @@ class Peek(Struct, frozen=True):
 
 
 def build(
-    *, first: int, types: Iterable[str], marks: Marks, hash_: str, compressed: bool
+    *, first: int, types: tuple[str, ...], marks: Marks, hash_: str, compressed: bool
 ) -> dict[str, str]:
     """Return the headers of a commit whose entries have these type names, in order."""
-    listed = tuple(types)
+    size = len(types)
     headers = {
         FIRST: str(first),
-        LAST: str(first + len(listed) - 1),
-        TYPES: _usual(listed) if len(listed) <= _USUAL_TYPES_MAX else _counted(listed),
+        LAST: str(first + size - 1),
+        TYPES: _usual(types) if size <= _USUAL_TYPES_MAX else _counted(types),
         HASH: hash_,
         INVOKED: str(marks.invoked),
         CONTROL: str(marks.control),

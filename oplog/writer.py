@@ -12,16 +12,15 @@ whether the last append was stored is then known only by reading the log again.
 
 import asyncio
 import heapq
-from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Final, final
+from typing import final
 
 from msgspec import Struct
 
 from broker.ports import Blobs, Journal
 from oplog import payloads
-from oplog.codec import encode_entry, seal, type_name
+from oplog.codec import Encoded, encode_entry, seal, type_name
 from oplog.commit import Commit, Head, Marks
 from oplog.entries import Create, Deleted, Entry
 from oplog.errors import EntryTooLargeError, WriterStoppedError
@@ -29,13 +28,11 @@ from oplog.limits import COMMIT_BYTES_MAX, COMMIT_ENTRIES_MAX, ENTRY_BYTES_MAX
 
 __all__ = ["Writer"]
 
-# Most commits are small; for them nobody has to look where the caps are.
-_SMALL_BATCH_ENTRIES: Final = 8
-
 
 class _Pending(Struct):
     """An entry that waits for its commit, with the watermarks as they stood when it was added."""
 
+    index: int
     entry: Entry
     encoded: bytes
     outside: bool
@@ -79,7 +76,8 @@ class Writer:
         self._incarnation = head.incarnation
         self._invoked = head.marks.invoked
         self._control = head.marks.control
-        self._pending: deque[_Pending] = deque()
+        self._pending: list[_Pending] = []
+        self._pending_bytes = 0
         self._callbacks: list[tuple[int, int, Callable[[], None]]] = []
         self._ticket = count()
         self._waiters: set[asyncio.Future[None]] = set()
@@ -89,11 +87,8 @@ class Writer:
         self._failure: BaseException | None = None
         self.last_index = head.last_index
         """The index given out last, committed or not."""
-
-    @property
-    def committed_index(self) -> int:
+        self.committed_index = head.last_index
         """The last index that the broker has acknowledged."""
-        return self._head.last_index
 
     @property
     def head(self) -> Head:
@@ -103,7 +98,7 @@ class Writer:
     @property
     def busy(self) -> bool:
         """Whether an entry is not committed yet."""
-        return self.last_index > self._head.last_index
+        return self.last_index > self.committed_index
 
     def add(self, entry: Entry, *, invoked: int | None = None, control: int | None = None) -> int:
         """Queue `entry` for the next commit, move watermarks, and return the entry's index.
@@ -114,7 +109,7 @@ class Writer:
         """
         if self._stopped:
             self._require_running()
-        assert not isinstance(entry, Deleted), "a tombstone is written by oplog.tombstone"
+        assert type(entry) is not Deleted, "a tombstone is written by oplog.tombstone"
         encoded = encode_entry(entry)
         outside = payloads.belongs_outside(entry, encoded)
         size = payloads.inline_size(entry, encoded) if outside else len(encoded)
@@ -129,11 +124,12 @@ class Writer:
             self._incarnation = entry.incarnation
         if invoked is not None or control is not None:
             self.mark(invoked=invoked, control=control)
-        self._pending.append(_Pending(entry, encoded, outside, self._invoked, self._control))
-        self.last_index += 1
+        self.last_index = index = self.last_index + 1
+        self._pending.append(_Pending(index, entry, encoded, outside, self._invoked, self._control))
+        self._pending_bytes += len(encoded)
         if self._task is None:
             self._task = self._loop.create_task(self._run())
-        return self.last_index
+        return index
 
     def mark(self, *, invoked: int | None = None, control: int | None = None) -> None:
         """Move watermarks without an entry.
@@ -229,7 +225,18 @@ class Writer:
             while self._pending:
                 batch = self._next_batch()
                 capped = bool(self._pending)
-                await self._commit(batch)
+                large = [pending for pending in batch if pending.outside]
+                if large:
+                    await self._externalise(large)
+                commit, encoded, message_id = self._seal(batch)
+                sequence = await self._journal.append(
+                    self._subject,
+                    encoded.data,
+                    message_id=message_id,
+                    expected_sequence=self._head.log_sequence,
+                    headers=encoded.headers,
+                )
+                self._settle(commit, sequence)
                 if capped:
                     # Even a broker that answers at once must not keep others from running.
                     await asyncio.sleep(0)
@@ -245,20 +252,20 @@ class Writer:
             self._task = None
 
     def _next_batch(self) -> list[_Pending]:
-        if len(self._pending) <= _SMALL_BATCH_ENTRIES:
-            small = list(self._pending)
-            if sum([len(pending.encoded) for pending in small]) <= COMMIT_BYTES_MAX:
-                self._pending.clear()
-                return small
-        batch: list[_Pending] = []
-        size = 0
-        while self._pending and len(batch) < COMMIT_ENTRIES_MAX:
+        batch = self._pending
+        if len(batch) <= COMMIT_ENTRIES_MAX and self._pending_bytes <= COMMIT_BYTES_MAX:
+            self._pending, self._pending_bytes = [], 0
+            return batch
+        fitting = size = 0
+        for pending in batch[:COMMIT_ENTRIES_MAX]:
             # What goes to the blob store leaves only a reference, far smaller than this estimate.
-            size += min(len(self._pending[0].encoded), ENTRY_BYTES_MAX)
-            if batch and size > COMMIT_BYTES_MAX:
+            size += min(len(pending.encoded), ENTRY_BYTES_MAX)
+            if fitting and size > COMMIT_BYTES_MAX:
                 break
-            batch.append(self._pending.popleft())
-        return batch
+            fitting += 1
+        self._pending = batch[fitting:]
+        self._pending_bytes = sum(len(pending.encoded) for pending in self._pending)
+        return batch[:fitting]
 
     def _marks_of(self, batch: list[_Pending]) -> Marks:
         # Watermarks of entries that are still pending must not be stored before them: a crash would
@@ -269,36 +276,29 @@ class Writer:
             return Marks(invoked=last.invoked, control=last.control, sent=sent)
         return Marks(invoked=self._invoked, control=self._control, sent=sent)
 
-    async def _commit(self, batch: list[_Pending]) -> None:
-        head = self._head
-        first = head.last_index + 1
-        chunks: list[bytes] = []
-        types: list[str] = []
-        for offset, pending in enumerate(batch):
-            if pending.outside:
-                name = f"{payloads.prefix(self._incarnation)}{first + offset}"
-                stored = await payloads.externalise(pending.entry, self._blobs, name)
-                pending.encoded = encode_entry(stored)
-            chunks.append(pending.encoded)
-            types.append(type_name(pending.entry))
-        marks = self._marks_of(batch)
-        encoded = seal(first, chunks, types, marks, head.hash)
+    async def _externalise(self, large: list[_Pending]) -> None:
+        for pending in large:
+            name = f"{payloads.prefix(self._incarnation)}{pending.index}"
+            stored = await payloads.externalise(pending.entry, self._blobs, name)
+            pending.encoded = encode_entry(stored)
+
+    def _seal(self, batch: list[_Pending]) -> tuple[Commit, Encoded, str]:
+        """Return the commit, its message and the message's id, about to be sent."""
+        first = self.committed_index + 1
         entries = tuple([pending.entry for pending in batch])
+        chunks = [pending.encoded for pending in batch]
+        marks = self._marks_of(batch)
+        encoded = seal(first, entries, chunks, marks, self._head.hash)
         message_id = self._next_message_id()
         if self._on_append is not None:
             self._on_append(first, entries, message_id)
-        sequence = await self._journal.append(
-            self._subject,
-            encoded.data,
-            message_id=message_id,
-            expected_sequence=head.log_sequence,
-            headers=encoded.headers,
-        )
-        commit = Commit(first, entries, marks, head.hash, encoded.hash)
-        self._head = Head(commit.last, commit.hash, sequence, marks, self._incarnation)
-        self._settle(commit, sequence)
+        commit = Commit(first, entries, marks, self._head.hash, encoded.hash)
+        return commit, encoded, message_id
 
     def _settle(self, commit: Commit, sequence: int) -> None:
+        last = self.committed_index + len(commit.entries)
+        self._head = Head(last, commit.hash, sequence, commit.marks, self._incarnation)
+        self.committed_index = last
         self._settling = True
         try:
             self._on_commit(commit, sequence)

@@ -98,10 +98,10 @@ class Parser:
                 self._on_control(data[position:line_end])
                 position = start
                 continue
-            if len(words) < plain:
-                raise ProtocolError(f"a message line lacks words: {data[position:line_end]!r}")
-            total = _number(words[-1:])
-            body_end = start + total
+            if len(words) < plain or not words[-1].isdigit():
+                line = data[position:line_end]
+                raise ProtocolError(f"a message line lacks words or its size: {line!r}")
+            body_end = start + int(words[-1])
             if body_end + 2 > size:
                 self._needed = body_end + 2 - position
                 break

@@ -247,7 +247,6 @@ def one_entry_per_commit() -> Any:
     """Let the log end at every index."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(oplog.writer, "COMMIT_ENTRIES_MAX", 1)
-        patch.setattr(oplog.writer, "_SMALL_BATCH_ENTRIES", 1)
         yield
 
 

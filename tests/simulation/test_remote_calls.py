@@ -72,7 +72,6 @@ def test_a_guest_that_was_told_of_an_answer_gets_it_wherever_the_executor_dies(
 ) -> None:
     """The log may end behind the poll that said so, and the answer is no message yet."""
     monkeypatch.setattr(oplog.writer, "COMMIT_ENTRIES_MAX", 1)
-    monkeypatch.setattr(oplog.writer, "_SMALL_BATCH_ENTRIES", 1)
 
     async def main() -> None:
         async with Simulation() as simulation:
