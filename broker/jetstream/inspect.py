@@ -160,6 +160,14 @@ class _Inspector:
             infos[name] = await self._stream_info(name)
         round_trip, ahead, error = await self._clock()
         monitor = await self._monitor()
+        # At once: what may not be seen is never answered, and each wait lasts seconds.
+        queues, members, identity, disk, progress = await asyncio.gather(
+            self._queues(sharding),
+            self._members(infos[f"KV_{MEMBERS_BUCKET}"]),
+            self._identity(),
+            self._disk(monitor),
+            self._progress(infos[f"KV_{WORKERS_BUCKET}"]),
+        )
         return Inspection(
             server=server.server_name or server.server_id,
             version=server.version,
@@ -176,13 +184,11 @@ class _Inspector:
                 _facts(name, info, oplogs) for name, info in infos.items() if info is not None
             ),
             missing=tuple(self._missing),
-            queues=() if sharding is None else await self._queues(sharding),
-            members=await self._members() if infos[f"KV_{MEMBERS_BUCKET}"] is not None else (),
-            identity=await self._identity(),
-            disk=await self._disk(monitor),
-            progress=(
-                await self._progress() if infos[f"KV_{WORKERS_BUCKET}"] is not None else NOTHING
-            ),
+            queues=queues,
+            members=members,
+            identity=identity,
+            disk=disk,
+            progress=progress,
             unseen=tuple(self._unseen),
         )
 
@@ -225,8 +231,10 @@ class _Inspector:
             return str(error)
         return None
 
-    async def _queues(self, sharding: Sharding) -> tuple[Queue, ...]:
+    async def _queues(self, sharding: Sharding | None) -> tuple[Queue, ...]:
         found: list[Queue] = []
+        if sharding is None:
+            return ()
         for number in range(sharding.partitions):
             stream = stream_name(sharding.stream_of(number))
             try:
@@ -252,7 +260,9 @@ class _Inspector:
             )
         return tuple(found)
 
-    async def _members(self) -> tuple[Mark, ...]:
+    async def _members(self, stream: _Info | None) -> tuple[Mark, ...]:
+        if stream is None:
+            return ()
         prefix = f"$KV.{MEMBERS_BUCKET}."
         found: dict[str, Mark] = {}
         try:
@@ -267,8 +277,10 @@ class _Inspector:
             self._unseen.append(f"executors: {error}")
         return tuple(found.values())
 
-    async def _progress(self) -> Mapping[str, bytes]:
+    async def _progress(self, stream: _Info | None) -> Mapping[str, bytes]:
         """Read the keys of the index of workers that are no rows, which have one token."""
+        if stream is None:
+            return NOTHING
         prefix = f"$KV.{WORKERS_BUCKET}."
         found: dict[str, bytes] = {}
         try:
