@@ -113,7 +113,7 @@ def resident_bytes():
 
 @pytest.fixture
 def others():
-    """What other tests of this process hold in memory: those that crash executors leave guests."""
+    """What other tests of this process hold: new instances that snapshots are compared with."""
     gc.collect()
     return set(store.stores), set(store._by_context)
 
