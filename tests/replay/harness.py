@@ -40,8 +40,8 @@ WITHIN_S = 3_600
 # after an index tell whether it is in the midst of one, so many rounds are crashed.
 ALIKE = 8
 ROUNDS = 2
-# A run of JavaScript's engine takes a quarter of a second, and its rows go through the same entries
-# as those of Python and C, which are crashed everywhere. For all of them: SHEM_CRASH_EVERYWHERE=1.
+# A run of JavaScript's engine takes a quarter of a second. Its rows of conformance go through the
+# same entries as those of C, which are crashed everywhere, as they are by SHEM_CRASH_EVERYWHERE=1.
 SLOW_CRASHES_MAX = 12
 EVERYWHERE = bool(os.environ.get("SHEM_CRASH_EVERYWHERE"))
 

@@ -6,7 +6,7 @@ import pytest
 
 from actors.host.table import TABLE
 from tests.guests import node_tools
-from tests.replay.harness import SLOW_CRASHES_MAX, Guests, Row, check_everywhere, run_once
+from tests.replay.harness import Guests, Row, check_everywhere, run_once
 from tests.replay.hostile import HOSTILE
 from tests.replay.language_rows import HOLDER, SHELF
 from tests.replay.rows import JAVASCRIPT, ROWS
@@ -59,4 +59,4 @@ def test_every_function_is_called_from_a_guest(guests: Guests) -> None:
 def test_a_crash_anywhere_changes_nothing_for_javascript(guests: Guests) -> None:
     if reason := node_tools.missing():
         pytest.skip(reason)
-    check_everywhere(JAVASCRIPT, guests, at_most=SLOW_CRASHES_MAX)
+    check_everywhere(JAVASCRIPT, guests)
