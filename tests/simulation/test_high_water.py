@@ -41,6 +41,15 @@ async def looked_at(node: Node, partition: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def killed_after_work(simulation: Simulation) -> None:
+    """Have an executor run five invocations of `alice`, write down how far it came, and die."""
+    node = simulation.start()
+    for number in range(5):
+        await simulation.invoke("alice", "add", 1, key=f"k{number}")
+    await marked(simulation)
+    node.kill()
+
+
 def partition_of(worker: str) -> int:
     return subjects.partition_of(COMPONENT, worker, PARTITIONS)
 
@@ -48,18 +57,14 @@ def partition_of(worker: str) -> int:
 def test_a_successor_does_not_go_on_from_a_log_that_was_cut_off() -> None:
     async def main() -> None:
         async with Simulation() as simulation:
-            node = simulation.start()
-            for number in range(5):
-                await simulation.invoke("alice", "add", 1, key=f"k{number}")
-            await marked(simulation)
-            node.kill()
+            await killed_after_work(simulation)
             end = await simulation.client.journal.end(0)
             simulation.cluster.stream.of_partition(0).shorten(end - 2)
 
             # Others write on, so that the stream becomes longer than it was.
             for number in range(9):
                 await simulation.publish("bob", "add", 1, key=f"b{number}")
-            node = simulation.start()
+            simulation.start()
             losses = await held(simulation)
             assert partition_of("alice") in losses
             assert "written anew" in losses[partition_of("alice")].message
@@ -98,11 +103,7 @@ def test_an_owner_that_lives_knows_without_having_written_it_down() -> None:
 def test_a_loss_that_is_accepted_while_it_is_looked_at_stays_accepted() -> None:
     async def main() -> None:
         async with Simulation() as simulation:
-            node = simulation.start()
-            for number in range(5):
-                await simulation.invoke("alice", "add", 1, key=f"k{number}")
-            await marked(simulation)
-            node.kill()
+            await killed_after_work(simulation)
             end = await simulation.client.journal.end(0)
             simulation.cluster.stream.of_partition(0).shorten(end - 4)
             node = simulation.start()
@@ -124,11 +125,7 @@ def test_a_loss_that_is_accepted_while_it_is_looked_at_stays_accepted() -> None:
 def test_what_a_server_does_not_have_yet_is_no_loss(stale_gets: int, stale_ends: int) -> None:
     async def main() -> None:
         async with Simulation() as simulation:
-            node = simulation.start()
-            for number in range(5):
-                await simulation.invoke("alice", "add", 1, key=f"k{number}")
-            await marked(simulation)
-            node.kill()
+            await killed_after_work(simulation)
             node = simulation.start()
             node.broker.journal.stale_gets = stale_gets
             node.broker.journal.stale_ends = stale_ends
@@ -141,11 +138,7 @@ def test_what_a_server_does_not_have_yet_is_no_loss(stale_gets: int, stale_ends:
 def test_a_leader_that_is_cut_off_from_the_others_is_not_believed() -> None:
     async def main() -> None:
         async with Simulation() as simulation:
-            node = simulation.start()
-            for number in range(5):
-                await simulation.invoke("alice", "add", 1, key=f"k{number}")
-            await marked(simulation)
-            node.kill()
+            await killed_after_work(simulation)
             node = simulation.start()
             journal = node.broker.journal
             journal.stale_ends, journal.led = 1_000_000, False
