@@ -89,16 +89,20 @@ def serve(listening: socket.socket, server: ssl.SSLContext | None) -> None:
         if server is None:
             plain.sendall(ANSWER)
             return
-        try:
-            with server.wrap_socket(plain, server_side=True) as connection:
+        # Where the handshake fails in `wrap_socket`, the socket is closed with what the client has
+        # sent unread, which resets the connection and may overtake the alert.
+        with server.wrap_socket(
+            plain, server_side=True, do_handshake_on_connect=False
+        ) as connection:
+            try:
+                connection.do_handshake()
                 while b"\r\n\r\n" not in connection.recv(10_000):
                     pass
                 connection.sendall(ANSWER)
-        except OSError:
-            # What was said last arrives, if nothing is left unread.
-            with contextlib.suppress(OSError):
-                while plain.recv(10_000):
-                    pass
+            except OSError:
+                with contextlib.suppress(OSError):
+                    while socket.socket.recv(connection, 10_000):
+                        pass
 
 
 async def asked(context: Any, server: ssl.SSLContext | None) -> Any:
