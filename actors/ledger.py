@@ -140,7 +140,7 @@ class Ledger:
             services.broker,
             worker_id,
             spawn=services.spawn,
-            on_sent=on_quiet,
+            on_sent=self._sent,
             answer_here=services.answer_here,
             horizon_ms=partial(self.clock.later_ms, services.options.suspend_after_s),
             telling=services.telling,
@@ -596,5 +596,9 @@ class Ledger:
             if isinstance(entry, ImportedFunctionInvoked) and entry.asks is not None:
                 self.waits.committed(index, sequence)
             emit(index, entry)
+        if self.is_quiet:
+            self._on_quiet()
+
+    def _sent(self) -> None:
         if self.is_quiet:
             self._on_quiet()

@@ -102,9 +102,9 @@ class Life:
         self._session: Session | None = None
         self._settling = Settling(
             settle,
-            has_nothing_to_do=lambda: self.is_idle and self.mailbox.is_empty,
+            has_nothing_to_do=self._has_nothing_to_do,
             is_blocked=self._is_blocked,
-            is_quiet=self._is_quiet,
+            is_quiet=lambda: self.ledger.is_quiet,
         )
         journal, marks = services.broker.journal, loaded.head.marks
         self.mailbox = mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
@@ -188,12 +188,6 @@ class Life:
             settle=settle,
             on_failure=on_failure,
         )
-
-    @property
-    def memory_bytes(self) -> int:
-        """What the guest holds now, and what is kept of it for reads."""
-        guest = 0 if self._guest is None else self._guest.memory_bytes
-        return guest + self._reads.memory_bytes
 
     @property
     def is_idle(self) -> bool:
@@ -356,7 +350,7 @@ class Life:
                     saved=self._saved_guest,
                     tracing=self._services.tracing,
                 )
-            self._services.residency.entered(self._resident)
+            self._services.residency.entered(self._resident, self._memory_bytes)
             return self._guest
 
         self._session = session
@@ -371,6 +365,7 @@ class Life:
             return Ended.AGAIN
         finally:
             self._session = None
+            self._reads.between(None)
             if self._guest is not None:
                 self._guest.close()
                 self._guest = None
@@ -385,26 +380,30 @@ class Life:
     async def _next_work(self, guest: Guest | None) -> None:
         """Return when there may be something to do; idle until then."""
         self._reads.between(guest)
-        try:
-            await self._wait_for_work(guest)
-        finally:
-            self._reads.between(None)
-
-    async def _wait_for_work(self, guest: Guest | None) -> None:
         while True:
             if not self._intake.trusted or (self.mailbox.overflowed and not len(self.mailbox)):
                 await self._intake.read_mailbox()
             if not self.mailbox.is_empty or self._leaving:
-                return
+                break
             self._is_idle = True
             self._settling.look()
             # Among them is the anchor, without which nothing brings back what is still to be sent.
             if self._leftovers.are_many(stays=True) and self.ledger.is_quiet:
                 await self._purge()
-            self._services.residency.settled(self._resident)
-            await self._snapshots.idle(guest, self._bell)
+            self._services.residency.settled(self._resident, self._memory_bytes)
+            if guest is not None and self._snapshots.may_be_due(guest):
+                await self._snapshots.while_idle(guest, self._bell)
+            else:
+                await self._bell.wait()
             self._is_idle = False
             self._services.residency.woke(self._resident)
+        self._reads.between(None)
+
+    @property
+    def _memory_bytes(self) -> int:
+        # Of the guest, and what is kept of it for reads.
+        guest = 0 if self._guest is None else self._guest.memory_bytes
+        return guest + self._reads.memory_bytes
 
     async def _prepare(self) -> Prepared:
         is_new = self.ledger.created is None
@@ -487,16 +486,15 @@ class Life:
             await self._quieted.wait()
 
     def _became_quiet(self) -> None:
-        """Something was committed or sent: perhaps nothing of this worker waits any more."""
         self._quieted.set()
-        self._settling.look()
+        self._settling.became_quiet()
 
-    def _is_quiet(self) -> bool:
-        # In this order, since after each invocation its commit is still under way.
-        return self.ledger.is_quiet and self._reads.is_empty
+    def _has_nothing_to_do(self) -> bool:
+        return self._is_idle and self.mailbox.is_empty and self._reads.is_empty
 
     def _is_blocked(self) -> bool:
-        return bool(self.waiting.blocked_on and not self.mailbox.has_commands)
+        blocked = self.waiting.blocked_on and not self.mailbox.has_commands
+        return bool(blocked and self._reads.is_empty)
 
     async def _purge(self) -> None:
         between = self._past.open is None and self.ledger.running is None

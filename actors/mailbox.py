@@ -58,7 +58,7 @@ class Mailbox:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits: no invocation in memory or left in the stream, no command."""
-        return not (self._invocations or self._commands or self.overflowed)
+        return not (self._invocations or self._commands) and self._ceiling is None
 
     def offer(self, kind: str, message: Message) -> None:
         """Take a message in; duplicates and consumed ones are ignored."""

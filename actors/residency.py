@@ -9,11 +9,6 @@ __all__ = ["Evictable", "Residency"]
 class Evictable(Protocol):
     """A worker in memory."""
 
-    @property
-    def memory_bytes(self) -> int:
-        """What its guest holds."""
-        ...
-
     def evict(self) -> bool:
         """Leave memory if idle; False if it is busy."""
         ...
@@ -35,16 +30,17 @@ class Residency:
         """How many guests are in memory."""
         return len(self._sizes)
 
-    def entered(self, worker: Evictable) -> None:
-        """A guest was instantiated or has grown; others make room."""
-        self._account(worker, worker.memory_bytes)
+    def entered(self, worker: Evictable, size: int) -> None:
+        """A guest was instantiated, and holds so many bytes; others make room."""
+        self._account(worker, size)
         self._idle.pop(worker, None)
         self._make_room()
 
-    def settled(self, worker: Evictable) -> None:
-        """The worker is idle now: the newest of the candidates to leave."""
+    def settled(self, worker: Evictable, size: int) -> None:
+        """The worker is idle now, as large as that: the newest of the candidates to leave."""
         if worker in self._sizes:
-            self._account(worker, worker.memory_bytes)
+            if size != self._sizes[worker]:
+                self._account(worker, size)
             # A busy one is not among them, so that it becomes the last.
             self._idle.pop(worker, None)
             self._idle[worker] = None

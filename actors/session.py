@@ -163,14 +163,11 @@ class Session:
             if self._tracing.enabled and replayed:
                 self._trace_replay(begun_ns, replayed)
             self._ledger.updated()
-            if self._cursor.index:
+            if self._cursor.index and self._snapshots is not None:
                 # What was replayed now is not replayed again.
-                await self._save_if_due(guest)
+                await self._snapshots.while_working(guest)
 
-            async def same() -> Guest:
-                return guest
-
-            return await self._work(guest, same)
+            return await self._work(guest, start)
         except _Interrupted:
             self._commands.obey()
             return Ended.AGAIN
@@ -206,9 +203,8 @@ class Session:
             if self._trace is not None:
                 self._trace.left()
 
-    async def _work(
-        self, resident: Guest | None, guest_for_next: Callable[[], Awaitable[Guest]]
-    ) -> Ended:
+    async def _work(self, resident: Guest | None, start: Callable[[], Awaitable[Guest]]) -> Ended:
+        """Take one invocation after the other; without a resident guest each gets a new one."""
         turns = 0
         while True:
             if resident is None:
@@ -228,12 +224,13 @@ class Session:
             message = self._mailbox.next_invocation()
             if message is None:
                 continue
-            guest = await guest_for_next()
+            guest = await start() if resident is None else resident
             await self._take(guest, message)
-            if not self._is_ephemeral:
-                await self._save_if_due(guest)
-            elif self._mailbox.is_empty:
-                return Ended.REST
+            if resident is None:
+                if self._mailbox.is_empty:
+                    return Ended.REST
+            elif self._snapshots is not None and self._snapshots.may_be_due(resident):
+                await self._snapshots.while_working(resident)
             turns += 1
             if turns >= INVOCATIONS_PER_TURN_MAX:
                 turns = 0
@@ -252,10 +249,6 @@ class Session:
         encoded = Raw(msgspec.json.encode(snapshot))
         self._ledger.want_update(msgspec.structs.replace(update, snapshot=encoded))
         return Ended.AGAIN
-
-    async def _save_if_due(self, guest: Guest) -> None:
-        if self._snapshots is not None:
-            await self._snapshots.while_working(guest)
 
     async def _take(self, guest: Guest, message: Message) -> None:
         understood = understand(message)

@@ -34,8 +34,11 @@ class Settling:
 
     def look(self) -> None:
         """Settle if the worker has nothing to do, or soon if it is blocked."""
-        if not self._is_quiet():
-            return
+        if self._is_quiet():
+            self.became_quiet()
+
+    def became_quiet(self) -> None:
+        """Do the same: everything that was recorded is committed, and what it causes has left."""
         if self._has_nothing_to_do():
             self._settle()
         elif self._timer is None and self._is_blocked():

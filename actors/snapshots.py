@@ -92,9 +92,9 @@ class Snapshots:
             last_took_s=self._took_s,
         )
 
-    def _is_out_of_question(self, guest: Guest) -> bool:
-        # Asked twice for each invocation, and true of nearly all.
-        return self._never or self.policy.is_out_of_question(
+    def may_be_due(self, guest: Guest) -> bool:
+        """Say whether it is worth asking: not, after nearly all invocations."""
+        return not self._never and not self.policy.is_out_of_question(
             self._ledger.writer.last_index - self._index, guest.busy_s - self._busy_s
         )
 
@@ -107,24 +107,22 @@ class Snapshots:
         if self.makes_room:
             await self._take_if(guest, self.policy.when_leaving)
 
-    async def idle(self, guest: Guest | None, bell: Bell) -> None:
+    async def while_idle(self, guest: Guest, bell: Bell) -> None:
         """Wait for something to do, and use the time."""
-        if guest is not None and not self._is_out_of_question(guest):
-            after_s = self.policy.idle_after_s(self.cost(guest))
-            if after_s is not None:
-                try:
-                    async with asyncio.timeout(after_s):
-                        await bell.wait()
-                        return
-                except TimeoutError:
-                    await self._take_if(guest, self.policy.while_idle)
+        after_s = self.policy.idle_after_s(self.cost(guest))
+        if after_s is not None:
+            try:
+                async with asyncio.timeout(after_s):
+                    await bell.wait()
+                    return
+            except TimeoutError:
+                await self._take_if(guest, self.policy.while_idle)
         await bell.wait()
 
     async def _take_if(self, guest: Guest, is_due: Callable[[Cost], bool]) -> None:
-        if self._is_out_of_question(guest) or not is_due(self.cost(guest)):
-            return
-        async with self._services.saving:
-            await self._take(guest)
+        if is_due(self.cost(guest)):
+            async with self._services.saving:
+                await self._take(guest)
 
     async def _take(self, guest: Guest) -> None:
         ledger = self._ledger

@@ -60,11 +60,6 @@ class Worker:
             is_anchor=lambda sequence: partition.is_anchor(worker_id, sequence),
         )
 
-    @property
-    def memory_bytes(self) -> int:
-        """What the guest holds now."""
-        return 0 if self._life is None else self._life.memory_bytes
-
     def offer(self, kind: str, message: Message) -> None:
         """Take a mailbox message in. Before the first load it is dropped: the load reads all."""
         if self._life is not None:
