@@ -102,9 +102,10 @@ _TOKEN: Final = re.compile(
 )
 # No `%`, no resource: what these expressions do not take, the parser does, and means the same.
 _PLAIN: Final = r"(?:(-?+(?:0|[1-9][0-9]{0,300}+))|\"([^\"\\\n]{0,1000}+)\")"
+# Its groups are not possessive: Python 3.11.2 goes on behind what one took before it failed.
 _PLAIN_CALL: Final = re.compile(
     r"([A-Za-z\[][A-Za-z0-9\[\]:/@.+#_-]*+)"
-    rf"\((?:{_PLAIN}{rf'(?:, ?+{_PLAIN})?+' * 3})?+\)"
+    rf"\((?:{_PLAIN}{rf'(?:, ?+{_PLAIN})?' * 3})?\)"
 )
 _RESULT_ENTRY: Final = re.compile(rf"\({_SKIP}(?:%?{_LABEL}|0){_SKIP}:")
 _SPACE: Final = re.compile(_SKIP)

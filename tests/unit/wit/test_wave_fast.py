@@ -152,6 +152,8 @@ _ARGUMENTS = st.sampled_from(
 @given(_CALLS, st.lists(_ARGUMENTS, max_size=3), st.sampled_from([",", ", ", ",  ", " , "]))
 @example("a", ["9" * 400], ",")
 @example("a", ["5"] * 20, ",")
+@example("a", ["5,", ""], ",")
+@example("a", ["5", " ", '"a"'], ",")
 def test_a_plain_call_is_the_call_that_the_parser_reads(name, arguments, comma):
     text = f"{name}({comma.join(arguments)})"
     assert outcome(parse_call, text) == outcome(full_call, text)
