@@ -28,6 +28,7 @@ COMPONENT_NAMESPACE: Final = uuid.UUID("5f3c7a52-6f0e-5a3b-9d6b-3b1f0c6d4e21")
 # The two highest bits of this digit say what kind of UUID it is.
 _VARIANT: Final = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 _NAMESPACES_MAX: Final = 1_024
+_REMEMBERED_MAX: Final = 2_048
 
 
 def component_uuid(name: str) -> uuid.UUID:
@@ -89,6 +90,8 @@ class Address(Struct, frozen=True):
         )
 
 
+# Every delivery asks for one of those that are spoken to at the time; a megabyte.
+@lru_cache(maxsize=_REMEMBERED_MAX)
 def worker_id_of(subject: str) -> tuple[WorkerId, str]:
     """Return the worker and the message kind of a stored mailbox subject.
 

@@ -119,10 +119,10 @@ class Keys:
     def committed(self, commit: Commit, sequence: int) -> None:
         """Learn where the outcomes of a commit lie."""
         for index, entry in enumerate(commit.entries, commit.first):
-            if isinstance(entry, ExportedFunctionCompleted):
+            if type(entry) is ExportedFunctionCompleted:
                 if not entry.idempotency_key.startswith(_MADE_UP):
                     self._refs[entry.idempotency_key] = OutcomeRef(index, sequence)
-            elif isinstance(entry, InvocationRejected):
+            elif type(entry) is InvocationRejected:
                 self._refs[entry.idempotency_key] = OutcomeRef(index, sequence)
         while len(self._recent) > RECENT_OUTCOMES_MAX:
             key, (index, _) = next(iter(self._recent.items()))

@@ -50,7 +50,6 @@ from oplog.entries import (
     CancelPendingInvocation,
     CommandDone,
     Create,
-    Entry,
     ErrorEntry,
     Exited,
     ExportedFunctionCompleted,
@@ -249,7 +248,7 @@ class Ledger:
         self.component_version = record.version
         self.outbox.inherit(self.created)
         self.waits.incarnation = self.created.incarnation
-        self._add(self.created)
+        self.writer.add(self.created)
 
     def obey_component(self, prepared: Prepared) -> None:
         """Take over what the component says of its workers, and how their outcomes are told."""
@@ -272,7 +271,7 @@ class Ledger:
             chain=envelope.chain,
             traceparent=envelope.traceparent,
             tracestate=envelope.tracestate,
-            repeat=self._next_occurrence(envelope),
+            repeat=None if envelope.repeat is None else self._next_occurrence(envelope.repeat),
             attributes=envelope.attributes,
         )
         self.outbox.listens(envelope.caller, envelope.tell_at)
@@ -301,7 +300,7 @@ class Ledger:
         self.running = None
         self.asked_before.begins()
         self.recorded_ms = entry.at_ms
-        self.completed_index = index = self._add(entry)
+        self.completed_index = index = self.writer.add(entry)
         self.keys.decided(index, entry)
         return index
 
@@ -325,16 +324,14 @@ class Ledger:
             result_to=envelope.result_to,
             caller=envelope.caller,
             function=function,
-            repeat=self._next_occurrence(envelope),
+            repeat=None if envelope.repeat is None else self._next_occurrence(envelope.repeat),
         )
         self.outbox.listens(envelope.caller, envelope.tell_at)
         index = self.writer.add(entry, invoked=envelope.sequence if consumed else None)
         self.keys.decided(index, entry)
 
-    def _next_occurrence(self, envelope: Envelope) -> Repeat | None:
-        if envelope.repeat is None:
-            return None
-        return following(envelope.repeat, self.clock.stamp_ms())
+    def _next_occurrence(self, repeat: Repeat) -> Repeat | None:
+        return following(repeat, self.clock.stamp_ms())
 
     @property
     def tracing(self) -> Tracing:
@@ -343,7 +340,7 @@ class Ledger:
 
     def fail(self, error: Failure, *, attempt: int, retry_at_ms: int | None) -> None:
         """Record that the guest failed, and when it is tried again; None gives up."""
-        self._add(
+        self.writer.add(
             ErrorEntry(
                 at_ms=self.clock.stamp_ms(), error=error, attempt=attempt, retry_at_ms=retry_at_ms
             )
@@ -353,7 +350,9 @@ class Ledger:
         """Record that the worker leaves memory until a point in time, or for answers."""
         wake_at_ms = None if wake_at_ms is None else min(wake_at_ms, WAKE_AT_MS_MAX)
         self._services.has_suspended(self.id)
-        self._add(Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=wake_at_ms, waits_for=waits_for))
+        self.writer.add(
+            Suspend(at_ms=self.clock.stamp_ms(), wake_at_ms=wake_at_ms, waits_for=waits_for)
+        )
 
     def called(
         self,
@@ -404,7 +403,7 @@ class Ledger:
         error: Failure | None = None,
     ) -> int:
         """Record a command, and what a worker gets for it; return the entry's index."""
-        return self._add(
+        return self.writer.add(
             CommandDone(
                 at_ms=self.clock.stamp_ms(),
                 command=command,
@@ -448,7 +447,7 @@ class Ledger:
 
     def exit(self, code: int) -> None:
         """Record that the guest ended its process."""
-        self._add(Exited(at_ms=self.clock.stamp_ms(), code=code))
+        self.writer.add(Exited(at_ms=self.clock.stamp_ms(), code=code))
 
     def interrupt(self, *, control: int) -> int:
         """Record that an operator stopped the worker; return the entry's index."""
@@ -472,11 +471,11 @@ class Ledger:
 
     def want_update(self, entry: PendingUpdate) -> int:
         """Record that another version is to be run; return the entry's index."""
-        return self._add(msgspec.structs.replace(entry, at_ms=self.clock.stamp_ms()))
+        return self.writer.add(msgspec.structs.replace(entry, at_ms=self.clock.stamp_ms()))
 
     def leave_out(self, start: int, end: int) -> None:
         """Record that replay passes over entries from now on."""
-        self._add(Jump(at_ms=self.clock.stamp_ms(), start=start, end=end))
+        self.writer.add(Jump(at_ms=self.clock.stamp_ms(), start=start, end=end))
 
     def updated(self, *, component_size: int = 0) -> None:
         """Record that the version that was tried is the worker's own, if one is tried."""
@@ -486,7 +485,7 @@ class Ledger:
             raise RestartGuest
         version, self.trying = self.trying, None
         self.component_version = version
-        self.completed_index = self._add(
+        self.completed_index = self.writer.add(
             SuccessfulUpdate(
                 at_ms=self.clock.stamp_ms(), target_version=version, component_size=component_size
             )
@@ -499,7 +498,7 @@ class Ledger:
             self.rehearsed = details
             return
         details = details[:UPDATE_DETAILS_CHARACTERS_MAX]
-        self._add(
+        self.writer.add(
             FailedUpdate(at_ms=self.clock.stamp_ms(), target_version=version, details=details)
         )
 
@@ -578,9 +577,6 @@ class Ledger:
             kept_for_s = kept_s(self.created.env, self._services.options)
             self._services.ephemeral_done(self.id, kept_for_s)
 
-    def _add(self, entry: Entry) -> int:
-        return self.writer.add(entry)
-
     def _sent_mark(self) -> int:
         return self.outbox.mark(self.writer.committed_index)
 
@@ -593,7 +589,7 @@ class Ledger:
         )
         emit = self.outbox.emit
         for index, entry in enumerate(commit.entries, commit.first):
-            if isinstance(entry, ImportedFunctionInvoked) and entry.asks is not None:
+            if type(entry) is ImportedFunctionInvoked and entry.asks is not None:
                 self.waits.committed(index, sequence)
             emit(index, entry)
         if self.is_quiet:

@@ -93,6 +93,7 @@ class Outbox:
         pace: Pace,
     ) -> None:
         self._broker = broker
+        self._signals = broker.signals
         self._id = worker_id
         self._spawn = spawn
         self._on_sent = on_sent
@@ -145,7 +146,8 @@ class Outbox:
         match entry:
             case ExportedFunctionInvoked():
                 self._invoked = entry
-                self._again(index, entry.repeat)
+                if entry.repeat is not None:
+                    self._again(index, entry.repeat)
             case ExportedFunctionCompleted():
                 self._completed(index, entry)
             case ImportedFunctionInvoked(asks=None):
@@ -172,7 +174,8 @@ class Outbox:
                 )
             case InvocationRejected():
                 self.reply(entry.caller, index, entry.function, UNSET, entry.error)
-                self._again(index, entry.repeat)
+                if entry.repeat is not None:
+                    self._again(index, entry.repeat)
                 self.answer(
                     Outcome(key=entry.idempotency_key, function=entry.function, error=entry.error),
                     result_to=entry.result_to,
@@ -414,9 +417,9 @@ class Outbox:
         headers = {**self._headers, "Shem-Key": outcome.key}
         if traceparent is not None:
             headers["traceparent"] = traceparent
-        self._broker.signals.publish(self._result_subject, data, headers=headers)
+        self._signals.publish(self._result_subject, data, headers=headers)
         if result_to is not None:
-            self._broker.signals.publish(result_to, data, headers=headers)
+            self._signals.publish(result_to, data, headers=headers)
 
     def outcome_of(
         self, key: str, function: str | None, result: Raw | UnsetType, error: Failure | None
@@ -455,9 +458,8 @@ class Outbox:
         self._unsent.discard(index)
         self._on_sent()
 
-    def _again(self, index: int, repeat: Repeat | None) -> None:
-        if repeat is not None:
-            self.send(index, occurrence(self._id, f"{self.incarnation}:{index}", repeat))
+    def _again(self, index: int, repeat: Repeat) -> None:
+        self.send(index, occurrence(self._id, f"{self.incarnation}:{index}", repeat))
 
     async def _send_lane(self, subject: str) -> None:
         lane = self._lanes[subject]
@@ -526,14 +528,14 @@ class Outbox:
             traceparent=None if invoked is None else invoked.traceparent,
             index=index,
         )
-        if invoked is not None:
+        if invoked is not None and invoked.caller is not None:
             self.reply(invoked.caller, index, entry.function, entry.result, entry.error)
 
     def _status(self, status: str) -> None:
         self._event({"type": "status", "status": status})
 
     def _event(self, body: dict[str, object]) -> None:
-        self._broker.signals.publish(self._event_subject, _encode(body), headers=self._headers)
+        self._signals.publish(self._event_subject, _encode(body), headers=self._headers)
 
 
 def _in_header(name: str) -> str:

@@ -58,8 +58,9 @@ class AskedBefore:
 
     def begins(self) -> None:
         """An invocation begins or ends: what was asked before it is no attempt at it."""
-        self._found.clear()
-        self._keys.clear()
+        if self._found:
+            self._found.clear()
+            self._keys.clear()
 
     def apply(self, index: int, entry: ImportedFunctionInvoked) -> None:
         """Take note of an entry that may have asked something."""

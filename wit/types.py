@@ -44,6 +44,9 @@ __all__ = [
 class Primitive(Enum):
     """A type without structure. The value is its WIT keyword."""
 
+    # There is one of each: what an enum does otherwise, in Python, tells them apart no better.
+    __hash__ = object.__hash__
+
     BOOL = "bool"
     S8 = "s8"
     U8 = "u8"

@@ -5,7 +5,6 @@
 """
 
 import math
-import re
 from typing import Final, assert_never
 
 from wit.json_readers import INTEGER_RANGES, HandleNames, round_to_f32
@@ -45,8 +44,6 @@ from wit.wave_nodes import (
 )
 
 __all__ = ["bind"]
-
-_INTEGER: Final = re.compile("-?[0-9]+")
 
 # No integer type needs more; converting longer digit strings is quadratic in Python.
 _INTEGER_CHARACTERS_MAX: Final = 20
@@ -165,7 +162,7 @@ def _primitive(node: Node, type_: Primitive) -> Value:
 
 def _integer(node: NumberNode, type_: Primitive, low: int, high: int) -> int:
     text = node.text
-    if not _INTEGER.fullmatch(text):
+    if not text.removeprefix("-").isdecimal():
         raise _expected(type_, node)
     if len(text) <= _INTEGER_CHARACTERS_MAX:
         number = int(text)
