@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, final
 
 from actors.worker_index.rows import Place, Row, decode_chunk, encode_chunk, merged
+from actors.worker_index.together import together
 from broker.errors import ExistsError
 from broker.ports import Broker, BucketEntry
 
@@ -33,12 +34,12 @@ class Chunks:
         """Write rows where they are newer than what is there; `corrects`: wherever they differ.
 
         Raises:
-            UnavailableError: the broker does not answer now.
-            TooLargeError: a chunk is larger than a message may be.
+            ExceptionGroup: of `UnavailableError`, when the broker does not answer now, and of
+                `TooLargeError`, for a chunk that is larger than a message may be.
         """
-        async with asyncio.TaskGroup() as writes:
-            for place, rows in news.items():
-                writes.create_task(self._merge(place, rows, now_ms, corrects=corrects))
+        await together(
+            self._merge(place, rows, now_ms, corrects=corrects) for place, rows in news.items()
+        )
 
     async def _merge(
         self, place: Place, news: Mapping[str, Row], now_ms: int, *, corrects: bool

@@ -24,6 +24,7 @@ from actors.statuses import Statuses
 from actors.worker_index.chunks import Chunks
 from actors.worker_index.marks import move_marks, read_marks
 from actors.worker_index.rows import Place, Row, place_of, row_of
+from actors.worker_index.together import together
 from broker import subjects
 from broker.errors import BrokerError, TerminalError
 from broker.ports import Broker
@@ -133,7 +134,6 @@ class Projector:
                 await self._move_marks()
                 waits = False
             except* BrokerError as group:
-                _leave_if_cancelled()
                 if not waits:
                     log.info("the index of workers waits", error=str(group.exceptions[0]))
                 waits = True
@@ -259,9 +259,8 @@ class Projector:
 
     async def _learn(self, workers: Sequence[tuple[str, str]]) -> None:
         for start in range(0, len(workers), NAMES_AT_ONCE):
-            async with asyncio.TaskGroup() as reading:
-                for component, name in workers[start : start + NAMES_AT_ONCE]:
-                    reading.create_task(self._look_at(WorkerId(component, name)))
+            names = workers[start : start + NAMES_AT_ONCE]
+            await together(self._look_at(WorkerId(*name)) for name in names)
             await self.flush()
 
     async def _look_at(self, worker: WorkerId) -> None:
@@ -272,10 +271,3 @@ class Projector:
             return
         if sequence and worker not in self._changes:
             self._changes[worker] = _Change(sequence, None, status)
-
-
-def _leave_if_cancelled() -> None:
-    # A group of tasks that fails while its parent is cancelled tells of the failure alone.
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
