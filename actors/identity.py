@@ -31,6 +31,8 @@ _NAMESPACES_MAX: Final = 1_024
 _REMEMBERED_MAX: Final = 2_048
 
 
+# Every guest is named by it.
+@lru_cache(maxsize=_NAMESPACES_MAX)
 def component_uuid(name: str) -> uuid.UUID:
     """Return the UUID under which guests know the component of a name."""
     return uuid.uuid5(COMPONENT_NAMESPACE, name)

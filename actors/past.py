@@ -127,7 +127,7 @@ class Past:
             past._resume(log.base)
         past.last_index = log.head.last_index
         turn_ends = PAST_ENTRIES_PER_TURN_MAX
-        for commit, sequence in log.commits():
+        for commit, sequence in log.commits(for_replay=True):
             for index, entry in enumerate(commit.entries, commit.first):
                 past._apply(index, entry, sequence)
             if commit.last >= turn_ends:

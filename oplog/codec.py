@@ -142,7 +142,10 @@ def body_of(data: bytes, headers: Mapping[str, str], *, sequence: int | None = N
     Raises:
         CorruptLogError: damaged.
     """
-    peek = commit_headers.peek(headers, sequence=sequence)
+    return _intact(data, commit_headers.peek(headers, sequence=sequence), sequence)
+
+
+def _intact(data: bytes, peek: Peek, sequence: int | None) -> bytes:
     body = _uncompressed(data, peek, sequence)
     found_hash = hash_of(body)
     if found_hash != peek.hash:
@@ -171,9 +174,11 @@ def decode(
     expected_first: int,
     expected_previous: str | None,
     sequence: int | None = None,
+    peek: Peek | None = None,
 ) -> Commit:
     """Return the commit, after checking that it is intact and follows the one before.
 
+    `peek` is what its headers say, if they have been read already.
     `expected_previous` None leaves the link unchecked, which is right only for a tombstone, since
     the log before it may be gone. Values of the entries are views into the decoded body.
 
@@ -182,8 +187,9 @@ def decode(
         UnknownVersionError: the format is newer than this release.
         UnknownEntryError: an entry type is newer than this release.
     """
-    peek = commit_headers.peek(headers, sequence=sequence)
-    body = body_of(data, headers, sequence=sequence)
+    if peek is None:
+        peek = commit_headers.peek(headers, sequence=sequence)
+    body = _intact(data, peek, sequence)
     try:
         read = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

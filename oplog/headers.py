@@ -105,8 +105,12 @@ def peek(headers: Mapping[str, str], *, sequence: int | None = None) -> Peek:
 def mentions(headers: Mapping[str, str], types: frozenset[str]) -> bool:
     """Whether the commit holds an entry of one of these types; without the header, it may."""
     listed = headers.get(TYPES)
-    if listed is None:
-        return True
+    return listed is None or _lists(listed, types)
+
+
+# Asked three times of each commit of a log that is loaded, and nearly always the same.
+@lru_cache(maxsize=256)
+def _lists(listed: str, types: frozenset[str]) -> bool:
     return any(name.partition("*")[0] in types for name in listed.split(","))
 
 

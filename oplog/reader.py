@@ -24,12 +24,14 @@ from oplog.plan import STRUCTURAL, Plan, plan_of
 from oplog.purge import PURGED, base_of
 from oplog.snapshots import Base, SavedCommit, holds_at
 
-__all__ = ["LoadedLog", "StoredCommit", "load", "load_from"]
+__all__ = ["LoadedLog", "StoredCommit", "load", "load_from", "understand"]
 
+# Decoded commits that wait for their replay: a long log is decoded twice instead.
+DECODED_KEPT_MAX: Final = 64
 _STRUCTURAL_TYPES: Final = frozenset(str(entry.__struct_config__.tag) for entry in STRUCTURAL)
 
 
-class StoredCommit(Struct, frozen=True):
+class StoredCommit(Struct):
     """A commit as the broker holds it. `previous` is the hash of the one before."""
 
     sequence: int
@@ -37,16 +39,23 @@ class StoredCommit(Struct, frozen=True):
     headers: Mapping[str, str]
     peek: Peek
     previous: str
+    decoded: Commit | None = None
 
-    def decode(self) -> Commit:
-        """Decode it and check its place in the chain; raises `CorruptLogError`."""
-        return decode(
+    def decode(self, *, keep: bool = False) -> Commit:
+        """Decode it and check its place in the chain; raises `CorruptLogError`.
+
+        `keep`: whoever decodes it next gets the same.
+        """
+        commit = self.decoded or decode(
             self.data,
             self.headers,
             expected_first=self.peek.first,
             expected_previous=self.previous,
             sequence=self.sequence,
+            peek=self.peek,
         )
+        self.decoded = commit if keep else None
+        return commit
 
 
 @final
@@ -97,15 +106,18 @@ class LoadedLog:
                 commit = stored.decode()
                 yield from enumerate(commit.entries, commit.first)
 
-    def commits(self, *, after: int = 0) -> Iterator[tuple[Commit, int]]:
+    def commits(self, *, after: int = 0, for_replay: bool = False) -> Iterator[tuple[Commit, int]]:
         """Yield the commits that hold an entry above index `after`, with their stream sequences.
+
+        `for_replay`: they are asked for once more, and need not be decoded again if they are few.
 
         Raises:
             CorruptLogError: at the commit that is damaged; those before it were fine.
         """
+        keep = for_replay and len(self.stored) <= DECODED_KEPT_MAX
         for stored in self.stored:
             if stored.peek.last > after:
-                yield stored.decode(), stored.sequence
+                yield stored.decode(keep=keep), stored.sequence
 
     def entries(self, *, after: int = 0) -> Iterator[tuple[int, Entry, int]]:
         """Yield (index, entry, stream sequence of its commit) above index `after`."""
@@ -166,20 +178,20 @@ async def load(journal: Journal, blobs: Blobs, subject: str) -> LoadedLog:
         CorruptLogError: a commit is missing or damaged, as far as headers and ends tell.
     """
     try:
-        return await _load(journal, blobs, subject)
+        return await understand(journal.read(subject), blobs, subject)
     except CorruptLogError:
         if not await has_archive(blobs, subject):
             raise
         # Its beginning may have been moved while it was read.
-        return await _load(journal, blobs, subject)
+        return await understand(journal.read(subject), blobs, subject)
 
 
-async def _load(journal: Journal, blobs: Blobs, subject: str) -> LoadedLog:
+async def understand(messages: AsyncIterator[Message], blobs: Blobs, subject: str) -> LoadedLog:
+    """Return the log whose `messages` are all that is stored under `subject`; see `load`."""
     stored: list[StoredCommit] = []
     head = Head()
     deleted = False
     begins = 1
-    messages = journal.read(subject)
     async for message in _with_archived(messages, blobs, subject):
         peek = commit_headers.peek(message.headers, sequence=message.sequence)
         if peek.is_tombstone:
@@ -280,9 +292,9 @@ def _check_contiguous(peek: Peek, head: Head, sequence: int) -> None:
 
 def _check_ends(stored: list[StoredCommit], head: Head) -> Head:
     # The last commit vouches for the head that the next one is chained to.
-    first = stored[0].decode()
+    first = stored[0].decode(keep=True)
     if len(stored) > 1:
-        stored[-1].decode()
+        stored[-1].decode(keep=True)
     created = first.entries[0]
     if not isinstance(created, Create):
         problem = f"log begins with {type(created).__name__} instead of create"
