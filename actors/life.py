@@ -11,7 +11,7 @@ recover and it is used all the time.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from typing import final
@@ -38,8 +38,9 @@ from actors.orders import Orders
 from actors.programs import Prepared
 from actors.quotas import offer_within
 from actors.reads import Reads
-from actors.recovery import Recovered, cursor_of, recover
+from actors.recovery import Recovered, cursor_of, recall, recover
 from actors.refusals import cannot_run, refuse_all
+from actors.remembered import LogCopy
 from actors.remote import Remote, call_timeout_s
 from actors.residency import Evictable
 from actors.services import Services
@@ -87,6 +88,8 @@ class Life:
     ) -> None:
         self.id = worker_id
         self._is_idle = self._leaving = False
+        self.delivered: Sequence[tuple[str, Message]] | None = None
+        """All that may be in the mailbox, if that is known: then it is not read at first."""
         self._address = address
         self._services = services
         self._loaded = loaded = recovered.log
@@ -119,6 +122,8 @@ class Life:
             on_quiet=self._became_quiet,
             on_failure=on_failure,
         )
+        self._copy = LogCopy(loaded, has_snapshots=recovered.pointer_sequence > 0)
+        ledger.writer.on_stored = self._copy.stored
         self._leftovers = Leftovers(ledger, mailbox, journal)
         self._reads = Reads(
             ledger,
@@ -164,8 +169,11 @@ class Life:
         recovering: bool,
         settle: Callable[[], None],
         on_failure: Callable[[BaseException], None],
+        remembered: bytes | None,
     ) -> "Life":
         """Read the log, from the newest snapshot on whose blob is not `rejected`.
+
+        Nothing is read if it is `remembered`.
 
         Raises:
             CorruptLogError: it cannot be believed.
@@ -173,7 +181,10 @@ class Life:
         """
         broker = services.broker
         async with services.loading:
-            recovered = await recover(broker, address, services.secrets, rejected=rejected)
+            if remembered is None:
+                recovered = await recover(broker, address, services.secrets, rejected=rejected)
+            else:
+                recovered = await recall(broker, address, remembered)
         references = await recovered.past.referenced(broker.blobs)
         return Life(
             worker_id,
@@ -217,6 +228,7 @@ class Life:
 
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
+        self.delivered = None
         self._intake.trusted = False
         self.waiting.distrust_deliveries()
         self._bell.ring()
@@ -227,6 +239,24 @@ class Life:
         self._leaving = True
         self.waiting.leave()
         self._bell.ring()
+
+    def log_to_remember(self) -> bytes | None:
+        """Return the log of a worker that left memory to make room, with nothing in its mailbox.
+
+        None if the next life has to read it: it is long, or there is more to know than it says.
+        """
+        is_done = (
+            self._leaving
+            and self._snapshots.makes_room
+            and self._intake.trusted
+            and self.mailbox.is_empty
+            and self._reads.is_empty
+            and self.ledger.is_quiet
+            and self.ledger.running is None
+            and self.ledger.created is not None
+            and not self.ledger.is_ephemeral
+        )
+        return self._copy.packed() if is_done and not self._snapshots.are_any else None
 
     def stop_writing(self) -> None:
         """Let nothing more be written: somebody else owns the worker."""
@@ -248,7 +278,10 @@ class Life:
         """Do what is to be done; return what follows."""
         if not self._past.is_unfinished_copy:
             await self._reads.learn()
-        await self._intake.read_mailbox()
+        if self.delivered is None:
+            await self._intake.read_mailbox()
+        else:
+            await self._intake.take_in(self.delivered)
         if (self._recovering or self._past.is_fresh_copy) and self._past.unsent:
             await self._learn_calls()
             unsent = tuple(self._past.unsent.items())

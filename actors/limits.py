@@ -33,6 +33,8 @@ __all__ = [
     "READ_S_MAX",
     "RELOAD_DELAY_S",
     "RELOAD_DOUBLINGS_MAX",
+    "REMEMBERED_COMMITS_MAX",
+    "REMEMBERED_LOG_BYTES_MAX",
     "RESULT_BYTES_MAX",
     "RESULT_TO_BYTES_MAX",
     "SHORTENED_LOOK_S",
@@ -87,6 +89,10 @@ LOAD_BACKOFF_S: Final = 0.1
 # Workers that are read or instantiated at the same time. Thousands at once would fill one turn of
 # the event loop with seconds of work, and the heartbeat would miss its time.
 LOADS_AT_ONCE_MAX: Final = 16
+# Longer logs are not kept for workers that leave memory: a worker in memory keeps as much besides
+# its guest, and replaying more takes longer than reading it.
+REMEMBERED_COMMITS_MAX: Final = 32
+REMEMBERED_LOG_BYTES_MAX: Final = 16 << 10
 # Snapshots taken at the same time: each copies what its guest has changed.
 SNAPSHOTS_AT_ONCE_MAX: Final = 4
 COMPONENT_LOAD_TRIES_MAX: Final = 5

@@ -11,7 +11,9 @@ class ExecutorOptions(Struct, frozen=True, kw_only=True):
     """Settings of one executor process.
 
     `memory_bytes_max` is the budget of all resident guests; idle ones beyond it leave memory, least
-    recently used first. A wait of at least `suspend_after_s` suspends the worker.
+    recently used first. Of those that leave, short logs are kept, `remembered_bytes_max` of them in
+    all, so that they come back without being read. A wait of at least `suspend_after_s` suspends
+    the worker.
     A call of another worker that is not answered within `call_timeout_s` fails; None: never.
     What ephemeral workers leave behind is removed `ephemeral_kept_s` after their last invocation.
     `measured`: somebody reads the metrics, so that phases of invocations are timed.
@@ -20,6 +22,7 @@ class ExecutorOptions(Struct, frozen=True, kw_only=True):
     name: str
     memory_bytes_max: int = 4 << 30
     resident_workers_max: int = 6_000
+    remembered_bytes_max: int = 128 << 20
     worker_memory_bytes_max: int = 1 << 30
     suspend_after_s: float = 10.0
     call_timeout_s: float | None = None

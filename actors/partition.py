@@ -15,6 +15,7 @@ import structlog
 
 from actors.identity import WorkerId, worker_id_of
 from actors.limits import DRAIN_WAIT_S, RELOAD_DELAY_S, RELOAD_DOUBLINGS_MAX
+from actors.remembered import Remembered
 from actors.waits import Answer
 from broker.ports import Consumer, Delivery, Message
 
@@ -62,12 +63,15 @@ class Partition:
         start_worker: Callable[["Partition", WorkerId, bool], Resident],
         belongs: Callable[[WorkerId, int], bool],
         on_lost: Callable[["Partition"], None],
+        remembered: Remembered,
     ) -> None:
         self.number = number
         self.draining = False
         self.lost = False
         self.seen = 0
         """The newest sequence that was delivered."""
+        self.trust = object()
+        """Another one whenever deliveries may have been missed."""
         self.workers: dict[WorkerId, Resident] = {}
         self._anchors: dict[WorkerId, Delivery] = {}
         # Hashes of the workers that ended here with everything sent. All others may have been left
@@ -77,6 +81,7 @@ class Partition:
         self._start_worker = start_worker
         self._belongs = belongs
         self._on_lost = on_lost
+        self._remembered = remembered
         self._acquiring: asyncio.Future[None] | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -159,6 +164,7 @@ class Partition:
         """Let `resident` stand for a worker until `ended`; False if the worker is in memory."""
         if worker_id in self.workers or self.lost or self.draining or self._anchors.get(worker_id):
             return False
+        self._remembered.forget(worker_id)
         self.workers[worker_id] = resident
         self._empty.clear()
         return True
@@ -167,6 +173,18 @@ class Partition:
         """Whether the message is the one that brings the worker back if this executor dies."""
         anchor = self._anchors.get(worker_id)
         return anchor is not None and anchor.message.sequence == sequence
+
+    def remember(self, worker_id: WorkerId, trust: object, log: bytes) -> None:
+        """Keep the log of a worker that leaves memory, unless something has come in for it.
+
+        `trust` is that of the moment when the worker looked for the last time.
+        """
+        if worker_id not in self._anchors:
+            self._remembered.keep(worker_id, trust, log)
+
+    def recall(self, worker_id: WorkerId) -> bytes | None:
+        """Return the log of a worker that left, if whatever came since is delivered to it now."""
+        return self._remembered.recall(worker_id, self.trust)
 
     def ended(self, worker_id: WorkerId, *, reload: bool) -> None:
         """A worker has left memory. `reload`: it could not go on, but its work is not done."""
@@ -190,6 +208,7 @@ class Partition:
 
     def missed_deliveries(self) -> None:
         """Make every worker read its mailbox again; the consumer may have skipped messages."""
+        self.trust = object()
         for worker in self.workers.values():
             worker.distrust_deliveries()
 

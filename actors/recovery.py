@@ -9,17 +9,18 @@ from msgspec import Struct
 from actors.engine.errors import SnapshotUnusableError
 from actors.identity import Address
 from actors.past import Past
+from actors.remembered import messages_of
 from actors.saved_worker import SavedGuest, SavedWorker, fetch
 from actors.secrets import SecretStore
 from broker.ports import Broker
 from oplog.errors import CorruptLogError
 from oplog.plan import Plan
-from oplog.reader import LoadedLog, load, load_from
+from oplog.reader import LoadedLog, load, load_from, understand
 from oplog.replay import Cursor, Start
 from oplog.snapshots import Base, holds_at, read_pointer
 from oplog.status import StatusFold
 
-__all__ = ["Recovered", "cursor_of", "recover"]
+__all__ = ["Recovered", "cursor_of", "recall", "recover"]
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,17 @@ async def recover(
         pointer_sequence=sequence,
         problem=problem,
     )
+
+
+async def recall(broker: Broker, address: Address, remembered: bytes) -> Recovered:
+    """Understand a log that was remembered: whole, and of a worker without snapshots.
+
+    Raises:
+        CorruptLogError: it cannot be believed.
+    """
+    loaded = await understand(messages_of(address.log, remembered), broker.blobs, address.log)
+    past = await Past.read(loaded)
+    return Recovered(log=loaded, past=past, saved=None, usable=(), pointer_sequence=0, problem=None)
 
 
 async def _whole(

@@ -23,6 +23,7 @@ from actors.options import ExecutorOptions
 from actors.partition import Partition
 from actors.placement import owned_partitions, owner_of
 from actors.programs import Programs
+from actors.remembered import Remembered
 from actors.residency import Residency
 from actors.secrets import KeyRing, SecretStore
 from actors.services import Services
@@ -65,6 +66,7 @@ class Executor:
         self._residency = Residency(
             memory_bytes_max=options.memory_bytes_max, workers_max=options.resident_workers_max
         )
+        self._remembered = Remembered(bytes_max=options.remembered_bytes_max)
         self._membership = Membership(
             broker.members,
             options.name,
@@ -205,6 +207,7 @@ class Executor:
             start_worker=self._start_worker,
             belongs=self._belongs,
             on_lost=self._forget,
+            remembered=self._remembered,
         )
         self._partitions[number] = partition
         async with self._acquiring:

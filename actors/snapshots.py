@@ -72,6 +72,11 @@ class Snapshots:
         if recovered.problem is not None:
             self.failed("load", recovered.problem)
 
+    @property
+    def are_any(self) -> bool:
+        """Whether a pointer to snapshots is stored, whatever it names."""
+        return self._behind > 0
+
     def choose(self, prepared: Prepared) -> None:
         """Take the policy of a component, or the executor's own; none for an ephemeral worker."""
         override = self._services.options.snapshots

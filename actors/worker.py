@@ -51,6 +51,12 @@ class Worker:
         self._leaving = False
         self._dropped = False
         self._failure: BaseException | None = None
+        # The log of a worker that has been here before, and all that was delivered since, until
+        # there is a life: without the log, what is delivered before it is read with its mailbox.
+        self._recalled = partition.recall(worker_id)
+        self._delivered: list[tuple[str, Message]] | None = None if self._recalled is None else []
+        self._leaves: tuple[object, bytes] | None = None
+        """What its partition is to remember, and under which trust."""
         # Blobs of snapshots that did not load.
         self._rejected: set[str] = set()
         self._answered = AnsweredReads(
@@ -61,9 +67,11 @@ class Worker:
         )
 
     def offer(self, kind: str, message: Message) -> None:
-        """Take a mailbox message in. Before the first load it is dropped: the load reads all."""
+        """Take a mailbox message in. Before the first load it is dropped if that reads all."""
         if self._life is not None:
             self._life.offer(kind, message)
+        elif self._delivered is not None:
+            self._delivered.append((kind, message))
 
     def answer(self, answer: Answer, observed: Callable[[], None] | None) -> bool:
         """Take an answer in, ahead of its delivery; `observed` is told once it is recorded."""
@@ -71,6 +79,7 @@ class Worker:
 
     def distrust_deliveries(self) -> None:
         """Read the mailbox again before the next message is taken."""
+        self._delivered = None
         if self._life is not None:
             self._life.distrust_deliveries()
 
@@ -122,6 +131,8 @@ class Worker:
         finally:
             structlog.contextvars.reset_contextvars(**bound)
             self._services.residency.left(self)
+            if self._leaves is not None and not stumbled:
+                self._partition.remember(self.id, *self._leaves)
             self._partition.ended(self.id, reload=stumbled and not self._dropped)
 
     async def _live(self) -> Next:
@@ -129,12 +140,20 @@ class Worker:
         self._recovering = False
         self._services.has_come_back(self.id)
         self._life = life
+        life.delivered = self._delivered
+        self._recalled = self._delivered = None
         try:
-            return await life.run()
+            following = await life.run()
+            # In the same turn: whatever comes in from now on has an anchor, and whatever is missed
+            # makes the trust another one.
+            log_ = life.log_to_remember()
+            if log_ is not None and following is Next.END:
+                self._leaves = self._partition.trust, log_
         finally:
             self._life = None
             await life.close()
             self._services.residency.left(self)
+        return following
 
     async def _load(self) -> Life:
         while True:
@@ -146,6 +165,7 @@ class Worker:
                     self._address,
                     self._services,
                     rejected=self._rejected,
+                    remembered=self._recalled,
                     answered=self._answered,
                     resident=self,
                     recovering=self._recovering,

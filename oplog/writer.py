@@ -89,6 +89,8 @@ class Writer:
         """The index given out last, committed or not."""
         self.committed_index = head.last_index
         """The last index that the broker has acknowledged."""
+        self.on_stored: Callable[[int, Encoded], None] | None = None
+        """Gets the sequence and the bytes of each commit, before `on_commit` does."""
 
     @property
     def head(self) -> Head:
@@ -200,7 +202,7 @@ class Writer:
             # Nobody is called any more, and who is called holds this writer: without this both
             # would stay in memory until the next search for garbage.
             self._sent_mark = _never_asked
-            self._on_commit = self._on_failure = self._on_append = _never_told
+            self._on_commit = self._on_failure = self._on_append = self.on_stored = _never_told
 
     def _require_running(self) -> None:
         if self._failure is not None:
@@ -236,6 +238,8 @@ class Writer:
                     expected_sequence=self._head.log_sequence,
                     headers=encoded.headers,
                 )
+                if self.on_stored is not None:
+                    self.on_stored(sequence, encoded)
                 self._settle(commit, sequence)
                 if capped:
                     # Even a broker that answers at once must not keep others from running.

@@ -30,6 +30,8 @@ WORKERS: Final = 5
 OPERATIONS: Final = 24
 FAULTS: Final = 8
 STREAMS_MAX: Final = 3
+# How many workers an executor keeps in memory: all, or so few that they come and go.
+RESIDENTS: Final = (WORKERS, 1, 2)
 NODES: Final = 2
 # Between two faults, in turns of the loop: an invocation takes some dozens.
 TURNS: Final = (1, 250)
@@ -92,7 +94,10 @@ class _Attack:
     async def run(self) -> Outcome:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        async with Simulation(streams=1 + self.seed % STREAMS_MAX) as self.simulation:
+        residents = RESIDENTS[self.seed // STREAMS_MAX % len(RESIDENTS)]
+        async with Simulation(
+            streams=1 + self.seed % STREAMS_MAX, resident_workers_max=residents
+        ) as self.simulation:
             for node in [self.simulation.start() for _ in range(NODES)]:
                 await node.executor.wait_until_ready()
             loop.strike_after(self.chance.randint(*TURNS), self._strike)
