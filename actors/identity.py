@@ -122,7 +122,7 @@ def check_worker_name(name: str) -> None:
     """
     if not name or len(name.encode()) > WORKER_NAME_BYTES_MAX:
         raise TerminalError(f"a worker name has 1 to {WORKER_NAME_BYTES_MAX} bytes, got {name!r}")
-    if "/" in name or name.startswith("-") or any(character.isspace() for character in name):
+    if "/" in name or name.startswith("-") or name.split() != [name]:
         raise TerminalError(
             f"worker name {name!r}: no white space, no '/', and it must not start with '-'"
         )

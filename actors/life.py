@@ -36,7 +36,7 @@ from actors.life_plan import LifePlan, Plan
 from actors.mailbox import Mailbox
 from actors.orders import Orders
 from actors.programs import Prepared
-from actors.quotas import offer_within
+from actors.quotas import refuse_above
 from actors.reads import Reads
 from actors.recovery import Recovered, cursor_of, recall, recover
 from actors.refusals import cannot_run, refuse_all
@@ -210,7 +210,10 @@ class Life:
         if kind == "reply":
             self._intake.answered_by(message)
         elif kind != "invoke" or not self._reads.takes(message):
-            offer_within(self.ledger, self.mailbox, kind, message, quota=self.ledger.quota)
+            self.mailbox.offer(kind, message)
+            pending = self.ledger.quota.pending
+            if pending is not None and kind == "invoke":
+                refuse_above(self.ledger, self.mailbox, message, pending=pending)
         if kind == "control" and self._session is not None:
             self._session.commanded()
         self._bell.ring()
@@ -424,10 +427,11 @@ class Life:
             if self._leftovers.are_many(stays=True) and self.ledger.is_quiet:
                 await self._purge()
             self._services.residency.settled(self._resident, self._memory_bytes)
-            if guest is not None and self._snapshots.may_be_due(guest):
-                await self._snapshots.while_idle(guest, self._bell)
-            else:
+            after_s = None if guest is None else self._snapshots.idle_after_s(guest)
+            if guest is None or after_s is None:
                 await self._bell.wait()
+            else:
+                await self._snapshots.while_idle(guest, self._bell, after_s)
             self._is_idle = False
             self._services.residency.woke(self._resident)
         self._reads.between(None)

@@ -8,24 +8,21 @@ from actors.stored_logs import too_much
 from broker.ports import Message
 from oplog.entries import Failure
 
-__all__ = ["offer_within", "too_long"]
+__all__ = ["refuse_above", "too_long"]
 
 
-def offer_within(
-    ledger: Ledger, mailbox: Mailbox, kind: str, message: Message, *, quota: Quota
-) -> None:
-    """Take a message into the mailbox; an invocation above the quota is refused in its place.
+def refuse_above(ledger: Ledger, mailbox: Mailbox, message: Message, *, pending: int) -> None:
+    """Refuse an invocation that the mailbox has taken in if more wait than may.
 
     It stays in the queue, where its key makes it a duplicate that is answered the same again.
     """
-    mailbox.offer(kind, message)
-    if kind != "invoke" or quota.pending is None or len(mailbox) <= quota.pending:
+    if len(mailbox) <= pending:
         return
     if ledger.created is None or mailbox.is_consumed(message.sequence):
         return
     envelope = understand(message).envelope
     if envelope.key not in ledger.keys:
-        text = f"{quota.pending} invocations of {ledger.id} wait already: ask again later"
+        text = f"{pending} invocations of {ledger.id} wait already: ask again later"
         ledger.reject(envelope, _exceeded(text), consumed=False)
 
 

@@ -163,9 +163,10 @@ class Session:
             if self._tracing.enabled and replayed:
                 self._trace_replay(begun_ns, replayed)
             self._ledger.updated()
-            if self._cursor.index and self._snapshots is not None:
+            snapshots = self._snapshots
+            if self._cursor.index and snapshots is not None and snapshots.is_due(guest):
                 # What was replayed now is not replayed again.
-                await self._snapshots.while_working(guest)
+                await snapshots.take(guest)
 
             return await self._work(guest, start)
         except _Interrupted:
@@ -229,8 +230,8 @@ class Session:
             if resident is None:
                 if self._mailbox.is_empty:
                     return Ended.REST
-            elif self._snapshots is not None and self._snapshots.may_be_due(resident):
-                await self._snapshots.while_working(resident)
+            elif self._snapshots is not None and self._snapshots.is_due(resident):
+                await self._snapshots.take(resident)
             turns += 1
             if turns >= INVOCATIONS_PER_TURN_MAX:
                 turns = 0

@@ -10,7 +10,6 @@ again until the worker has done as much once more.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
 from typing import Final, final
 
 import msgspec
@@ -97,37 +96,40 @@ class Snapshots:
             last_took_s=self._took_s,
         )
 
-    def may_be_due(self, guest: Guest) -> bool:
-        """Say whether it is worth asking: not, after nearly all invocations."""
+    def _may_be_due(self, guest: Guest) -> bool:
+        # Asked twice for each invocation, and false of nearly all.
         return not self._never and not self.policy.is_out_of_question(
             self._ledger.writer.last_index - self._index, guest.busy_s - self._busy_s
         )
 
-    async def while_working(self, guest: Guest) -> None:
-        """Take one between two invocations, if it is due."""
-        await self._take_if(guest, self.policy.while_working)
+    def is_due(self, guest: Guest) -> bool:
+        """Say whether to `take` one between two invocations."""
+        return self._may_be_due(guest) and self.policy.while_working(self.cost(guest))
+
+    def idle_after_s(self, guest: Guest) -> float | None:
+        """Return for how many seconds to wait `while_idle`; None: just wait for work."""
+        return self.policy.idle_after_s(self.cost(guest)) if self._may_be_due(guest) else None
 
     async def when_leaving(self, guest: Guest) -> None:
         """Take one of a worker that makes room, if it is due."""
-        if self.makes_room:
-            await self._take_if(guest, self.policy.when_leaving)
+        if self.makes_room and self.policy.when_leaving(self.cost(guest)):
+            await self.take(guest)
 
-    async def while_idle(self, guest: Guest, bell: Bell) -> None:
-        """Wait for something to do, and use the time."""
-        after_s = self.policy.idle_after_s(self.cost(guest))
-        if after_s is not None:
-            try:
-                async with asyncio.timeout(after_s):
-                    await bell.wait()
-                    return
-            except TimeoutError:
-                await self._take_if(guest, self.policy.while_idle)
+    async def while_idle(self, guest: Guest, bell: Bell, after_s: float) -> None:
+        """Wait for something to do, and use the time if that takes so long."""
+        try:
+            async with asyncio.timeout(after_s):
+                await bell.wait()
+                return
+        except TimeoutError:
+            if self.policy.while_idle(self.cost(guest)):
+                await self.take(guest)
         await bell.wait()
 
-    async def _take_if(self, guest: Guest, is_due: Callable[[Cost], bool]) -> None:
-        if is_due(self.cost(guest)):
-            async with self._services.saving:
-                await self._take(guest)
+    async def take(self, guest: Guest) -> None:
+        """Take one now, as far as that is possible."""
+        async with self._services.saving:
+            await self._take(guest)
 
     async def _take(self, guest: Guest) -> None:
         ledger = self._ledger

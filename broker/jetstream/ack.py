@@ -1,6 +1,8 @@
 """What the reply subject of a delivered message tells."""
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from broker.errors import InternalError
 
@@ -10,7 +12,7 @@ _SHORT_PARTS: Final = 9
 _LONG_PARTS: Final = 11
 
 
-class AckToken(NamedTuple):
+class AckToken(Struct, frozen=True):
     """Counters of one delivery: of its message, of the stream, of the consumer, and when stored."""
 
     deliveries: int

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from broker import subjects
 from broker.errors import InternalError
-from broker.jetstream.ack import ack_token
+from broker.jetstream.ack import AckToken, ack_token
 from broker.jetstream.headers import (
     decode_message_id,
     encode_message_id,
@@ -112,7 +112,7 @@ def test_acknowledgement_subjects_of_both_lengths_are_read():
     short = "$JS.ACK.SHEM_OPLOG.P3.2.17.5.1700000000000000001.0"
     long = "$JS.ACK.hub.ACCOUNT.SHEM_OPLOG.P3.2.17.5.1700000000000000001.0.token"
     for reply in (short, long):
-        assert ack_token(reply) == (2, 17, 5, 1_700_000_000_000_000_001)
+        assert ack_token(reply) == AckToken(2, 17, 5, 1_700_000_000_000_000_001)
     with pytest.raises(InternalError):
         ack_token("_INBOX.1")
 
