@@ -73,6 +73,8 @@ class BoundFunction:
             (codec_for(parameter.type), f"params[{position}]")
             for position, parameter in enumerate(self.type.parameters)
         ]
+        # Numbers, strings, booleans and the like go into JSON as they are.
+        self._are_plain = all(codec.is_plain for codec, _ in self._parameters)
         self._result = None if function.type.result is None else codec_for(function.type.result)
         # JSON and WAVE write them alike.
         self._is_integer = function.type.result in INTEGER_RANGES
@@ -97,6 +99,8 @@ class BoundFunction:
         """Return the values as a JSON array."""
         if self._has_handles:
             return Raw(_encode(parameters_to_json(values, self.type, handles)))
+        if self._are_plain:
+            return Raw(_encode(values))
         parts = zip(self._parameters, values, strict=True)
         return Raw(_encode([codec.to_json(value, root=place) for (codec, place), value in parts]))
 

@@ -103,12 +103,6 @@ class Life:
         self._bell, self._quieted = Bell(), asyncio.Event()
         self._guest: Guest | None = None
         self._session: Session | None = None
-        self._settling = Settling(
-            settle,
-            has_nothing_to_do=self._has_nothing_to_do,
-            is_blocked=self._is_blocked,
-            is_quiet=lambda: self.ledger.is_quiet,
-        )
         journal, marks = services.broker.journal, loaded.head.marks
         self.mailbox = mailbox = Mailbox(invoked=marks.invoked, control=marks.control)
         self.ledger = ledger = Ledger(
@@ -121,6 +115,12 @@ class Life:
             references=references,
             on_quiet=self._became_quiet,
             on_failure=on_failure,
+        )
+        self._settling = Settling(
+            ledger,
+            settle,
+            has_nothing_to_do=self._has_nothing_to_do,
+            is_blocked=self._is_blocked,
         )
         self._copy = LogCopy(loaded, has_snapshots=recovered.pointer_sequence > 0)
         ledger.writer.on_stored = self._copy.stored

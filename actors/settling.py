@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import final
 
+from actors.ledger import Ledger
 from actors.limits import BLOCKED_SETTLE_S
 
 __all__ = ["Settling"]
@@ -20,21 +21,21 @@ class Settling:
 
     def __init__(
         self,
+        ledger: Ledger,
         settle: Callable[[], None],
         *,
         has_nothing_to_do: Callable[[], bool],
         is_blocked: Callable[[], bool],
-        is_quiet: Callable[[], bool],
     ) -> None:
+        self._ledger = ledger
         self._settle = settle
         self._has_nothing_to_do = has_nothing_to_do
         self._is_blocked = is_blocked
-        self._is_quiet = is_quiet
         self._timer: asyncio.TimerHandle | None = None
 
     def look(self) -> None:
         """Settle if the worker has nothing to do, or soon if it is blocked."""
-        if self._is_quiet():
+        if self._ledger.is_quiet:
             self.became_quiet()
 
     def became_quiet(self) -> None:
@@ -52,5 +53,5 @@ class Settling:
 
     def _look_again(self) -> None:
         self._timer = None
-        if self._is_blocked() and self._is_quiet():
+        if self._is_blocked() and self._ledger.is_quiet:
             self._settle()

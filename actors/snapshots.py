@@ -59,6 +59,7 @@ class Snapshots:
         self.policy = SnapshotPolicy()
         """Never, until the component is known."""
         self._never = True
+        self._may_be_due = False
         self._digest = ""
         self._old = OldHistory(ledger, address, services, recovered.past)
         self.makes_room = False
@@ -96,19 +97,17 @@ class Snapshots:
             last_took_s=self._took_s,
         )
 
-    def _may_be_due(self, guest: Guest) -> bool:
-        # Asked twice for each invocation, and false of nearly all.
-        return not self._never and not self.policy.is_out_of_question(
+    def is_due(self, guest: Guest) -> bool:
+        """Say whether to `take` one now. Asked after every invocation, and after a replay."""
+        # Of nearly all invocations false; and until the next one, nobody has to look again.
+        self._may_be_due = not self._never and not self.policy.is_out_of_question(
             self._ledger.writer.last_index - self._index, guest.busy_s - self._busy_s
         )
-
-    def is_due(self, guest: Guest) -> bool:
-        """Say whether to `take` one between two invocations."""
-        return self._may_be_due(guest) and self.policy.while_working(self.cost(guest))
+        return self._may_be_due and self.policy.while_working(self.cost(guest))
 
     def idle_after_s(self, guest: Guest) -> float | None:
         """Return for how many seconds to wait `while_idle`; None: just wait for work."""
-        return self.policy.idle_after_s(self.cost(guest)) if self._may_be_due(guest) else None
+        return self.policy.idle_after_s(self.cost(guest)) if self._may_be_due else None
 
     async def when_leaving(self, guest: Guest) -> None:
         """Take one of a worker that makes room, if it is due."""

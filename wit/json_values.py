@@ -61,6 +61,11 @@ class JsonCodec:
         except Misfit as misfit:
             raise misfit.mismatch() from None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every value is its own JSON form."""
+        return self._write is None
+
     def from_json(self, json: object, *, root: str = "") -> Value:
         """Return the value that decoded JSON stands for.
 

@@ -42,7 +42,7 @@ from wit.values import Value
 from wit.wave_binding import bind
 from wit.wave_fast import LONG_TEXT_CHARACTERS, NotPlainError, quick_value
 from wit.wave_nodes import KEYWORDS, Call, Node, Outcome
-from wit.wave_syntax import parse_call_text, parse_outcome_text, parse_value_text
+from wit.wave_syntax import parse_call, parse_outcome, parse_value_text
 
 __all__ = [
     "Call",
@@ -57,26 +57,6 @@ __all__ = [
     "parse_outcome",
     "parse_value",
 ]
-
-
-def parse_call(text: str) -> Call:
-    """Return the call that the text says, its arguments not yet bound to types.
-
-    Raises:
-        ParseError: with line, column and what was expected there.
-    """
-    return parse_call_text(text)
-
-
-def parse_outcome(text: str) -> Outcome:
-    """Return a call with its result as the text says them, `f(1) -> ok(2)`, not yet bound.
-
-    Without `->`, and for `-> ()`, there is no result; `-> (0: x)` and `-> (name: x)` are `-> x`.
-
-    Raises:
-        ParseError: with line, column and what was expected there.
-    """
-    return parse_outcome_text(text)
 
 
 def bind_result(

@@ -25,7 +25,7 @@ from wit.wave_nodes import (
     TupleNode,
 )
 
-__all__ = ["parse_call_text", "parse_outcome_text", "parse_value_text"]
+__all__ = ["parse_call", "parse_outcome", "parse_value_text"]
 
 
 def parse_value_text(text: str) -> Node:
@@ -41,11 +41,11 @@ def parse_value_text(text: str) -> Node:
     return node
 
 
-def parse_call_text(text: str) -> Call:
-    """Return the tree of one call.
+def parse_call(text: str) -> Call:
+    """Return the call that the text says, its arguments not yet bound to types.
 
     Raises:
-        ParseError: with the place and what was expected there.
+        ParseError: with line, column and what was expected there.
     """
     plain = _PLAIN_CALL.fullmatch(text)
     if plain is not None:
@@ -56,11 +56,13 @@ def parse_call_text(text: str) -> Call:
     return call
 
 
-def parse_outcome_text(text: str) -> Outcome:
-    """Return the tree of one call with what it returned, `f(1) -> ok(2)`.
+def parse_outcome(text: str) -> Outcome:
+    """Return a call with its result as the text says them, `f(1) -> ok(2)`, not yet bound.
+
+    Without `->`, and for `-> ()`, there is no result; `-> (0: x)` and `-> (name: x)` are `-> x`.
 
     Raises:
-        ParseError: with the place and what was expected there.
+        ParseError: with line, column and what was expected there.
     """
     parser = _Parser(text)
     call = parser.call()
