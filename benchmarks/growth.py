@@ -1,6 +1,7 @@
 """How cost grows: with workers, with the length of their logs, with executors and with payloads.
 
     python -m benchmarks.growth [workers] [log] [executors] [payload] [--fsync interval|always]
+                                [--snapshots never|auto]
 
 Each table is of a `shem up` of its own with the small guest `load`, or one that gives back what it
 gets, and takes a minute or some. Everything runs on this machine, clients included: read how
@@ -17,6 +18,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import uvloop
@@ -95,10 +97,10 @@ class Usage:
 
 
 @asynccontextmanager
-async def loaded(system: System) -> AsyncIterator[Load]:
-    """Yield a load on a system with the guest, which takes no snapshots."""
+async def loaded(system: System, *, snapshots: str = "never") -> AsyncIterator[Load]:
+    """Yield a load on a system with the guest."""
     async with await Client.connect(system.url) as client:
-        await client.components.add("load", build("load").read_bytes(), snapshots="never")
+        await client.components.add("load", build("load").read_bytes(), snapshots=snapshots)
     broker = await connect(ConnectOptions(servers=(system.url,)))
     load = Load(broker)
     await load.start()
@@ -147,10 +149,10 @@ async def measured(
     return per_s, p50, (after[0] - before[0]) / count * 1e6, (after[1] - before[1]) / count * 1e6
 
 
-async def by_workers(system: System, seconds: float) -> None:
+async def by_workers(system: System, seconds: float, *, snapshots: str) -> None:
     """One system grows: more workers are made, then all are asked, and a thousand of them."""
     usage = Usage(system)
-    async with loaded(system) as load:
+    async with loaded(system, snapshots=snapshots) as load:
         await load.invoke("first", b"add(1)")
         idle, disk = usage.memory(), usage.disk()
         rows: list[list[str]] = []
@@ -186,7 +188,7 @@ async def by_workers(system: System, seconds: float) -> None:
             if made < count:
                 break
         table(
-            "Workers",
+            f"Workers, snapshots: {snapshots}",
             (
                 "workers",
                 "made at",
@@ -372,9 +374,11 @@ def main() -> None:
     parser.add_argument("what", nargs="*", metavar="WHAT")
     parser.add_argument("--fsync", choices=["interval", "always"], default="interval")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each figure")
+    parser.add_argument("--snapshots", default="never", help="their policy in the table of workers")
     options = parser.parse_args()
     wanted = options.what or ["workers", "log", "executors", "payload"]
-    tables = {"workers": by_workers, "log": by_length, "payload": by_payload}
+    workers = partial(by_workers, snapshots=options.snapshots)
+    tables = {"workers": workers, "log": by_length, "payload": by_payload}
     for what in wanted:
         if what == "executors":
             rows: list[list[str]] = []
