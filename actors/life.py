@@ -169,7 +169,7 @@ class Life:
         recovering: bool,
         settle: Callable[[], None],
         on_failure: Callable[[BaseException], None],
-        remembered: bytes | None,
+        remembered: tuple[bytes, ...] | None,
     ) -> "Life":
         """Read the log, from the newest snapshot on whose blob is not `rejected`.
 
@@ -243,7 +243,7 @@ class Life:
         self.waiting.leave()
         self._bell.ring()
 
-    def log_to_remember(self) -> bytes | None:
+    def log_to_remember(self) -> tuple[bytes, ...] | None:
         """Return the log of a worker that left memory to make room, with nothing in its mailbox.
 
         None if the next life has to read it: it is long, or there is more to know than it says.

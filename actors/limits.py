@@ -89,10 +89,10 @@ LOAD_BACKOFF_S: Final = 0.1
 # Workers that are read or instantiated at the same time. Thousands at once would fill one turn of
 # the event loop with seconds of work, and the heartbeat would miss its time.
 LOADS_AT_ONCE_MAX: Final = 16
-# Longer logs are not kept for workers that leave memory: a worker in memory keeps as much besides
-# its guest, and replaying more takes longer than reading it.
-REMEMBERED_COMMITS_MAX: Final = 32
-REMEMBERED_LOG_BYTES_MAX: Final = 16 << 10
+# Longer logs are not kept for workers that leave memory. Replaying more takes ten milliseconds, for
+# which the usual policy takes a snapshot.
+REMEMBERED_COMMITS_MAX: Final = 128
+REMEMBERED_LOG_BYTES_MAX: Final = 64 << 10
 # Snapshots taken at the same time: each copies what its guest has changed.
 SNAPSHOTS_AT_ONCE_MAX: Final = 4
 COMPONENT_LOAD_TRIES_MAX: Final = 5

@@ -174,7 +174,7 @@ class Partition:
         anchor = self._anchors.get(worker_id)
         return anchor is not None and anchor.message.sequence == sequence
 
-    def remember(self, worker_id: WorkerId, trust: object, log: bytes) -> None:
+    def remember(self, worker_id: WorkerId, trust: object, log: tuple[bytes, ...]) -> None:
         """Keep the log of a worker that leaves memory, unless something has come in for it.
 
         `trust` is that of the moment when the worker looked for the last time.
@@ -182,7 +182,7 @@ class Partition:
         if worker_id not in self._anchors:
             self._remembered.keep(worker_id, trust, log)
 
-    def recall(self, worker_id: WorkerId) -> bytes | None:
+    def recall(self, worker_id: WorkerId) -> tuple[bytes, ...] | None:
         """Return the log of a worker that left, if whatever came since is delivered to it now."""
         return self._remembered.recall(worker_id, self.trust)
 

@@ -93,7 +93,7 @@ async def recover(
     )
 
 
-async def recall(broker: Broker, address: Address, remembered: bytes) -> Recovered:
+async def recall(broker: Broker, address: Address, remembered: tuple[bytes, ...]) -> Recovered:
     """Understand a log that was remembered: whole, and of a worker without snapshots.
 
     Raises:

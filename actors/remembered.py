@@ -8,10 +8,11 @@ as long, so that a worker that comes back from it is one that has never left.
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, final
 
 import msgspec
+import zstandard
 from msgspec import Raw
 
 from actors.identity import WorkerId
@@ -25,9 +26,13 @@ __all__ = ["LogCopy", "Remembered", "messages_of"]
 
 # Names, hashes and places of one remembered log, besides its bytes.
 _OVERHEAD_BYTES: Final = 400
+# What is smaller is not worth a compressor's time.
+_SQUEEZED_BYTES_MIN: Final = 4 << 10
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[int, bytes, dict[str, str]]]).decode
+_compress = zstandard.ZstdCompressor(level=1, write_checksum=False).compress
+_decompress = zstandard.ZstdDecompressor().decompress
 
 
 @final
@@ -37,43 +42,64 @@ class LogCopy:
     Without snapshots, which are more than a log, and without a tombstone before it.
     """
 
-    __slots__ = ("_commits", "_read", "_room_bytes")
+    __slots__ = ("_bytes", "_count", "_own", "_own_bytes", "_pieces", "_read")
 
     def __init__(self, loaded: LoadedLog, *, has_snapshots: bool) -> None:
-        stored = loaded.stored
-        before = stored[0].previous if stored else loaded.head.hash
+        self._read: Sequence[StoredCommit] = loaded.stored
+        self._pieces: list[bytes] = []
+        self._count = len(loaded.stored)
+        self._bytes = sum(len(each.data) for each in loaded.stored)
+        self._own_bytes = 0
+        before = loaded.stored[0].previous if loaded.stored else loaded.head.hash
         is_whole = loaded.base is None and before == GENESIS_HASH and not has_snapshots
-        self._read: Sequence[StoredCommit] = stored
-        self._room_bytes = REMEMBERED_LOG_BYTES_MAX - sum(len(each.data) for each in stored)
-        self._commits: list[Raw] | None = [] if is_whole else None
-        self._limit()
+        # None: the copy has been given up.
+        self._own: list[Raw] | None = [] if is_whole and self._is_short else None
+
+    @property
+    def _is_short(self) -> bool:
+        return self._count <= REMEMBERED_COMMITS_MAX and self._bytes <= REMEMBERED_LOG_BYTES_MAX
 
     def stored(self, sequence: int, commit: Encoded) -> None:
         """A commit was appended."""
-        if self._commits is not None:
-            self._room_bytes -= len(commit.data)
-            self._commits.append(Raw(_encode((sequence, commit.data, commit.headers))))
-            self._limit()
-
-    def packed(self) -> bytes | None:
-        """Return all of it in few bytes; None if it is too long, or not known."""
-        if self._commits is None:
-            return None
-        read = ((each.sequence, each.data, each.headers) for each in self._read)
-        return _encode([*read, *self._commits])
-
-    def _limit(self) -> None:
-        commits = self._commits
-        if commits is None:
+        own = self._own
+        if own is None:
             return
-        if self._room_bytes < 0 or len(self._read) + len(commits) > REMEMBERED_COMMITS_MAX:
-            self._commits = None
+        self._count += 1
+        self._bytes += len(commit.data)
+        if not self._is_short:
+            self._own = None
+            self._pieces.clear()
+            return
+        packed = _encode((sequence, commit.data, commit.headers))
+        own.append(Raw(packed))
+        self._own_bytes += len(packed)
+        if self._own_bytes >= _SQUEEZED_BYTES_MIN:
+            self._pieces.append(_squeezed(own))
+            own.clear()
+            self._own_bytes = 0
+
+    def packed(self) -> tuple[bytes, ...] | None:
+        """Return all of it in few bytes; None if it is too long, or not known."""
+        if self._own is None:
+            return None
+        read = [(each.sequence, each.data, each.headers) for each in self._read]
+        if not self._pieces:
+            return (_squeezed([*read, *self._own]),)
+        return (_squeezed(read), *self._pieces, _squeezed(self._own))
 
 
-async def messages_of(subject: str, packed: bytes) -> AsyncIterator[Message]:
+def _squeezed(commits: Sequence[Raw | tuple[int, bytes, Mapping[str, str]]]) -> bytes:
+    data = _encode(commits)
+    return _compress(data) if len(data) >= _SQUEEZED_BYTES_MIN else data
+
+
+async def messages_of(subject: str, packed: Sequence[bytes]) -> AsyncIterator[Message]:
     """Yield the messages of a log that was packed."""
-    for sequence, data, headers in _decode(packed):
-        yield Message(subject, sequence, data, headers)
+    for piece in packed:
+        # No array of MessagePack begins like a frame of zstd.
+        data = _decompress(piece) if piece.startswith(zstandard.FRAME_HEADER) else piece
+        for sequence, body, headers in _decode(data):
+            yield Message(subject, sequence, body, headers)
 
 
 @final
@@ -86,19 +112,19 @@ class Remembered:
     def __init__(self, *, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._logs: OrderedDict[WorkerId, tuple[object, bytes]] = OrderedDict()
+        self._logs: OrderedDict[WorkerId, tuple[object, tuple[bytes, ...]]] = OrderedDict()
 
-    def keep(self, worker: WorkerId, trust: object, log: bytes) -> None:
+    def keep(self, worker: WorkerId, trust: object, log: tuple[bytes, ...]) -> None:
         """Keep the log of a worker that leaves memory."""
         self.forget(worker)
         self._logs[worker] = trust, log
-        self._bytes += len(log) + _OVERHEAD_BYTES
+        self._bytes += _size_of(log)
         while self._bytes > self._bytes_max:
             self.forget(next(iter(self._logs)))
 
-    def recall(self, worker: WorkerId, trust: object) -> bytes | None:
+    def recall(self, worker: WorkerId, trust: object) -> tuple[bytes, ...] | None:
         """Return the log of a worker that comes back; it is kept no longer."""
-        kept_under, log = self._logs.get(worker, (None, b""))
+        kept_under, log = self._logs.get(worker, (None, ()))
         self.forget(worker)
         return log if kept_under is trust else None
 
@@ -106,4 +132,8 @@ class Remembered:
         """Keep the log of a worker no longer."""
         _, log = self._logs.pop(worker, (None, None))
         if log is not None:
-            self._bytes -= len(log) + _OVERHEAD_BYTES
+            self._bytes -= _size_of(log)
+
+
+def _size_of(log: tuple[bytes, ...]) -> int:
+    return sum(map(len, log)) + _OVERHEAD_BYTES

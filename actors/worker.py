@@ -55,7 +55,7 @@ class Worker:
         # there is a life: without the log, what is delivered before it is read with its mailbox.
         self._recalled = partition.recall(worker_id)
         self._delivered: list[tuple[str, Message]] | None = None if self._recalled is None else []
-        self._leaves: tuple[object, bytes] | None = None
+        self._leaves: tuple[object, tuple[bytes, ...]] | None = None
         """What its partition is to remember, and under which trust."""
         # Blobs of snapshots that did not load.
         self._rejected: set[str] = set()

@@ -1,9 +1,12 @@
 """What is remembered of workers that left memory."""
 
+import asyncio
+
 from actors.identity import WorkerId
 from actors.limits import REMEMBERED_COMMITS_MAX, REMEMBERED_LOG_BYTES_MAX
-from actors.remembered import LogCopy, Remembered
+from actors.remembered import LogCopy, Remembered, messages_of
 from broker.memory import MemoryCluster
+from broker.ports import Message
 from oplog.codec import Encoded
 from oplog.commit import Head
 from oplog.reader import LoadedLog
@@ -22,16 +25,16 @@ def test_a_log_is_kept_once_and_under_one_trust() -> None:
     remembered, trust = Remembered(bytes_max=10_000), object()
     worker = WorkerId("c", "a")
 
-    remembered.keep(worker, trust, b"old")
-    remembered.keep(worker, trust, b"new")
-    assert remembered.recall(worker, trust) == b"new"
+    remembered.keep(worker, trust, (b"old",))
+    remembered.keep(worker, trust, (b"new",))
+    assert remembered.recall(worker, trust) == (b"new",)
     assert remembered.recall(worker, trust) is None
 
-    remembered.keep(worker, trust, b"log")
+    remembered.keep(worker, trust, (b"log",))
     assert remembered.recall(worker, object()) is None
     assert remembered.recall(worker, trust) is None
 
-    remembered.keep(worker, trust, b"log")
+    remembered.keep(worker, trust, (b"log",))
     remembered.forget(worker)
     assert remembered.recall(worker, trust) is None
 
@@ -40,20 +43,20 @@ def test_those_kept_longest_are_forgotten_first() -> None:
     remembered, trust = Remembered(bytes_max=3_000), object()
     workers = [WorkerId("c", str(number)) for number in range(10)]
     for worker in workers:
-        remembered.keep(worker, trust, b"x" * 1_000)
+        remembered.keep(worker, trust, (b"x" * 1_000,))
 
     assert [remembered.recall(each, trust) is not None for each in workers] == [False] * 8 + [
         True
     ] * 2
     # Nothing is counted that is not there any more.
     for worker in workers[:2]:
-        remembered.keep(worker, trust, b"x" * 1_000)
+        remembered.keep(worker, trust, (b"x" * 1_000,))
     assert all(remembered.recall(each, trust) for each in workers[:2])
 
 
 def test_without_room_nothing_is_remembered() -> None:
     remembered, trust = Remembered(bytes_max=0), object()
-    remembered.keep(WorkerId("c", "a"), trust, b"log")
+    remembered.keep(WorkerId("c", "a"), trust, (b"log",))
     assert remembered.recall(WorkerId("c", "a"), trust) is None
 
 
@@ -71,6 +74,24 @@ def test_a_copy_of_a_log_gives_up_when_the_log_is_long() -> None:
     assert large.packed() is not None
     large.stored(2, _commit(1))
     assert large.packed() is None
+
+
+def test_what_was_packed_comes_out_as_it_went_in() -> None:
+    copy = LogCopy(_log(), has_snapshots=False)
+    commits = [_commit(7 * number) for number in range(REMEMBERED_COMMITS_MAX)]
+    for number, commit in enumerate(commits):
+        copy.stored(10 * number, commit)
+    packed = copy.packed()
+    assert packed is not None
+    assert sum(map(len, packed)) < sum(len(commit.data) for commit in commits) / 5
+
+    async def unpacked() -> list[Message]:
+        return [message async for message in messages_of("log", packed)]
+
+    assert asyncio.run(unpacked()) == [
+        Message("log", 10 * number, commit.data, commit.headers)
+        for number, commit in enumerate(commits)
+    ]
 
 
 def test_there_is_no_copy_of_a_log_that_says_only_a_part() -> None:
