@@ -15,7 +15,7 @@ import structlog
 
 from actors.identity import WorkerId, worker_id_of
 from actors.limits import DRAIN_WAIT_S, RELOAD_DELAY_S, RELOAD_DOUBLINGS_MAX
-from actors.remembered import Remembered
+from actors.remembered import Leaving, Remembered
 from actors.waits import Answer
 from broker.ports import Consumer, Delivery, Message
 
@@ -70,8 +70,8 @@ class Partition:
         self.lost = False
         self.seen = 0
         """The newest sequence that was delivered."""
-        self.trust = object()
-        """Another one whenever deliveries may have been missed."""
+        self.trust = 0
+        """Another number whenever deliveries may have been missed."""
         self.workers: dict[WorkerId, Resident] = {}
         self._anchors: dict[WorkerId, Delivery] = {}
         # Hashes of the workers that ended here with everything sent. All others may have been left
@@ -82,6 +82,7 @@ class Partition:
         self._belongs = belongs
         self._on_lost = on_lost
         self._remembered = remembered
+        self._tenure = object()
         self._acquiring: asyncio.Future[None] | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -174,17 +175,20 @@ class Partition:
         anchor = self._anchors.get(worker_id)
         return anchor is not None and anchor.message.sequence == sequence
 
-    def remember(self, worker_id: WorkerId, trust: object, log: tuple[bytes, ...]) -> None:
+    def remember(self, worker_id: WorkerId, leaving: Leaving) -> None:
         """Keep the log of a worker that leaves memory, unless something has come in for it.
 
-        `trust` is that of the moment when the worker looked for the last time.
+        Its trust is that of the moment when the worker looked for the last time.
         """
         if worker_id not in self._anchors:
-            self._remembered.keep(worker_id, trust, log)
+            self._remembered.keep(worker_id, self._tenure, leaving)
 
-    def recall(self, worker_id: WorkerId) -> tuple[bytes, ...] | None:
-        """Return the log of a worker that left, if whatever came since is delivered to it now."""
-        return self._remembered.recall(worker_id, self.trust)
+    def recall(self, worker_id: WorkerId) -> Leaving | None:
+        """Return what a worker has left here that comes back.
+
+        If that was in the trust of now, whatever has come in since is delivered to it now.
+        """
+        return self._remembered.recall(worker_id, self._tenure)
 
     def ended(self, worker_id: WorkerId, *, reload: bool) -> None:
         """A worker has left memory. `reload`: it could not go on, but its work is not done."""
@@ -208,7 +212,7 @@ class Partition:
 
     def missed_deliveries(self) -> None:
         """Make every worker read its mailbox again; the consumer may have skipped messages."""
-        self.trust = object()
+        self.trust += 1
         for worker in self.workers.values():
             worker.distrust_deliveries()
 

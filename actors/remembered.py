@@ -2,9 +2,10 @@
 
     idle ─▶ leaves memory, its log is remembered ─▶ delivery ─▶ next life begins from what is here
 
-Whoever stays in memory trusts what it read once, since its partition's consumer brings all that
-comes in, and the fence tells it if somebody else has written. What is remembered is trusted exactly
-as long, so that a worker that comes back from it is one that has never left.
+Whoever stays in memory trusts what it read once, since the fence tells it if somebody else has
+written, and its partition's consumer brings all that comes in; where that may have missed something
+the mailbox is read again. What is remembered is trusted exactly as long, so that a worker that
+comes back from it is one that has never left.
 """
 
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from typing import Final, final
 
 import msgspec
 import zstandard
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from actors.identity import WorkerId
 from actors.limits import REMEMBERED_COMMITS_MAX, REMEMBERED_LOG_BYTES_MAX
@@ -22,7 +23,7 @@ from oplog.codec import Encoded
 from oplog.commit import GENESIS_HASH
 from oplog.reader import LoadedLog, StoredCommit
 
-__all__ = ["LogCopy", "Remembered", "messages_of"]
+__all__ = ["Leaving", "LogCopy", "Remembered", "messages_of"]
 
 # Names, hashes and places of one remembered log, besides its bytes.
 _OVERHEAD_BYTES: Final = 400
@@ -33,6 +34,18 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[int, bytes, dict[str, str]]]).decode
 _compress = zstandard.ZstdCompressor(level=1, write_checksum=False).compress
 _decompress = zstandard.ZstdDecompressor().decompress
+
+
+class Leaving(Struct, frozen=True, gc=False):
+    """What a worker leaves behind: its log, and the trust in which it had seen its mailbox."""
+
+    log: tuple[bytes, ...]
+    trust: int
+
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes, more or less."""
+        return sum(map(len, self.log)) + _OVERHEAD_BYTES
 
 
 @final
@@ -106,34 +119,30 @@ async def messages_of(subject: str, packed: Sequence[bytes]) -> AsyncIterator[Me
 class Remembered:
     """The logs of one executor, at most `bytes_max` of them; those kept longest are forgotten.
 
-    Each is kept under a `trust` of its partition, and is of no use under another one.
+    Each belongs to a partition as long as that is ours, its `tenure`, and is of no use in another.
     """
 
     def __init__(self, *, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._logs: OrderedDict[WorkerId, tuple[object, tuple[bytes, ...]]] = OrderedDict()
+        self._logs: OrderedDict[WorkerId, tuple[object, Leaving]] = OrderedDict()
 
-    def keep(self, worker: WorkerId, trust: object, log: tuple[bytes, ...]) -> None:
+    def keep(self, worker: WorkerId, tenure: object, leaving: Leaving) -> None:
         """Keep the log of a worker that leaves memory."""
         self.forget(worker)
-        self._logs[worker] = trust, log
-        self._bytes += _size_of(log)
+        self._logs[worker] = tenure, leaving
+        self._bytes += leaving.bytes
         while self._bytes > self._bytes_max:
             self.forget(next(iter(self._logs)))
 
-    def recall(self, worker: WorkerId, trust: object) -> tuple[bytes, ...] | None:
-        """Return the log of a worker that comes back; it is kept no longer."""
-        kept_under, log = self._logs.get(worker, (None, ()))
+    def recall(self, worker: WorkerId, tenure: object) -> Leaving | None:
+        """Return what a worker left that comes back; it is kept no longer."""
+        kept_in, leaving = self._logs.get(worker, (None, None))
         self.forget(worker)
-        return log if kept_under is trust else None
+        return leaving if kept_in is tenure else None
 
     def forget(self, worker: WorkerId) -> None:
         """Keep the log of a worker no longer."""
-        _, log = self._logs.pop(worker, (None, None))
-        if log is not None:
-            self._bytes -= _size_of(log)
-
-
-def _size_of(log: tuple[bytes, ...]) -> int:
-    return sum(map(len, log)) + _OVERHEAD_BYTES
+        _, leaving = self._logs.pop(worker, (None, None))
+        if leaving is not None:
+            self._bytes -= leaving.bytes

@@ -18,6 +18,7 @@ from actors.identity import Address, WorkerId
 from actors.life import Life, Next
 from actors.limits import LOAD_BACKOFF_S
 from actors.partition import Partition
+from actors.remembered import Leaving
 from actors.services import Services
 from actors.waits import Answer
 from broker.errors import FencedError, RetryableError
@@ -51,12 +52,13 @@ class Worker:
         self._leaving = False
         self._dropped = False
         self._failure: BaseException | None = None
-        # The log of a worker that has been here before, and all that was delivered since, until
-        # there is a life: without the log, what is delivered before it is read with its mailbox.
-        self._recalled = partition.recall(worker_id)
-        self._delivered: list[tuple[str, Message]] | None = None if self._recalled is None else []
-        self._leaves: tuple[object, tuple[bytes, ...]] | None = None
-        """What its partition is to remember, and under which trust."""
+        recalled = partition.recall(worker_id)
+        self._log = None if recalled is None else recalled.log
+        """The log of a worker that has been here before, until there is a life."""
+        is_trusted = recalled is not None and recalled.trust == partition.trust
+        self._delivered: list[tuple[str, Message]] | None = [] if is_trusted else None
+        """All that came in since then, until there is a life; None: it is read with the mailbox."""
+        self._leaving_behind: Leaving | None = None
         # Blobs of snapshots that did not load.
         self._rejected: set[str] = set()
         self._answered = AnsweredReads(
@@ -131,8 +133,8 @@ class Worker:
         finally:
             structlog.contextvars.reset_contextvars(**bound)
             self._services.residency.left(self)
-            if self._leaves is not None and not stumbled:
-                self._partition.remember(self.id, *self._leaves)
+            if self._leaving_behind is not None and not stumbled:
+                self._partition.remember(self.id, self._leaving_behind)
             self._partition.ended(self.id, reload=stumbled and not self._dropped)
 
     async def _live(self) -> Next:
@@ -141,14 +143,14 @@ class Worker:
         self._services.has_come_back(self.id)
         self._life = life
         life.delivered = self._delivered
-        self._recalled = self._delivered = None
+        self._log = self._delivered = None
         try:
             following = await life.run()
             # In the same turn: whatever comes in from now on has an anchor, and whatever is missed
             # makes the trust another one.
-            log_ = life.log_to_remember()
-            if log_ is not None and following is Next.END:
-                self._leaves = self._partition.trust, log_
+            ending = life.log_to_remember() if following is Next.END else None
+            if ending is not None:
+                self._leaving_behind = Leaving(ending, self._partition.trust)
         finally:
             self._life = None
             await life.close()
@@ -165,7 +167,7 @@ class Worker:
                     self._address,
                     self._services,
                     rejected=self._rejected,
-                    remembered=self._recalled,
+                    remembered=self._log,
                     answered=self._answered,
                     resident=self,
                     recovering=self._recovering,

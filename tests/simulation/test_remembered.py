@@ -72,7 +72,7 @@ def test_a_worker_that_made_room_comes_back_without_being_read() -> None:
     run(main())
 
 
-def test_where_deliveries_may_have_been_missed_everything_is_read() -> None:
+def test_where_deliveries_may_have_been_missed_the_mailbox_is_read() -> None:
     async def main() -> None:
         async with comings_and_goings() as simulation:
             node = simulation.start()
@@ -83,7 +83,7 @@ def test_where_deliveries_may_have_been_missed_everything_is_read() -> None:
             node.connection.disconnect()
             await node.connection.reconnect()
             assert (await simulation.invoke("a", "get", key="again"))["result"] == 1
-            assert {"snap", "log", "in.control", "in.invoke"} <= set(told)
+            assert set(told) == {"in.control", "in.invoke"}
 
     run(main())
 

@@ -4,7 +4,7 @@ import asyncio
 
 from actors.identity import WorkerId
 from actors.limits import REMEMBERED_COMMITS_MAX, REMEMBERED_LOG_BYTES_MAX
-from actors.remembered import LogCopy, Remembered, messages_of
+from actors.remembered import Leaving, LogCopy, Remembered, messages_of
 from broker.memory import MemoryCluster
 from broker.ports import Message
 from oplog.codec import Encoded
@@ -21,43 +21,46 @@ def _commit(size: int) -> Encoded:
     return Encoded(b"x" * size, {"Shem-First": "1"}, "hash")
 
 
-def test_a_log_is_kept_once_and_under_one_trust() -> None:
-    remembered, trust = Remembered(bytes_max=10_000), object()
+def _leaving(size: int) -> Leaving:
+    return Leaving((b"x" * size,), 1)
+
+
+def test_a_log_is_kept_once_and_for_one_tenure() -> None:
+    remembered, tenure = Remembered(bytes_max=10_000), object()
     worker = WorkerId("c", "a")
 
-    remembered.keep(worker, trust, (b"old",))
-    remembered.keep(worker, trust, (b"new",))
-    assert remembered.recall(worker, trust) == (b"new",)
-    assert remembered.recall(worker, trust) is None
+    remembered.keep(worker, tenure, _leaving(1))
+    remembered.keep(worker, tenure, _leaving(2))
+    assert remembered.recall(worker, tenure) == _leaving(2)
+    assert remembered.recall(worker, tenure) is None
 
-    remembered.keep(worker, trust, (b"log",))
+    remembered.keep(worker, tenure, _leaving(1))
     assert remembered.recall(worker, object()) is None
-    assert remembered.recall(worker, trust) is None
+    assert remembered.recall(worker, tenure) is None
 
-    remembered.keep(worker, trust, (b"log",))
+    remembered.keep(worker, tenure, _leaving(1))
     remembered.forget(worker)
-    assert remembered.recall(worker, trust) is None
+    assert remembered.recall(worker, tenure) is None
 
 
 def test_those_kept_longest_are_forgotten_first() -> None:
-    remembered, trust = Remembered(bytes_max=3_000), object()
+    remembered, tenure = Remembered(bytes_max=3_000), object()
     workers = [WorkerId("c", str(number)) for number in range(10)]
     for worker in workers:
-        remembered.keep(worker, trust, (b"x" * 1_000,))
+        remembered.keep(worker, tenure, _leaving(1_000))
 
-    assert [remembered.recall(each, trust) is not None for each in workers] == [False] * 8 + [
-        True
-    ] * 2
+    kept = [remembered.recall(each, tenure) is not None for each in workers]
+    assert kept == [False] * 8 + [True] * 2
     # Nothing is counted that is not there any more.
     for worker in workers[:2]:
-        remembered.keep(worker, trust, (b"x" * 1_000,))
-    assert all(remembered.recall(each, trust) for each in workers[:2])
+        remembered.keep(worker, tenure, _leaving(1_000))
+    assert all(remembered.recall(each, tenure) for each in workers[:2])
 
 
 def test_without_room_nothing_is_remembered() -> None:
-    remembered, trust = Remembered(bytes_max=0), object()
-    remembered.keep(WorkerId("c", "a"), trust, (b"log",))
-    assert remembered.recall(WorkerId("c", "a"), trust) is None
+    remembered, tenure = Remembered(bytes_max=0), object()
+    remembered.keep(WorkerId("c", "a"), tenure, _leaving(1))
+    assert remembered.recall(WorkerId("c", "a"), tenure) is None
 
 
 def test_a_copy_of_a_log_gives_up_when_the_log_is_long() -> None:
