@@ -48,8 +48,10 @@ _S: Final = r"[ \t\r\n]*+"
 _COMMA: Final = rf"{_S},{_S}"
 _SIGNED: Final = r"-?+(?:0|[1-9][0-9]{0,18}+)"
 _UNSIGNED: Final = r"(?:0|[1-9][0-9]{0,19}+)"
+# No group that may be missing is possessive: Python 3.11.2 goes on behind what one took before it
+# failed. Lists, whose groups are, are read once more for their values.
 _FLOAT: Final = (
-    r"(?:-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+|-inf|inf|nan)(?![0-9A-Za-z.-])"
+    r"(?:-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?+[0-9]++)?|-inf|inf|nan)(?![0-9A-Za-z.-])"
 )
 _STRING: Final = r"""(?:[^"\\\n]|\\["'\\tnr])*+"""
 _ESCAPE: Final = re.compile(r"""\\(["'\\tnr])""")
@@ -268,7 +270,7 @@ def _tuple(parts: list[_Plan]) -> _Plan:
     converts = [part.convert for part in parts]
 
     def shape(patterns: list[str]) -> str:
-        return rf"\({_S}{_COMMA.join(patterns)}{_S}(?:,{_S})?+\)"
+        return rf"\({_S}{_COMMA.join(patterns)}{_S}(?:,{_S})?\)"
 
     return _Plan(
         shape([part.pattern for part in parts]),
@@ -288,9 +290,9 @@ def _record(members: list[tuple[str, _Plan, Type]]) -> _Plan:
 
     def shape(patterns: list[str]) -> str:
         fields = [f"{re.escape(n)}{_S}:{_S}{p}" for n, p in zip(names, patterns, strict=True)]
-        left_out = [f"(?:{_COMMA}{field})?+" for field in fields[required:]]
+        left_out = [f"(?:{_COMMA}{field})?" for field in fields[required:]]
         inside = _COMMA.join(fields[:required]) + "".join(left_out)
-        return rf"\{{{_S}{inside}{_S}(?:,{_S})?+\}}"
+        return rf"\{{{_S}{inside}{_S}(?:,{_S})?\}}"
 
     return _Plan(
         shape([plan.pattern for _, plan, _ in members]),

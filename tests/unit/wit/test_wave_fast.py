@@ -127,6 +127,28 @@ def test_long_texts_take_the_quick_way_and_errors_stay_as_good():
         parse_value(" " * (WAVE_CHARACTERS_MAX + 1), ListType(ITEM))
 
 
+FLOATS = ListType(Primitive.F64)
+WITH_OPTIONS = ListType(
+    RecordType((Field("a", Primitive.S32), Field("b", OptionType(Primitive.S32))))
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "type_"),
+    [
+        ("[1.]", FLOATS),
+        ("[1e+]", FLOATS),
+        ("[1.5, 2.0e]", FLOATS),
+        ("[{a: 1, b: }]", WITH_OPTIONS),
+        ("[{a: 1, b: some( }]", WITH_OPTIONS),
+        ("[{a: 1, ,}]", WITH_OPTIONS),
+    ],
+)
+def test_what_is_broken_off_is_not_read_quickly(text, type_):
+    with pytest.raises(NotPlainError):
+        quick_value(text, type_)
+
+
 def full_call(text):
     parser = _Parser(text)
     call = parser.call()
