@@ -66,7 +66,7 @@ class Executor:
         self._residency = Residency(
             memory_bytes_max=options.memory_bytes_max, workers_max=options.resident_workers_max
         )
-        self._remembered = Remembered(bytes_max=options.remembered_bytes_max)
+        self._remembered = Remembered(bytes_max=options.remembered_bytes)
         self._membership = Membership(
             broker.members,
             options.name,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors.life import Life
 from broker import subjects
 from tests.simulation.cluster import COMPONENT, PARTITIONS, Node, Simulation, kinds
 from tests.simulation.virtual import run
@@ -120,6 +121,28 @@ def test_what_is_asked_of_workers_that_come_and_go_is_done_once_each() -> None:
                 assert (await simulation.invoke(f"w{number}", "get", key=f"g{number}"))[
                     "result"
                 ] == 20
+
+    run(main())
+
+
+def test_what_comes_in_while_a_worker_leaves_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    close = Life.close
+
+    async def slowly(life: Life) -> None:
+        await close(life)
+        await asyncio.sleep(2)
+
+    async def main() -> None:
+        async with comings_and_goings() as simulation:
+            simulation.start()
+            await simulation.invoke("a", "add", 1, key="a0")
+            monkeypatch.setattr(Life, "close", slowly)
+            await simulation.invoke("b", "add", 1, key="b0")
+            await asyncio.sleep(1)
+            # Nobody is there to take it in.
+            assert (await simulation.invoke("a", "add", 1, key="a1"))["result"] == 2
 
     run(main())
 
