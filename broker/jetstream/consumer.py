@@ -10,8 +10,9 @@ It gives no safety; the fence of the log does. Rules that were paid for:
 * A pull that bears no pin asks for one message only. Left waiting with room for more, it would
   give a client that was unpinned the pin again. A pull with a wrong pin is refused, but not
   before there is a message to deliver.
-* After a reconnection or a change of the consumer's leader the pin may be gone while nobody else
-  took it; only another client's pin means that the partition is lost.
+* After a reconnection, a change of the consumer's leader or a silence of ours the pin may be gone
+  while nobody else took it; only another client's pin or waiting pull means that the partition is
+  lost.
 """
 
 import asyncio
@@ -52,6 +53,8 @@ _PIN: Final = "Nats-Pin-Id"
 _NS_PER_S: Final = 1_000_000_000
 _ACQUIRE_POLL_S: Final = 0.2
 _RESUME_DELAY_S: Final = 0.05
+_LOOKS_AFTER_REFUSAL: Final = 5
+_LOOK_DELAY_S: Final = 0.1
 
 _HEARTBEAT: Final = 100
 _PIN_MISMATCH: Final = 423
@@ -252,31 +255,25 @@ class JetStreamConsumer:
         status = message.status
         if status == _HEARTBEAT or not message.subject.endswith(f".{self._pull_number}"):
             return
-        if status == _PIN_MISMATCH:
-            log.info("partition lost: another client is pinned", partition=self._partition)
-            self.stop()
-            self._on_lost()
-        elif status in {_CONFLICT, _NO_RESPONDERS}:
-            self._resume()
+        if status in {_PIN_MISMATCH, _CONFLICT, _NO_RESPONDERS}:
+            self._resume(refused=status == _PIN_MISMATCH)
         else:
             self._pull()
 
-    def _resume(self) -> None:
+    def _resume(self, *, refused: bool = False) -> None:
         if self._state is _State.OWNED and (self._resuming is None or self._resuming.done()):
-            self._resuming = self._spawn(self._take_up())
+            self._resuming = self._spawn(self._take_up(refused=refused))
 
-    async def _take_up(self) -> None:
+    async def _take_up(self, *, refused: bool) -> None:
         """Pull again, unless somebody else has the pin meanwhile."""
         backoff = Backoff(first_s=_RESUME_DELAY_S)
         while self._state is _State.OWNED:
             try:
-                info = await self._info()
-                if info.pin is not None and info.pin != self._pin:
-                    log.info("partition lost while away", partition=self._partition)
+                if await self._is_taken(refused=refused):
+                    log.info("partition lost: another client is pinned", partition=self._partition)
                     self.stop()
                     self._on_lost()
                     return
-                self._pin = info.pin
                 await self._reset()
             except RetryableError as error:
                 log.debug("resume goes on", partition=self._partition, reason=str(error))
@@ -290,6 +287,23 @@ class JetStreamConsumer:
                 self._pull_again()
                 return
             await backoff.wait()
+
+    async def _is_taken(self, *, refused: bool) -> bool:
+        """Ask who holds the partition, and learn what our pin is if nobody else does.
+
+        `refused`: the server has dropped our pin and ended our pull. Whoever takes over does that,
+        too, a moment before a pull of its own waits or is pinned: so one look does not tell.
+        """
+        looks_left = _LOOKS_AFTER_REFUSAL if refused else 1
+        while True:
+            info = await self._info()
+            if info.pin not in {None, self._pin} or (refused and info.num_waiting):
+                return True
+            looks_left -= 1
+            if not looks_left:
+                self._pin = info.pin
+                return False
+            await asyncio.sleep(_LOOK_DELAY_S)
 
     async def _info(self) -> _ConsumerInfo:
         try:

@@ -265,3 +265,24 @@ async def test_a_frozen_owner_is_replaced_and_wakes_up_to_nothing(
     assert old.deliveries == known
     await publish(second, b"last")
     await until(lambda: old.losses == had_messages)
+
+
+async def test_a_frozen_owner_whom_nobody_replaced_goes_on(lean_world, inbox, until):
+    first, second = await lean_world.connect(), await lean_world.connect()
+    old = inbox()
+    await consumer_of(first, old).acquire(owner_is_dead=False)
+    await publish(first, b"a")
+    await until(lambda: old.deliveries)
+    lean_world.proxy(first).passing.clear()
+    # Longer than the server keeps a pin of which it hears nothing.
+    await asyncio.sleep(2.5)
+    await publish(second, b"b")
+    lean_world.proxy(first).passing.set()
+    for number in range(20):
+        await publish(second, b"more %d" % number)
+        await asyncio.sleep(0.02)
+    await until(lambda: b"more 19" in old.data)
+    assert old.losses == 0
+    # What was not acknowledged comes again, the rest in its order.
+    again = [data for data in old.data if data != b"a"]
+    assert list(dict.fromkeys(again)) == [b"b", *(b"more %d" % number for number in range(20))]
