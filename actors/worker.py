@@ -16,7 +16,7 @@ from actors.engine.errors import CapacityError
 from actors.errors import PartitionLostError
 from actors.identity import Address, WorkerId
 from actors.life import Life, Next
-from actors.limits import LOAD_BACKOFF_S
+from actors.limits import LOAD_BACKOFF_S, QUEUE_MESSAGES_MAX
 from actors.partition import Partition
 from actors.remembered import Leaving
 from actors.services import Services
@@ -74,6 +74,9 @@ class Worker:
             self._life.offer(kind, message)
         elif self._delivered is not None:
             self._delivered.append((kind, message))
+            if len(self._delivered) > QUEUE_MESSAGES_MAX:
+                # As a mailbox does: they lie in the stream, and are read again.
+                self._delivered = None
 
     def answer(self, answer: Answer, observed: Callable[[], None] | None) -> bool:
         """Take an answer in, ahead of its delivery; `observed` is told once it is recorded."""

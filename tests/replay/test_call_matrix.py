@@ -145,11 +145,7 @@ async def _play(
         node = simulation.start()
         node.broker.journal.crash_at = crash_at
 
-        async def revive() -> None:
-            await asyncio.wait({node.task})
-            simulation.start()
-
-        reviver = asyncio.create_task(revive())
+        reviver = asyncio.create_task(simulation.revive(node))
         function, given = _drive(caller, name)
         await simulation.publish("caller/w", function, *given, key="way")
         outcome = await simulation.result("way", within_s=600)

@@ -61,11 +61,7 @@ async def _play(
         node = simulation.start()
         node.broker.journal.crash_at = crash_at
 
-        async def revive() -> None:
-            await asyncio.wait({node.task})
-            simulation.start()
-
-        reviver = asyncio.create_task(revive())
+        reviver = asyncio.create_task(simulation.revive(node))
         for number, call in enumerate(script):
             key = f"k{number}"
             await simulation.publish(call.worker, call.function, *call.params, key=key)

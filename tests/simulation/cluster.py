@@ -237,6 +237,11 @@ class Simulation:
         self.nodes.append(node)
         return node
 
+    async def revive(self, node: Node) -> None:
+        """Start another node once this one has died."""
+        await asyncio.wait({node.task})
+        self.start()
+
     def _heard(self, note: Any) -> None:
         body = json.loads(note.data)
         self.results.setdefault(body["key"], []).append(body)

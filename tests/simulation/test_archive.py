@@ -88,11 +88,7 @@ def test_a_crash_around_any_object_loses_nothing(put: int, place: str) -> None:
             node = simulation.start()
             node.broker.blobs.crash_at = (put, place)
 
-            async def revive() -> None:
-                await asyncio.wait({node.task})
-                simulation.start()
-
-            reviver = asyncio.create_task(revive())
+            reviver = asyncio.create_task(simulation.revive(node))
             for number in range(1, 11):
                 await simulation.invoke("a", "add", number, key=f"k{number}")
             reviver.cancel()

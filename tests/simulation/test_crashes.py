@@ -26,11 +26,7 @@ async def _run_script(crash_at: tuple[int, str] | None) -> tuple[int, list[Any],
         node = simulation.start()
         node.broker.journal.crash_at = crash_at
 
-        async def revive() -> None:
-            await asyncio.wait({node.task})
-            simulation.start()
-
-        reviver = asyncio.create_task(revive())
+        reviver = asyncio.create_task(simulation.revive(node))
         outcomes = []
         for number, (function, params) in enumerate(SCRIPT):
             await simulation.publish("a", function, *params, key=f"k{number}")

@@ -62,7 +62,7 @@ def test_a_crash_anywhere_changes_nothing(append: int, place: str) -> None:
         async with world() as simulation:
             node = simulation.start()
             node.broker.journal.crash_at = (append, place)
-            reviver = asyncio.create_task(revive(simulation, node))
+            reviver = asyncio.create_task(simulation.revive(node))
             total = 0
             for number in range(1, 8):
                 total += number
@@ -75,11 +75,6 @@ def test_a_crash_anywhere_changes_nothing(append: int, place: str) -> None:
             assert (await simulation.invoke("a", "get", key="g"))["result"] == total
 
     run(main())
-
-
-async def revive(simulation: Simulation, node: Any) -> None:
-    await asyncio.wait({node.task})
-    simulation.start()
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,7 @@ def test_it_is_executed_once_whatever_is_killed(append: int, when: str) -> None:
             node = simulation.start()
             node.broker.journal.crash_at = append, when
 
-            async def revive() -> None:
-                await asyncio.wait({node.task})
-                simulation.start()
-
-            reviver = asyncio.create_task(revive())
+            reviver = asyncio.create_task(simulation.revive(node))
             await simulation.client.blobs.put(NAME, PAYLOAD)
             assert (await send(simulation, "k1", reference()))["result"] == 5
             # The log has it now: neither a repetition nor a replay looks for it.

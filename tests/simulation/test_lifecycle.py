@@ -64,11 +64,7 @@ def test_a_cancellation_that_races_with_its_invocation_wins_or_loses_as_a_whole(
                 chance.choice(("before", "after")),
             )
 
-            async def revive() -> None:
-                await asyncio.wait({node.task})
-                simulation.start()
-
-            reviver = asyncio.create_task(revive())
+            reviver = asyncio.create_task(simulation.revive(node))
             await simulation.publish("a", "nap", chance.randrange(2_000), key="nap")
             total = 1
             for number in range(1, 6):

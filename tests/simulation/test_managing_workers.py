@@ -26,11 +26,7 @@ async def crash_at(simulation: Simulation, append: int) -> Any:
     node = simulation.start()
     node.broker.journal.crash_at = (append, "after" if append % 2 else "before")
 
-    async def revive() -> None:
-        await asyncio.wait({node.task})
-        simulation.start()
-
-    return asyncio.create_task(revive())
+    return asyncio.create_task(simulation.revive(node))
 
 
 async def status(simulation: Simulation, worker: str) -> Status:

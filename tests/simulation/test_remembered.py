@@ -147,6 +147,34 @@ def test_what_comes_in_while_a_worker_leaves_is_not_missed(
     run(main())
 
 
+def test_more_than_is_kept_while_a_worker_comes_back_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load = Life.load
+
+    async def slowly(*args: Any, **options: Any) -> Life:
+        await asyncio.sleep(1)
+        return await load(*args, **options)
+
+    async def main(calls: int) -> list[str]:
+        async with comings_and_goings() as simulation:
+            node = simulation.start()
+            await simulation.invoke("a", "add", 1, key="a")
+            await simulation.invoke("b", "add", 1, key="b")
+            await _left(node)
+            told = reads_of(node, "a")
+            for number in range(calls):
+                await simulation.publish("a", "add", 1, key=f"a{number}")
+            for number in range(calls):
+                assert (await simulation.result(f"a{number}"))["result"] == number + 2
+            return told
+
+    monkeypatch.setattr(Life, "load", staticmethod(slowly))
+    monkeypatch.setattr("actors.worker.QUEUE_MESSAGES_MAX", 3)
+    assert run(main(3)) == []
+    assert "in.invoke" in run(main(10))
+
+
 def test_a_worker_that_was_elsewhere_meanwhile_is_read_again() -> None:
     async def main() -> None:
         async with comings_and_goings() as simulation:
@@ -170,11 +198,7 @@ async def _run_script(crash_at: tuple[int, str] | None) -> tuple[int, list[Any],
         node = simulation.start()
         node.broker.journal.crash_at = crash_at
 
-        async def revive() -> None:
-            await asyncio.wait({node.task})
-            simulation.start()
-
-        reviver = asyncio.create_task(revive())
+        reviver = asyncio.create_task(simulation.revive(node))
         outcomes = []
         for number, (function, params) in enumerate(SCRIPT):
             await simulation.publish("a", function, *params, key=f"k{number}")

@@ -315,7 +315,7 @@ def test_an_atomic_region_is_done_as_a_whole_wherever_it_breaks(append: int) -> 
         async with world(retry=retry) as simulation:
             node = simulation.start()
             node.broker.journal.crash_at = (append, "after" if append % 2 else "before")
-            reviver = asyncio.create_task(revive(simulation, node))
+            reviver = asyncio.create_task(simulation.revive(node))
             await simulation.invoke("a", "add", 1_000, key="k1")
             value = (await simulation.invoke("a", "region", 1, key="k2"))["result"]
             after = (await simulation.invoke("a", "back", key="k3"))["result"]
@@ -329,8 +329,3 @@ def test_an_atomic_region_is_done_as_a_whole_wherever_it_breaks(append: int) -> 
             assert (await simulation.invoke("a", "get", key="k4"))["result"] == after
 
     run(main())
-
-
-async def revive(simulation: Simulation, node: Any) -> None:
-    await asyncio.wait({node.task})
-    simulation.start()

@@ -125,11 +125,7 @@ async def _script(
         target = node.broker.journal if where == "append" else node.broker.blobs
         target.crash_at = (number, when)
 
-    async def revive() -> None:
-        await asyncio.wait({node.task})
-        simulation.start()
-
-    reviver = asyncio.create_task(revive())
+    reviver = asyncio.create_task(simulation.revive(node))
     outcomes = []
     for number, (function, params) in enumerate(SCRIPT):
         await simulation.publish("a", function, *params, key=f"k{number}")

@@ -40,11 +40,7 @@ def test_it_counts_whatever_append_is_interrupted(append: int, when: str) -> Non
             node = simulation.start()
             node.broker.journal.crash_at = (append, when)
 
-            async def revive() -> None:
-                await asyncio.wait({node.task})
-                simulation.start()
-
-            reviver = asyncio.create_task(revive())
+            reviver = asyncio.create_task(simulation.revive(node))
             await simulation.invoke("a", "add", 1, key="k")
             try:
                 answer = await simulation.command("a", policy(FIVE))

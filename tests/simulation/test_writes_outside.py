@@ -33,11 +33,7 @@ async def play(
     node = simulation.start()
     node.broker.journal.crash_at = crash
 
-    async def revive() -> None:
-        await asyncio.wait({node.task})
-        simulation.start()
-
-    reviver = asyncio.create_task(revive())
+    reviver = asyncio.create_task(simulation.revive(node))
     outcomes = [
         await simulation.invoke("a", name, amount, key=f"{name}-{number}")
         for number, (name, amount) in enumerate(script)
