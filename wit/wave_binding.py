@@ -162,7 +162,8 @@ def _primitive(node: Node, type_: Primitive) -> Value:
 
 def _integer(node: NumberNode, type_: Primitive, low: int, high: int) -> int:
     text = node.text
-    if not text.removeprefix("-").isdecimal():
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal()):
         raise _expected(type_, node)
     if len(text) <= _INTEGER_CHARACTERS_MAX:
         number = int(text)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.support.wit_strategies import same, typed_values, types, values
 from wit.errors import ParseError, ValueMismatchError, WitError
 from wit.limits import WAVE_CHARACTERS_MAX
+from wit.misfit import Misfit
 from wit.text.type_expression import parse_type
 from wit.types import (
     Case,
@@ -186,3 +187,9 @@ def test_the_places_of_a_plain_call_are_right():
     assert parse_call('say("x")').arguments == (StringNode(4, "x"),)
     both = (StringNode(4, "x"), NumberNode(9, "-5"), StringNode(12, ""))
     assert parse_call('say("x", -5,"")').arguments == both
+
+
+@pytest.mark.parametrize("text", ["\u0661\u0662", "-\u0661", "--1", "-", "", "1.0", "\u00b2"])
+def test_a_node_whose_text_is_no_integer_binds_to_none(text):
+    with pytest.raises(Misfit):
+        bind(NumberNode(0, text), Primitive.S32, None)
