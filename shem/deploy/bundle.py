@@ -29,11 +29,13 @@ from shem.deploy.jwt import (
     account_jwt,
     creds_text,
     operator_jwt,
+    say_the_same,
     size_in_bytes,
     user_jwt,
 )
 from shem.deploy.keys import KeyKind, kept_key, write_file
 from shem.deploy.nats_text import (
+    OPERATOR_LINE,
     Identity,
     ServerText,
     accounts_text,
@@ -48,6 +50,7 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _SYSTEM: Final = "SYS"
 _RESERVED: Final = frozenset({_SYSTEM, "ACCOUNT"})
 _ACCOUNT_KEY: Final = "account.nk"
+_ACCOUNTS: Final = "accounts.conf"
 
 
 class BundleOptions(Struct, frozen=True, kw_only=True):
@@ -116,7 +119,7 @@ def write_bundle(folder: Path, options: BundleOptions, now: datetime) -> Written
     else:
         mapped = options.partitions if options.streams > 1 else None
         text = accounts_text(found, limits=options.limits, mapped_partitions=mapped)
-    write_file(folder / "accounts.conf", text)
+    write_file(folder / _ACCOUNTS, text)
     names = [f"nats-{number}" for number in range(len(options.hosts))]
     for name in names:
         server = ServerText(
@@ -124,7 +127,7 @@ def write_bundle(folder: Path, options: BundleOptions, now: datetime) -> Written
             listen=f"0.0.0.0:{options.port}",
             store_dir=options.store_dir,
             tls_dir=f"{options.prefix}/tls",
-            accounts_file="accounts.conf",
+            accounts_file=_ACCOUNTS,
             peers=options.hosts,
             monitor=options.monitor,
             store_limit=options.store_limit,
@@ -208,8 +211,20 @@ def _signed(
         )
         claims = account_jwt(operator, account.public, about, at_s=at_s)
         accounts[account.public] = namespace, claims
-    claims = operator_jwt(operator, system_account=system.public, at_s=at_s)
+    claims = _kept_claims(folder, operator_jwt(operator, system_account=system.public, at_s=at_s))
     return signed_accounts_text(claims, system_account=system.public, accounts=accounts)
+
+
+def _kept_claims(folder: Path, claims: str) -> str:
+    """Return the operator's claims as servers have them, unless the new ones say something else.
+
+    A server that runs refuses any configuration with other claims of its operator, were they only
+    signed a second later.
+    """
+    file = folder / _ACCOUNTS
+    lines = file.read_text().splitlines() if file.exists() else []
+    there = (line.removeprefix(OPERATOR_LINE) for line in lines if line.startswith(OPERATOR_LINE))
+    return next((kept for kept in there if say_the_same(kept, claims)), claims)
 
 
 def _revoked(place: Path, users: Sequence[Identity], at_s: int) -> dict[str, int]:

@@ -22,6 +22,7 @@ __all__ = [
     "account_jwt",
     "creds_text",
     "operator_jwt",
+    "say_the_same",
     "size_in_bytes",
     "user_jwt",
 ]
@@ -92,6 +93,11 @@ def user_jwt(account: Key, user: str, name: str, may: Permissions, *, at_s: int)
     return _signed(account, user, name, claims, at_s)
 
 
+def say_the_same(one: str, other: str) -> bool:
+    """Whether the same issuer says the same in both, whenever it was said."""
+    return _said(one) == _said(other)
+
+
 def creds_text(jwt: str, seed: str) -> str:
     """Return a credentials file, as every NATS client reads it."""
     return (
@@ -124,6 +130,17 @@ def _signed(issuer: Key, subject: str, name: str, claims: dict[str, Any], at_s: 
     body["jti"] = base64.b32encode(digest).rstrip(b"=").decode()
     text = f"{_encoded(_HEADER)}.{_encoded(body)}"
     return f"{text}.{_base64(issuer.sign(text.encode()))}"
+
+
+def _said(jwt: str) -> dict[str, Any] | None:
+    """Return what claims say but for when, None: this is nothing that `_signed` made."""
+    try:
+        encoded = jwt.split(".")[1]
+        padded = encoded + "=" * (-len(encoded) % 4)
+        body = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=dict[str, Any])
+    except (IndexError, ValueError):
+        return None
+    return {key: said for key, said in body.items() if key not in {"iat", "jti"}}
 
 
 def _encoded(value: object) -> str:

@@ -8,8 +8,16 @@ from msgspec import Struct
 from broker.permissions import Permissions
 from broker.sharding import mappings_text
 
-__all__ = ["Identity", "ServerText", "accounts_text", "server_text", "signed_accounts_text"]
+__all__ = [
+    "OPERATOR_LINE",
+    "Identity",
+    "ServerText",
+    "accounts_text",
+    "server_text",
+    "signed_accounts_text",
+]
 
+OPERATOR_LINE: Final = "operator: "
 MAX_PAYLOAD: Final = "8MB"
 MAX_PENDING: Final = "64MB"
 
@@ -95,7 +103,7 @@ def signed_accounts_text(
     `operator`: its claims; `accounts`: name and claims of each by its public key, `system_account`
     among them. The servers hold no key.
     """
-    parts = [f"operator: {operator}", f"system_account: {system_account}", "resolver: MEMORY"]
+    parts = [f"{OPERATOR_LINE}{operator}", f"system_account: {system_account}", "resolver: MEMORY"]
     parts += ["resolver_preload: {"]
     for public, (name, claims) in accounts.items():
         parts += [f"  # {name}", f"  {public}: {claims}"]

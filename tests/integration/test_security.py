@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -387,7 +387,7 @@ async def test_an_identity_that_is_left_out_is_refused_from_the_reload_on(
     )  # fmt: skip
     secured = Secured.__new__(Secured)
     secured.folder = tmp_path
-    write_bundle(tmp_path, options, datetime.now(UTC))
+    write_bundle(tmp_path, options, datetime.now(UTC) - timedelta(hours=1))
     server = Bundled(tmp_path)
     server.start()
     try:

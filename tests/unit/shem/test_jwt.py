@@ -15,6 +15,7 @@ from shem.deploy.jwt import (
     account_jwt,
     creds_text,
     operator_jwt,
+    say_the_same,
     size_in_bytes,
     user_jwt,
 )
@@ -50,6 +51,19 @@ def test_keys_tell_whose_they_are_and_are_made_once(tmp_path: Path, keys: dict[K
     again = kept_key(tmp_path / "USER.nk", KeyKind.USER)
     assert again == keys[KeyKind.USER]
     assert (tmp_path / "USER.nk").stat().st_mode & 0o777 == 0o600
+
+
+def test_when_claims_were_signed_makes_no_difference_to_what_they_say(keys: dict[KeyKind, Key]):
+    operator = keys[KeyKind.OPERATOR]
+    one = operator_jwt(operator, system_account="A1", at_s=NOW_S)
+    later = operator_jwt(operator, system_account="A1", at_s=NOW_S + 1)
+    assert one != later
+    assert say_the_same(one, later)
+    assert not say_the_same(one, operator_jwt(operator, system_account="A2", at_s=NOW_S))
+    other = keys[KeyKind.ACCOUNT]
+    assert not say_the_same(one, operator_jwt(other, system_account="A1", at_s=NOW_S))
+    for broken in ("", "a", "a.!.c", "a.bm9uZQ.c"):
+        assert not say_the_same(broken, one)
 
 
 def test_each_is_signed_by_the_one_above(keys: dict[KeyKind, Key]):
