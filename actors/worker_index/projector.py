@@ -71,8 +71,9 @@ class Projector:
         self._chunks = Chunks(broker)
         self._statuses = Statuses(broker)
         self._changes: dict[WorkerId, _Change] = {}
-        # What was written of a worker, and when: lives are short, and each would write a row.
-        self._told: OrderedDict[WorkerId, tuple[Gist, float]] = OrderedDict()
+        # What was written of a worker, when, and of which commit: lives are short, and each would
+        # write a row.
+        self._told: OrderedDict[WorkerId, tuple[Gist, float, int]] = OrderedDict()
         self._sharding = broker.sharding
         self._is_single = broker.sharding.is_single
         # Of each stream.
@@ -82,7 +83,8 @@ class Projector:
         self._before = [0] * self._sharding.streams
         self._marked = [0] * self._sharding.streams
         self._idle_since_s = monotonic_s()
-        self._new: set[int] = set()
+        # With the newest sequence as it was when they became ours.
+        self._new: dict[int, int] = {}
         self._complete: set[int] = set()
         # Complete partitions without a mark of ours, and how far they were read.
         self._unmarked: dict[int, int] = {}
@@ -109,14 +111,14 @@ class Projector:
 
     def acquired(self, partition: int) -> None:
         """A partition is ours: what its last owner has not written is written by us."""
-        self._new.add(partition)
+        self._new[partition] = self._newest[self._stream_of(partition)]
 
     def lost(self, partition: int) -> None:
         """A partition is ours no more. What we know is written all the same: the newer row counts.
 
         Its mark is moved by somebody else from now on.
         """
-        self._new.discard(partition)
+        self._new.pop(partition, None)
         self._complete.discard(partition)
         self._unmarked.pop(partition, None)
 
@@ -178,7 +180,7 @@ class Projector:
             if self._changes.get(worker) is change and change.sequence == sequence:
                 del self._changes[worker]
             if gist is not None:
-                self._told[worker] = gist, now_s
+                self._told[worker] = gist, now_s, sequence
                 self._told.move_to_end(worker)
         while len(self._told) > TOLD_MAX:
             self._told.popitem(last=False)
@@ -188,7 +190,7 @@ class Projector:
         told = self._told.get(worker)
         if history is None or told is None:
             return True
-        gist, at_s = told
+        gist, at_s, _ = told
         if gist == history.gist:
             is_quiet, change.looked_at = change.looked_at == change.sequence, change.sequence
             return is_quiet or now_s - at_s >= REFRESH_S
@@ -251,17 +253,26 @@ class Projector:
             elif since < read:
                 async for message in journal.read(pattern, from_sequence=since + 1):
                     found.add(message.subject)
-            await self._learn([subjects.worker_of(subject) for subject in sorted(found)])
-            if partition in self._new:
-                self._new.discard(partition)
+            names = [subjects.worker_of(subject) for subject in sorted(found)]
+            await self._learn(names, self._new.get(partition, read))
+            if self._new.pop(partition, None) is not None:
                 self._complete.add(partition)
                 self._unmarked[partition] = read
 
-    async def _learn(self, workers: Sequence[tuple[str, str]]) -> None:
-        for start in range(0, len(workers), NAMES_AT_ONCE):
-            names = workers[start : start + NAMES_AT_ONCE]
-            await together(self._look_at(WorkerId(*name)) for name in names)
+    async def _learn(self, names: Sequence[tuple[str, str]], before: int) -> None:
+        """Read what workers did that have committed nothing to us since `before`."""
+        for start in range(0, len(names), NAMES_AT_ONCE):
+            workers = [WorkerId(*name) for name in names[start : start + NAMES_AT_ONCE]]
+            unknown = [worker for worker in workers if self._known_at(worker) <= before]
+            await together(self._look_at(worker) for worker in unknown)
             await self.flush()
+
+    def _known_at(self, worker: WorkerId) -> int:
+        change = self._changes.get(worker)
+        if change is not None:
+            return change.sequence
+        told = self._told.get(worker)
+        return 0 if told is None else told[2]
 
     async def _look_at(self, worker: WorkerId) -> None:
         try:
@@ -269,5 +280,6 @@ class Projector:
         except ApiError as error:
             log.warning("not in the index", worker=str(worker), error=str(error))
             return
-        if sequence and worker not in self._changes:
+        change = self._changes.get(worker)
+        if sequence and (change is None or change.sequence < sequence):
             self._changes[worker] = _Change(sequence, None, status)

@@ -114,6 +114,32 @@ def test_an_executor_that_dies_between_commit_and_index_leaves_that_to_the_next(
     run(main())
 
 
+def test_an_executor_reads_only_logs_that_others_wrote(monkeypatch: Any) -> None:
+    looked: list[str] = []
+    find_at = Statuses.find_at
+
+    def noted(self: Statuses, component: str, worker: str) -> Any:
+        looked.append(worker)
+        return find_at(self, component, worker)
+
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            # Some before the first look at what its partitions hold, some while it looks.
+            for number in range(40):
+                await simulation.invoke(f"w{number}", "add", 1, key=f"k{number}")
+                await asyncio.sleep(0.1)
+            assert looked == []
+            node.kill()
+            simulation.start()
+            await simulation.invoke("w7", "add", 1, key="again")
+            await settled(simulation)
+            assert "w3" in looked
+
+    monkeypatch.setattr(Statuses, "find_at", noted)
+    run(main())
+
+
 def test_a_lost_index_is_made_anew_by_the_owners_or_on_demand() -> None:
     async def main() -> None:
         async with Simulation() as simulation:
