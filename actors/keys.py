@@ -124,11 +124,12 @@ class Keys:
                     self._refs[entry.idempotency_key] = OutcomeRef(index, sequence)
             elif type(entry) is InvocationRejected:
                 self._refs[entry.idempotency_key] = OutcomeRef(index, sequence)
-        while len(self._recent) > RECENT_OUTCOMES_MAX:
-            key, (index, _) = next(iter(self._recent.items()))
-            if index > commit.last:
+        recent = self._recent
+        while len(recent) > RECENT_OUTCOMES_MAX:
+            oldest = next(iter(recent))
+            if recent[oldest][0] > commit.last:
                 break
-            del self._recent[key]
+            del recent[oldest]
 
     def recent(self, key: str) -> tuple[int, Decided] | None:
         """Return the entry with the outcome and its index, if it is one of the newest."""

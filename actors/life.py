@@ -122,8 +122,11 @@ class Life:
             has_nothing_to_do=self._has_nothing_to_do,
             is_blocked=self._is_blocked,
         )
-        self._copy = LogCopy(loaded, has_snapshots=recovered.pointer_sequence > 0)
-        ledger.writer.on_stored = self._copy.stored
+        self._copy: LogCopy | None = None
+        if services.residency.is_crowded:
+            # Where there is room for all, nobody leaves to make some, and a copy is for nothing.
+            self._copy = LogCopy(loaded, has_snapshots=recovered.pointer_sequence > 0)
+            ledger.writer.on_stored = self._copy.stored
         self._leftovers = Leftovers(ledger, mailbox, journal)
         self._reads = Reads(
             ledger,
@@ -246,7 +249,8 @@ class Life:
     def log_to_remember(self) -> tuple[bytes, ...] | None:
         """Return the log of a worker that left memory to make room, with nothing in its mailbox.
 
-        None if the next life has to read it: it is long, or there is more to know than it says.
+        None if the next life has to read it: it is long, there is more to know than it says, or
+        there was much room when this life began.
         """
         is_done = (
             self._leaving
@@ -259,7 +263,9 @@ class Life:
             and self.ledger.created is not None
             and not self.ledger.is_ephemeral
         )
-        return self._copy.packed() if is_done and not self._snapshots.are_any else None
+        if self._copy is None or not is_done or self._snapshots.are_any:
+            return None
+        return self._copy.packed()
 
     def stop_writing(self) -> None:
         """Let nothing more be written: somebody else owns the worker."""

@@ -30,6 +30,14 @@ class Residency:
         """How many guests are in memory."""
         return len(self._sizes)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether, with one more, half of the room is taken: workers may soon have to leave."""
+        return (
+            2 * (self.count + 1) >= self._workers_max
+            or 2 * self.memory_bytes >= self._memory_bytes_max
+        )
+
     def entered(self, worker: Evictable, size: int) -> None:
         """A guest was instantiated, and holds so many bytes; others make room."""
         self._account(worker, size)

@@ -153,25 +153,32 @@ class System:
         executors: int = 1,
         streams: int | None = None,
         environment: dict[str, str] | None = None,
+        checkout: Path | None = None,
     ) -> None:
+        """`checkout`: where the code to run lies, with its own environment; None: here."""
+        self._python = sys.executable
+        self._environment = {**os.environ, **(environment or {})}
+        if checkout is not None:
+            self._python = str(checkout / ".venv/bin/python")
+            self._environment["PYTHONPATH"] = str(checkout)
         self._folder = tempfile.TemporaryDirectory(prefix="shem-bench-")
         self.folder = Path(self._folder.name)
         self._fsync = fsync
         self._executors = executors
         self._streams = streams
-        self._environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Self:
         ready = self.folder / "ready.json"
         self._log = (self.folder / "up.log").open("w")
         command = [
-            sys.executable, "-m", "shem", "up", "--data", str(self.folder / "data"),
+            self._python, "-m", "shem", "up", "--data", str(self.folder / "data"),
             "--nats-port", "0", "--ready-file", str(ready), "--fsync", self._fsync,
             "--executors", str(self._executors),
             *([] if self._streams is None else ["--streams", str(self._streams)]),
         ]  # fmt: skip
+        # Not from here, or this checkout's code would be found before any other.
         self._process = subprocess.Popen(
-            command, stdout=self._log, stderr=self._log, env=self._environment
+            command, stdout=self._log, stderr=self._log, env=self._environment, cwd=self.folder
         )
         begun = time.monotonic()
         while not ready.exists():

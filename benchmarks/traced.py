@@ -10,42 +10,16 @@ does nothing with it. Printed are the medians of the ratios within pairs of turn
 
 import argparse
 import asyncio
-import statistics
 from collections.abc import Callable
 from typing import Final
 
 import uvloop
-from msgspec import Struct
 
 from benchmarks.collector import collector
-from benchmarks.service import WORKERS, Load, System, cpu_s
-from broker.jetstream.connect import connect
-from broker.jetstream.options import ConnectOptions
-from shem import Client
-from tests.guests.build import build
+from benchmarks.in_turns import Side, change, middle, pairs_of_turns, side
+from benchmarks.service import System
 
 PARENT: Final = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
-
-
-class Turn(Struct):
-    """Invocations a second, and microseconds of the executor's processor for each."""
-
-    per_s: float
-    executor_us: float
-
-
-class Side:
-    """One of the two systems, and what asks it."""
-
-    def __init__(self, system: System, load: Load) -> None:
-        self._system = system
-        self._load = load
-
-    async def turn(self, clients: int, seconds: float) -> Turn:
-        before = cpu_s(self._system.executor)
-        per_s, _ = await self._load.throughput(clients, seconds, WORKERS)
-        spent = cpu_s(self._system.executor) - before
-        return Turn(per_s, spent / (per_s * seconds) * 1e6)
 
 
 def headers_of(ratio: float) -> Callable[[int], dict[str, str]]:
@@ -55,41 +29,15 @@ def headers_of(ratio: float) -> Callable[[int], dict[str, str]]:
     return lambda number: chosen if number % every == 0 else others
 
 
-async def side(system: System, headers: Callable[[int], dict[str, str]] | None) -> Side:
-    async with await Client.connect(system.url) as client:
-        await client.components.add("load", build("load").read_bytes(), snapshots="never")
-    load = Load(await connect(ConnectOptions(servers=(system.url,))), headers)
-    await load.start()
-    await load.each(64, WORKERS)
-    return Side(system, load)
-
-
 async def compare(off: Side, on: Side, turns: int, clients: int, seconds: float) -> None:
-    pairs: list[tuple[Turn, Turn]] = []
-    for number in range(turns):
-        # Neither is always the first one.
-        if number % 2:
-            after = await on.turn(clients, seconds)
-            pairs.append((await off.turn(clients, seconds), after))
-        else:
-            before = await off.turn(clients, seconds)
-            pairs.append((before, await on.turn(clients, seconds)))
-    slower = [1 - traced.per_s / plain.per_s for plain, traced in pairs]
-    more = [traced.executor_us / plain.executor_us - 1 for plain, traced in pairs]
+    pairs = await pairs_of_turns(off, on, turns=turns, clients=clients, seconds=seconds)
+    print(f"  off {middle([plain for plain, _ in pairs])}")
+    print(f"  on {middle([traced for _, traced in pairs])}")
     print(
-        f"  off {statistics.median(p.per_s for p, _ in pairs):,.0f}/s"
-        f" {statistics.median(p.executor_us for p, _ in pairs):.0f} µs of the executor,"
-        f" on {statistics.median(t.per_s for _, t in pairs):,.0f}/s"
-        f" {statistics.median(t.executor_us for _, t in pairs):.0f} µs:"
-        f" throughput {-statistics.median(slower):+.1%} (quarters {spread(slower)}),"
-        f" processor {statistics.median(more):+.1%} (quarters {spread(more)})",
+        f"  throughput {change(pairs, lambda turn: turn.per_s)},"
+        f" processor of the executor {change(pairs, lambda turn: turn.executor_us)}",
         flush=True,
     )
-
-
-def spread(values: list[float]) -> str:
-    low, _, high = statistics.quantiles(values, n=4)
-    return f"{low:+.1%} to {high:+.1%}"
 
 
 async def run(off: System, on: System, options: argparse.Namespace) -> None:

@@ -60,12 +60,10 @@ def user_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return the headers without the broker's own, except the message id."""
     if not headers:
         return NO_HEADERS
-    shown: dict[str, str] = {}
-    for name, value in headers.items():
-        if name[:5] != _RESERVED:
-            shown[name] = value
-        elif name == MESSAGE_ID:
-            shown[name] = decode_message_id(value)
+    shown = {name: value for name, value in headers.items() if name[:5] != _RESERVED}
+    message_id = headers.get(MESSAGE_ID)
+    if message_id is not None:
+        shown[MESSAGE_ID] = decode_message_id(message_id)
     return shown
 
 

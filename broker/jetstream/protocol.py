@@ -134,13 +134,8 @@ def encode_publish(subject: str, data: bytes, headers: Mapping[str, str], reply:
         raise InternalError(f"a header holds a line break, encode its value: {dict(headers)}")
     block = text.encode()
     size = len(block) + _AROUND_HEADERS_BYTES
-    return b"HPUB %b %d %d\r\nNATS/1.0\r\n%b\r\n\r\n%b\r\n" % (
-        target.encode(),
-        size,
-        size + len(data),
-        block,
-        data,
-    )
+    line = f"HPUB {target} {size} {size + len(data)}\r\nNATS/1.0\r\n"
+    return b"".join((line.encode(), block, b"\r\n\r\n", data, _BREAK))
 
 
 def encode_subscribe(subject: str, group: str, sid: int) -> bytes:
