@@ -122,11 +122,7 @@ class Life:
             has_nothing_to_do=self._has_nothing_to_do,
             is_blocked=self._is_blocked,
         )
-        self._copy: LogCopy | None = None
-        if services.residency.is_crowded:
-            # Where there is room for all, nobody leaves to make some, and a copy is for nothing.
-            self._copy = LogCopy(loaded, has_snapshots=recovered.pointer_sequence > 0)
-            ledger.writer.on_stored = self._copy.stored
+        self._copy = self._new_copy(has_snapshots=recovered.pointer_sequence > 0)
         self._leftovers = Leftovers(ledger, mailbox, journal)
         self._reads = Reads(
             ledger,
@@ -245,6 +241,14 @@ class Life:
         self._leaving = True
         self.waiting.leave()
         self._bell.ring()
+
+    def _new_copy(self, *, has_snapshots: bool) -> LogCopy | None:
+        if not self._services.residency.is_crowded:
+            # Where there is room for all, nobody leaves to make some, and a copy is for nothing.
+            return None
+        copy = LogCopy(self._loaded, has_snapshots=has_snapshots)
+        self.ledger.writer.on_stored = copy.stored
+        return copy
 
     def log_to_remember(self) -> tuple[bytes, ...] | None:
         """Return the log of a worker that left memory to make room, with nothing in its mailbox.
