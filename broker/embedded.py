@@ -16,6 +16,7 @@ import signal
 import subprocess
 import time
 from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Generator
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
@@ -25,6 +26,7 @@ import structlog
 from msgspec import Struct
 
 from broker.errors import SetupError
+from broker.server_text import quoted
 from broker.sharding import mappings_text
 from broker.versions import SERVER_VERSION_MIN, parse_version
 
@@ -105,11 +107,13 @@ class EmbeddedServer:
         """Start the server and wait until it takes connections.
 
         Raises:
-            SetupError: no usable binary, the directory has another owner, or it does not start.
+            SetupError: no usable binary, the directory has another owner or takes no files, or the
+                server does not start.
         """
         self._binary = find_server(self._options.server)
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        with self._usable():
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
         try:
             await asyncio.to_thread(self._end_orphan)
             await self._launch()
@@ -143,9 +147,23 @@ class EmbeddedServer:
     def _pid_file(self) -> Path:
         return self._directory / "nats-server.pid"
 
+    @contextlib.contextmanager
+    def _usable(self) -> Generator[None]:
+        """Turn what the disk says into our kind of error: a full one must not end supervision."""
+        try:
+            yield
+        except OSError as error:
+            raise SetupError(
+                f"the broker's data cannot be kept in {self._directory}: {error}"
+            ) from error
+
     async def _launch(self) -> None:
         if self._binary is None:
             raise SetupError("the embedded nats-server has not been started")
+        with self._usable():
+            await self._begin(self._binary)
+
+    async def _begin(self, binary: Path) -> None:
         ports_dir = self._directory / "ports"
         shutil.rmtree(ports_dir, ignore_errors=True)
         ports_dir.mkdir()
@@ -156,7 +174,7 @@ class EmbeddedServer:
             config += mappings_text(mapped) + "\n"
         config_file.write_text(config)
         self._process = await asyncio.create_subprocess_exec(
-            self._binary,
+            binary,
             "-c",
             config_file,
             stdin=DEVNULL,
@@ -170,7 +188,7 @@ class EmbeddedServer:
         while not self._is_listening(ports_dir):
             if self._process.returncode is not None or time.monotonic() > deadline:
                 raise SetupError(
-                    f"nats-server ({self._binary}) did not start on port {self._port or 'any'} "
+                    f"nats-server ({binary}) did not start on port {self._port or 'any'} "
                     f"with data in {self._directory}. Its last words: {self._last_words()}"
                 )
             await asyncio.sleep(_POLL_S)
@@ -307,12 +325,12 @@ listen: "127.0.0.1:{port or -1}"
 server_name: "shem-embedded"
 max_payload: {MAX_PAYLOAD_BYTES}
 max_pending: {8 * MAX_PAYLOAD_BYTES}
-ports_file_dir: {json.dumps(str(ports_dir))}
-log_file: {json.dumps(str(log_file))}
+ports_file_dir: {quoted(str(ports_dir))}
+log_file: {quoted(str(log_file))}
 logfile_size_limit: 10MB
 logfile_max_num: 2
 jetstream {{
-  store_dir: {json.dumps(str(options.data_dir / "jetstream"))}{sync}
+  store_dir: {quoted(str(options.data_dir / "jetstream"))}{sync}
 }}
 {options.extra_config}
 """

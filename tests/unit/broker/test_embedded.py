@@ -72,6 +72,33 @@ async def test_a_data_directory_has_one_owner(tmp_path):
         pass
 
 
+async def test_a_data_directory_has_any_name(tmp_path):
+    directory = tmp_path / 'für "alle" $HOME #1'
+    async with EmbeddedServer(EmbeddedOptions(data_dir=directory)) as server:
+        assert (directory / "jetstream").is_dir()
+        assert server.log_file.is_file()
+
+
+async def test_a_data_directory_that_takes_no_files_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SetupError, match=r"cannot be kept in .*file/data: .*Not a directory"):
+        await EmbeddedServer(EmbeddedOptions(data_dir=tmp_path / "file" / "data")).start()
+
+
+async def test_a_killed_server_comes_back_once_its_directory_takes_files_again(tmp_path):
+    async with EmbeddedServer(EmbeddedOptions(data_dir=tmp_path)) as server:
+        config, pid = tmp_path / "nats-server.conf", server.pid
+        # Nobody, root included, writes to a file whose place is taken by a directory.
+        config.unlink()
+        config.mkdir()
+        os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: server.restarts >= 1)
+        config.rmdir()
+        broker = await connect(ConnectOptions(servers=(server.url,), partitions=2))
+        await broker.close()
+        assert server.pid != pid
+
+
 async def test_a_server_that_outlived_its_owner_is_ended_first(tmp_path):
     first = EmbeddedServer(EmbeddedOptions(data_dir=tmp_path))
     await first.start()
