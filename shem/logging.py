@@ -1,19 +1,23 @@
 """Logs of the processes: for people on a terminal, JSON lines otherwise; always on stderr.
 
+A line that cannot be written is lost, and nothing else: the disk is full, the terminal is closed,
+or who read the pipe is gone.
+
 Worker, key and trace ids are bound as context variables by who handles a message, and appear in
 every line that is written meanwhile.
 """
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast, final
 
 import msgspec
 import structlog
 from opentelemetry import trace
 
-__all__ = ["LEVELS", "set_up"]
+__all__ = ["LEVELS", "say", "set_up"]
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -47,7 +51,7 @@ def set_up(level: str = "info", *, process: str | None = None) -> None:
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy())),
         cache_logger_on_first_use=True,
     )
     if process is not None:
@@ -60,6 +64,29 @@ def set_up(level: str = "info", *, process: str | None = None) -> None:
     )
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def say(data: bytes) -> None:
+    """Pass on what a child said, to where the log goes."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.buffer.write(data)
+        sys.stderr.flush()
+
+
+@final
+class _Lossy:
+    """Stderr as it is now, without errors: whoever logs has other things to do than to fail."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stderr
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def _add_trace(

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, final
 
 import structlog
+
+from shem import logging
 
 __all__ = ["Child", "ChildFailedError"]
 
@@ -128,10 +129,12 @@ class Child:
                 self._on_change()
             # Whatever else it prints is not ours to interpret, but must not fill the pipe.
             while rest := await process.stdout.read(65_536):
-                sys.stderr.buffer.write(rest)
+                logging.say(rest)
             return await process.wait()
         finally:
-            self._process = None
+            # One that still runs, since our task was cancelled, is ended by `stop`.
+            if process.returncode is not None:
+                self._process = None
             self._on_change()
 
 

@@ -27,9 +27,10 @@ from broker.subjects import PARTITIONS_DEFAULT
 from gateway.rest.app import BASE
 from shem.connection import VARIABLES, Connection
 from shem.leash import wait_for_end_of_stdin
-from shem.location import STATE_DIR, STATE_FILE, Pids, RunningState
+from shem.location import STATE_DIR, Pids, RunningState
 from shem.processes import Child
 from shem.settings import ExecutorSettings, GatewaySettings
+from shem.state_files import StateFiles
 
 __all__ = ["EXECUTORS_MAX", "Server", "ServerOptions"]
 
@@ -88,7 +89,7 @@ class Server:
         self._changed = asyncio.Event()
         self._leaving = asyncio.Event()
         self._impatient = False
-        self._written: RunningState | None = None
+        self._files = StateFiles(options.ready_file)
 
     def leave(self) -> None:
         """Begin to stop in order; when asked a second time, kill the processes."""
@@ -99,18 +100,22 @@ class Server:
         self._leaving.set()
 
     async def run(self) -> None:
-        """Run until `leave`, SIGTERM, SIGINT, or the end of stdin if that was asked for.
+        """Run until `leave`, SIGTERM, SIGINT, SIGHUP, or the end of stdin if that was asked for.
 
         Raises:
             SetupError: the broker does not start, or is not as Shem needs it.
             UnavailableError: the external broker does not answer.
-            ExceptionGroup: of a ChildFailedError: an executor does not start.
+            ExceptionGroup: of a ChildFailedError: an executor does not start; of a SetupError: the
+                ready file cannot be written.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.leave)
-        if self._options.ready_file is not None:
-            self._options.ready_file.unlink(missing_ok=True)
+        # A terminal that is closed says so several times, and nobody is impatient. Under nohup it
+        # is not to end us.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self._leaving.set)
+        self._files.clear()
         leash = (
             loop.create_task(wait_for_end_of_stdin(self._leaving), name="leash")
             if self._options.until_stdin_ends
@@ -203,7 +208,7 @@ class Server:
                 log.info("stopping: executors finish or suspend what they run")
             finally:
                 telling.cancel()
-                self._remove_state()
+                self._files.remove()
                 # Also on the way out of a failure: no child may outlive us. What the gateway has
                 # taken is answered while there are executors.
                 if self._gateway is not None:
@@ -290,9 +295,9 @@ class Server:
                     gateway=None if self._gateway is None else self._gateway.pid,
                 ),
             )
-            if state != self._written:
-                first = self._written is None
-                await asyncio.to_thread(self._write_state, state)
+            if self._files.is_to_be_written(state):
+                first = self._files.written is None
+                await asyncio.to_thread(self._files.write, state)
                 if first:
                     log.info(
                         "shem is ready",
@@ -305,25 +310,6 @@ class Server:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-
-    def _write_state(self, state: RunningState) -> None:
-        data = msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n"
-        for file in self._state_files():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            # Whoever polls for the file sees all of it or nothing.
-            temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
-            temporary.write_bytes(data)
-            temporary.replace(file)
-        self._written = state
-
-    def _remove_state(self) -> None:
-        if self._written is not None:
-            for file in self._state_files():
-                file.unlink(missing_ok=True)
-
-    def _state_files(self) -> list[Path]:
-        ready_file = self._options.ready_file
-        return [STATE_FILE] if ready_file is None else [STATE_FILE, ready_file]
 
 
 def _own_keys(file: Path) -> dict[str, str]:

@@ -230,3 +230,68 @@ def test_a_leash_has_to_be_a_pipe(tmp_path):
     )
     assert done.returncode == 2
     assert "stdin is no pipe" in done.stderr
+
+
+def test_a_terminal_that_is_closed_stops_everything_in_order(fresh_system):
+    system = fresh_system.start()
+    state = system.state()
+    assert state is not None
+    # The shell tells it, and the kernel once more.
+    for _ in range(2):
+        system.process.send_signal(signal.SIGHUP)
+    assert system.process.wait(timeout=60) == 0
+    assert "everything is stopped" in system.log
+    wait_until_gone(all_pids(state))
+
+
+def test_a_system_that_was_told_to_outlive_its_terminal_does(fresh_system):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        system = fresh_system.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    system.process.send_signal(signal.SIGHUP)
+    system.add_counter()
+    assert system.json("worker", "invoke", "counter/alice", "add(5)") == {"result": 5}
+    assert system.stop() == 0
+
+
+def test_work_goes_on_when_nobody_reads_the_log_any_more(fresh_system):
+    reading, writing = os.pipe()
+    script = Path(__file__).with_name("scripted_up.py")
+    fresh_system.process = subprocess.Popen(
+        [sys.executable, str(script), str(fresh_system.directory / "data"), "ready.json", "1"],
+        cwd=fresh_system.directory,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=writing,
+    )
+    os.close(writing)
+    os.close(reading)
+    (fresh_system.directory / "up.log").write_text("nobody read it")
+    state = fresh_system.wait_for(lambda _: True)
+    fresh_system.add_counter()
+    (victim,) = state["pids"]["executors"]
+    os.kill(victim, signal.SIGKILL)
+    fresh_system.wait_for(lambda state: state["pids"]["executors"] not in ([], [victim]))
+    assert fresh_system.json("worker", "invoke", "counter/alice", "add(5)") == {"result": 5}
+    assert fresh_system.stop() == 0
+
+
+def test_a_place_that_cannot_be_written_to_is_named_without_a_traceback(tmp_path):
+    (tmp_path / "file").touch()
+    below = str(tmp_path / "file" / "below")
+    for option in (["--data", below], ["--data", str(tmp_path / "data"), "--ready-file", below]):
+        done = subprocess.run(
+            [sys.executable, "-m", "shem", "up", "--nats-port", "0", *option],
+            cwd=tmp_path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert f"{below}" in done.stderr
+        assert "Traceback" not in done.stderr
