@@ -77,8 +77,9 @@ def nats(
 ) -> None:
     """Write NATS configurations with TLS, an account per namespace and an identity per role.
 
-    Run again with other options it keeps all keys. The servers take changes of accounts and
-    identities over at `nats-server --signal reload`.
+    Run again it keeps all keys, and renews the servers' certificate when it is about to expire.
+    Name everything again: what is not named is left out. The servers take changes of accounts,
+    identities and certificates over at `nats-server --signal reload`.
     """
     output = Output(format_)
     options = BundleOptions(
@@ -104,5 +105,7 @@ def nats(
         raise typer.Exit(FAILED) from error
     names = ", ".join(f"{folder / name}.conf" for name in written.servers)
     output.done(
-        f"servers: {names}\nidentities: {folder / 'identities'}, each with an .env file", written
+        f"servers: {names}, with a certificate until {written.certificate_until}\n"
+        f"identities: {folder / 'identities'}, each with an .env file",
+        written,
     )

@@ -1,5 +1,6 @@
 """Configurations of NATS servers with an identity for each role, and TLS."""
 
-from shem.deploy.bundle import BundleOptions, Written, write_bundle
+from shem.deploy.bundle import Written, write_bundle
+from shem.deploy.options import BundleOptions
 
 __all__ = ["BundleOptions", "Written", "write_bundle"]

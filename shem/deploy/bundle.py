@@ -8,10 +8,11 @@ identities/NAMESPACE/ROLE.nk, ROLE.env
                         a key, and the environment with which `shem` is that identity
 
 With JWTs there are also the keys that sign, which stay with you (operator.nk, system.nk, and
-account.nk of each namespace), and ROLE.creds, which an identity shows instead of its key alone.
+account.nk of each namespace), ROLE.creds, which an identity shows instead of its key alone, and
+signed.txt with the public half of every key that was ever signed in a namespace.
 """
 
-import re
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,15 +23,12 @@ from msgspec import Struct
 from actors.secrets import KEY_FILE_VARIABLE, new_key
 from broker.permissions import Role, permissions_of
 from broker.sharding import mappings
-from broker.subjects import PARTITIONS_DEFAULT
-from shem.deploy.certificates import Pair, make_authority, make_certificate
 from shem.deploy.jwt import (
     AccountClaims,
     account_jwt,
     creds_text,
     operator_jwt,
     say_the_same,
-    size_in_bytes,
     user_jwt,
 )
 from shem.deploy.keys import KeyKind, kept_key, write_file
@@ -41,67 +39,46 @@ from shem.deploy.nats_text import (
     accounts_text,
     server_text,
     signed_accounts_text,
+    url_host,
 )
+from shem.deploy.options import SYSTEM, BundleOptions, checked
+from shem.deploy.sizes import size_in_bytes
+from shem.deploy.tls import write_tls
 from shem.errors import RefusedError
 
-__all__ = ["BundleOptions", "Written", "write_bundle"]
+__all__ = ["Written", "write_bundle"]
 
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
-_SYSTEM: Final = "SYS"
-_RESERVED: Final = frozenset({_SYSTEM, "ACCOUNT"})
 _ACCOUNT_KEY: Final = "account.nk"
 _ACCOUNTS: Final = "accounts.conf"
-
-
-class BundleOptions(Struct, frozen=True, kw_only=True):
-    """What is to be made. `hosts`: where each server is reached, by which clients connect.
-
-    `prefix` is the folder under which servers find these files; `clients` further identities of the
-    role client, for each namespace. `limits`: how much a namespace may store, like `10GB`.
-    `streams` hold the logs; with several, incoming subjects are mapped to `partitions`.
-    With `jwt` an operator signs accounts and accounts sign identities; otherwise servers have a
-    list of all of them.
-    """
-
-    hosts: Sequence[str] = ("localhost",)
-    port: int = 4222
-    namespaces: Sequence[str] = ("shem",)
-    clients: Sequence[str] = ()
-    limits: dict[str, str | None] = {}
-    prefix: str = "/etc/nats"
-    store_dir: str = "/data"
-    store_limit: str | None = None
-    monitor: str | None = "0.0.0.0:8222"
-    extra_hosts: Sequence[str] = ("localhost", "127.0.0.1")
-    sync: str = "always"
-    streams: int = 1
-    partitions: int = PARTITIONS_DEFAULT
-    jwt: bool = False
+_SIGNED: Final = "signed.txt"
+# Who is left out is refused whatever its claims say, also by a clock that was ahead of ours.
+_FOR_EVER_S: Final = 253_402_300_799
 
 
 class Written(Struct, frozen=True, kw_only=True):
-    """What there is now: servers' configurations, and identities by namespace."""
+    """What there is now: servers' configurations, and identities by namespace.
+
+    `certificate_until`: the last day of the servers' certificate.
+    """
 
     servers: tuple[str, ...]
     identities: dict[str, tuple[str, ...]]
+    certificate_until: str
 
 
 def write_bundle(folder: Path, options: BundleOptions, now: datetime) -> Written:
-    """Write the bundle; keys and certificates that are there are kept, what is missing is made.
+    """Write the bundle; keys that are there are kept, what is missing is made.
+
+    So are certificates, until they are about to expire.
 
     Raises:
-        RefusedError: a name cannot be used.
+        RefusedError: options cannot be used, or not with what the folder holds already.
         OSError: a file cannot be written.
     """
-    for name in (*options.namespaces, *options.clients):
-        if not _NAME.fullmatch(name) or name.upper() in _RESERVED or name in set(Role):
-            raise RefusedError(
-                f"{name!r} cannot name a namespace or client: letters, digits, '-' and '_', "
-                "a letter first, and no role",
-                kind="bad-name",
-            )
+    checked(options)
+    _refuse_other_way(folder, options)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_tls(folder, options, now)
+    until = write_tls(folder, options, now)
     found: dict[str, list[Identity]] = {}
     for namespace in options.namespaces:
         found[namespace] = [
@@ -137,26 +114,24 @@ def write_bundle(folder: Path, options: BundleOptions, now: datetime) -> Written
     return Written(
         servers=tuple(names),
         identities={name: tuple(each.name for each in users) for name, users in found.items()},
+        certificate_until=until.date().isoformat(),
     )
 
 
-def _write_tls(folder: Path, options: BundleOptions, now: datetime) -> None:
-    authority = _kept(folder / "ca.pem", folder / "ca.key")
-    if authority is None:
-        authority = make_authority("shem", now)
-        write_file(folder / "ca.pem", authority.certificate)
-        write_file(folder / "ca.key", authority.key, private=True)
-    tls = folder / "tls"
-    tls.mkdir(exist_ok=True)
-    write_file(tls / "ca.pem", authority.certificate)
-    # One for all servers: it names every host, so a new host needs a new one.
-    hosts = tuple(dict.fromkeys((*options.hosts, *options.extra_hosts)))
-    known = tls / "hosts"
-    if not known.exists() or known.read_text().split() != list(hosts):
-        pair = make_certificate(authority, "shem-nats", hosts, now)
-        write_file(tls / "server.pem", pair.certificate)
-        write_file(tls / "server.key", pair.key, private=True)
-        write_file(known, "\n".join(hosts) + "\n")
+def _refuse_other_way(folder: Path, options: BundleOptions) -> None:
+    """Refuse to go from lists of keys to signed accounts, or back.
+
+    Accounts have other names then: servers would not find what is stored in them.
+    """
+    file = folder / _ACCOUNTS
+    if not file.exists() or file.read_text().startswith(OPERATOR_LINE) == options.jwt:
+        return
+    was, now = ("without", "with") if options.jwt else ("with", "without")
+    raise RefusedError(
+        f"{folder} was made {was} --jwt: {now} it servers would know other accounts, and not find "
+        "what is stored in these. Name another folder for new servers",
+        kind="other-way",
+    )
 
 
 def _identity(
@@ -166,7 +141,7 @@ def _identity(
     place.mkdir(parents=True, exist_ok=True)
     key = kept_key(place / f"{name}.nk", KeyKind.USER)
     inbox = f"_INBOX.{name}"
-    urls = ",".join(f"tls://{host}:{options.port}" for host in options.hosts)
+    urls = ",".join(f"tls://{url_host(host)}:{options.port}" for host in options.hosts)
     proof = ("CREDS", "creds") if options.jwt else ("NKEY", "nk")
     environment = {
         "SHEM_NATS_URL": urls,
@@ -176,7 +151,7 @@ def _identity(
     }
     if role is Role.EXECUTOR:
         environment[KEY_FILE_VARIABLE] = str((place / "secrets.key").resolve())
-    lines = "".join(f"{variable}={text}\n" for variable, text in environment.items())
+    lines = "".join(f"{variable}={shlex.quote(text)}\n" for variable, text in environment.items())
     write_file(place / f"{name}.env", lines)
     return Identity(
         name=name,
@@ -193,8 +168,8 @@ def _signed(
     operator = kept_key(folder / "operator.nk", KeyKind.OPERATOR)
     system = kept_key(folder / "system.nk", KeyKind.ACCOUNT)
     sorted_into = mappings(options.partitions) if options.streams > 1 else {}
-    about = AccountClaims(name=_SYSTEM, disk_bytes=0)
-    accounts = {system.public: (_SYSTEM, account_jwt(operator, system.public, about, at_s=at_s))}
+    about = AccountClaims(name=SYSTEM, disk_bytes=0)
+    accounts = {system.public: (SYSTEM, account_jwt(operator, system.public, about, at_s=at_s))}
     for namespace, users in found.items():
         place = folder / "identities" / namespace
         account = kept_key(place / _ACCOUNT_KEY, KeyKind.ACCOUNT)
@@ -207,7 +182,7 @@ def _signed(
             name=namespace,
             disk_bytes=None if limit is None else size_in_bytes(limit),
             mappings=sorted_into,
-            revoked=_revoked(place, users, at_s),
+            revoked=_revoked(place, users),
         )
         claims = account_jwt(operator, account.public, about, at_s=at_s)
         accounts[account.public] = namespace, claims
@@ -227,14 +202,16 @@ def _kept_claims(folder: Path, claims: str) -> str:
     return next((kept for kept in there if say_the_same(kept, claims)), claims)
 
 
-def _revoked(place: Path, users: Sequence[Identity], at_s: int) -> dict[str, int]:
-    """Return identities that were made before and are not wanted any more."""
-    wanted = {f"{user.name}.nk" for user in users} | {_ACCOUNT_KEY}
-    left_out = sorted(file for file in place.glob("*.nk") if file.name not in wanted)
-    return {kept_key(file, KeyKind.USER).public: at_s for file in left_out}
+def _revoked(place: Path, users: Sequence[Identity]) -> dict[str, int]:
+    """Return the keys that were signed before and are not wanted any more.
 
-
-def _kept(certificate: Path, key: Path) -> Pair | None:
-    if certificate.exists() and key.exists():
-        return Pair(certificate.read_bytes(), key.read_bytes())
-    return None
+    Their files may be gone, which is how somebody replaces a key that others know.
+    """
+    file = place / _SIGNED
+    known = file.read_text().split() if file.exists() else []
+    wanted = [user.public_key for user in users]
+    kept = (each for each in sorted(place.glob("*.nk")) if each.name != _ACCOUNT_KEY)
+    there = [kept_key(each, KeyKind.USER).public for each in kept]
+    everybody = dict.fromkeys((*known, *there, *wanted))
+    write_file(file, "".join(f"{key}\n" for key in everybody))
+    return {key: _FOR_EVER_S for key in everybody if key not in wanted}

@@ -8,12 +8,13 @@ from ipaddress import ip_address
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
 
-__all__ = ["Pair", "make_authority", "make_certificate"]
+__all__ = ["Pair", "is_good", "make_authority", "make_certificate", "until"]
 
 AUTHORITY_DAYS: Final = 3650
 CERTIFICATE_DAYS: Final = 825
@@ -60,6 +61,29 @@ def make_certificate(authority: Pair, name: str, hosts: tuple[str, ...], now: da
         .sign(signer, hashes.SHA256())
     )
     return Pair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
+
+
+def until(certificate: bytes) -> datetime:
+    """Return until when a certificate is valid."""
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+
+
+def is_good(server: Pair, authority: bytes, hosts: tuple[str, ...]) -> bool:
+    """Whether a server's certificate is of this authority, for its key, and names all `hosts`."""
+    try:
+        certificate = x509.load_pem_x509_certificate(server.certificate)
+        key = serialization.load_pem_private_key(server.key, password=None)
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+    if key.public_key() != certificate.public_key():
+        return False
+    return all(_host(each) in names or _any_beside(each) in names for each in hosts)
+
+
+def _any_beside(name: str) -> x509.GeneralName:
+    return x509.DNSName(f"*.{name.partition('.')[2]}")
 
 
 def _builder(

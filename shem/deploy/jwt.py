@@ -6,7 +6,6 @@ accounts; what a user may do stands in the user's own claims, which it brings al
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,7 +14,6 @@ from msgspec import Struct
 
 from broker.permissions import Permissions
 from shem.deploy.keys import Key
-from shem.errors import RefusedError
 
 __all__ = [
     "AccountClaims",
@@ -23,14 +21,11 @@ __all__ = [
     "creds_text",
     "operator_jwt",
     "say_the_same",
-    "size_in_bytes",
     "user_jwt",
 ]
 
 _HEADER: Final = {"typ": "JWT", "alg": "ed25519-nkey"}
 _ANY: Final = -1
-_SIZE: Final = re.compile(r"([0-9]+)\s*([KMGT]?)(i?)(B?)", re.IGNORECASE)
-_POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 class AccountClaims(Struct, frozen=True, kw_only=True):
@@ -105,21 +100,6 @@ def creds_text(jwt: str, seed: str) -> str:
         "The seed below proves who its owner is: keep it to yourself.\n\n"
         f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
     )
-
-
-def size_in_bytes(text: str) -> int:
-    """Return a size as a server's configuration has it: `10GB`, `512M`, `1024`.
-
-    Raises:
-        RefusedError: the text is no size.
-    """
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise RefusedError(f"{text!r} is no size: expected one like 10GB or 512M", kind="bad-size")
-    number, unit, _, counted = found.groups()
-    # As the server reads them: K is a thousand, KB and KiB are 1024.
-    factor: int = (1024 if counted else 1000) ** _POWERS[unit.upper()]
-    return int(number) * factor
 
 
 def _signed(issuer: Key, subject: str, name: str, claims: dict[str, Any], at_s: int) -> str:

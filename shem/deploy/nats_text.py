@@ -1,11 +1,13 @@
 """The text of a NATS server's configuration."""
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from msgspec import Struct
 
 from broker.permissions import Permissions
+from broker.server_text import quoted
 from broker.sharding import mappings_text
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "accounts_text",
     "server_text",
     "signed_accounts_text",
+    "url_host",
 ]
 
 OPERATOR_LINE: Final = "operator: "
@@ -62,7 +65,7 @@ max_pending: {MAX_PENDING}
 {_tls(server.tls_dir, verify=False)}
 # Every message is on the disk before it is acknowledged: nothing is lost with the power.
 jetstream {{
-  store_dir: {server.store_dir}
+  store_dir: {quoted(server.store_dir)}
   sync_interval: {server.sync}{limit}
 }}
 {_cluster(server)}include {server.accounts_file}
@@ -110,6 +113,14 @@ def signed_accounts_text(
     return "\n".join([*parts, "}", ""])
 
 
+def url_host(host: str) -> str:
+    """Return a host as it stands in a URL."""
+    try:
+        return f"[{host}]" if isinstance(ip_address(host), IPv6Address) else host
+    except ValueError:
+        return host
+
+
 def _user(identity: Identity) -> str:
     may = identity.permissions
     denied = f", deny: {_listed(may.publish_denied)}" if may.publish_denied else ""
@@ -130,9 +141,9 @@ def _listed(subjects: Sequence[str]) -> str:
 def _tls(folder: str, *, verify: bool) -> str:
     return f"""\
 tls {{
-  cert_file: {folder}/server.pem
-  key_file: {folder}/server.key
-  ca_file: {folder}/ca.pem
+  cert_file: {quoted(f"{folder}/server.pem")}
+  key_file: {quoted(f"{folder}/server.key")}
+  ca_file: {quoted(f"{folder}/ca.pem")}
   verify: {"true" if verify else "false"}
 }}"""
 
@@ -140,7 +151,7 @@ tls {{
 def _cluster(server: ServerText) -> str:
     if len(server.peers) < 2:
         return ""
-    routes = ", ".join(f'"tls://{peer}:{server.cluster_port}"' for peer in server.peers)
+    routes = ", ".join(f'"tls://{url_host(peer)}:{server.cluster_port}"' for peer in server.peers)
     tls = "\n  ".join(_tls(server.tls_dir, verify=True).splitlines())
     return f"""\
 cluster {{

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import ssl
 import subprocess
@@ -58,7 +59,7 @@ class Secured:
 
     def environment(self, namespace: str, name: str) -> dict[str, str]:
         lines = (self.folder / "identities" / namespace / f"{name}.env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines)
+        return dict(shlex.split(line)[0].split("=", 1) for line in lines)
 
     def start(self) -> None:
         with (self.folder / "server.log").open("wb") as log:
@@ -413,6 +414,59 @@ async def test_an_identity_that_is_left_out_is_refused_from_the_reload_on(
         await leaving.close()
     finally:
         server.kill()
+
+
+@pytest.mark.parametrize("way", ["nkeys", "jwt"])
+@pytest.mark.parametrize("still", [True, False], ids=["replaced", "left-out"])
+async def test_a_key_that_others_know_is_refused_once_its_files_are_gone(
+    tmp_path: Path, way: str, *, still: bool
+) -> None:
+    (port,) = free_ports(1)
+    options = BundleOptions(
+        port=port, namespaces=("shop",), clients=("webshop",), prefix=str(tmp_path),
+        store_dir=str(tmp_path / "data"), monitor=None, sync="2m", jwt=way == "jwt",
+    )  # fmt: skip
+    secured = Secured.__new__(Secured)
+    secured.folder = tmp_path
+    write_bundle(tmp_path, options, datetime.now(UTC))
+    place = tmp_path / "identities" / "shop"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for proof in place.glob("webshop.*"):
+        proof.rename(elsewhere / proof.name)
+    known = (elsewhere / "webshop.env").read_text()
+    (place / "known.env").write_text(known.replace(f"{place}/", f"{elsewhere}/"))
+    left = msgspec.structs.replace(options, clients=("webshop",) if still else ())
+    # Made on a machine whose clock is behind that of the one before.
+    write_bundle(tmp_path, left, datetime.now(UTC) - timedelta(minutes=1))
+    write_bundle(tmp_path, left, datetime.now(UTC) - timedelta(minutes=1))
+    server = Bundled(tmp_path)
+    server.start()
+    try:
+        server.wait_for_words("Server is ready")
+        errors: list[str] = []
+        with pytest.raises(nats.errors.NoServersError):
+            await secured.connect("shop", "known", errors)
+        assert "authorization violation" in " ".join(errors).lower()
+        if still:
+            await (await secured.connect("shop", "webshop", [])).close()
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize("way", ["nkeys", "jwt"])
+def test_servers_find_what_lies_in_folders_with_any_name(tmp_path: Path, way: str):
+    folder = tmp_path / 'für "nats" # $HOME'
+    options = BundleOptions(
+        hosts=("fd00::1", "fd00::2"), prefix=str(folder), store_dir=str(folder / "data {1}"),
+        limits={"shem": "10GB"}, store_limit="20GB", jwt=way == "jwt",
+    )  # fmt: skip
+    write_bundle(folder, options, datetime.now(UTC))
+    tested = subprocess.run(
+        [str(find_server()), "-t", "-c", str(folder / "nats-1.conf")],
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    assert tested.returncode == 0, tested.stderr
 
 
 @pytest.mark.parametrize("way", ["nkeys", "jwt"])

@@ -16,10 +16,10 @@ from shem.deploy.jwt import (
     creds_text,
     operator_jwt,
     say_the_same,
-    size_in_bytes,
     user_jwt,
 )
 from shem.deploy.keys import Key, KeyKind, kept_key
+from shem.deploy.sizes import size_in_bytes
 from shem.errors import RefusedError
 
 NOW_S = 1_790_000_000
