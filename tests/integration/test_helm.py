@@ -3,11 +3,14 @@
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from shem.deploy import BundleOptions, write_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "helm" / "shem"
@@ -87,6 +90,38 @@ def test_every_container_is_without_rights_and_has_probes_and_limits(words):
             assert security["capabilities"] == {"drop": ["ALL"]}
             assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
             assert container["resources"]["limits"]["memory"]
+
+
+def test_every_variable_that_is_read_from_somewhere_says_where():
+    rendered = render(*EVERYTHING)
+    pods = [each["spec"]["template"]["spec"] for each in rendered if "template" in each["spec"]]
+    variables = [each for pod in pods for of in pod["containers"] for each in of.get("env", ())]
+    read = [each["valueFrom"] for each in variables if "value" not in each]
+    assert read == [{"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}]
+
+
+def test_the_secrets_of_the_docs_hold_what_pods_mount_and_no_key_that_signs(tmp_path: Path):
+    text = (ROOT / "docs" / "operations.md").read_text().replace("\\\n", " ")
+    commands = [line.split() for line in text.splitlines() if "create secret generic" in line]
+    hosts = ("a", "b", "c")
+    options = BundleOptions(hosts=hosts, jwt=True)
+    write_bundle(tmp_path / "bundle", options, datetime.now(UTC))
+    secrets: dict[str, list[str]] = {}
+    for words in commands:
+        named = [tmp_path / word.partition("=")[2] for word in words if "--from-file=" in word]
+        files = [each for of in named for each in (of.iterdir() if of.is_dir() else [of])]
+        assert all(each.is_file() for each in files)
+        secrets[words[4]] = [each.name for each in files]
+    rendered = render()
+    pods = [each["spec"]["template"]["spec"] for each in rendered if "template" in each["spec"]]
+    mounted = [volume["secret"] for pod in pods for volume in pod["volumes"] if "secret" in volume]
+    assert {each["secretName"] for each in mounted} == secrets.keys()
+    for each in mounted:
+        keys = secrets[each["secretName"]]
+        assert len(set(keys)) == len(keys)
+        assert {item["key"] for item in each["items"]} <= set(keys)
+    everything = {name for names in secrets.values() for name in names}
+    assert not everything & {"ca.key", "operator.nk", "system.nk", "account.nk"}
 
 
 def test_selectors_budgets_and_policies_meet_the_pods_they_are_for():
