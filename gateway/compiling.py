@@ -10,10 +10,13 @@ from gateway.clients.functions import misfits, target_of
 from gateway.component_requests import HANDLER_INTERFACE, REQUEST_INPUT, WORKER_INPUT
 from gateway.definitions import (
     ApiDefinition,
+    Binding,
     CorsBinding,
     DefaultBinding,
     FileServerBinding,
     HttpHandlerBinding,
+    Limits,
+    Requirement,
     Route,
     SwaggerUiBinding,
     WebsocketBinding,
@@ -28,7 +31,7 @@ from gateway.served_files import check_file
 from wit.types import Primitive
 from wit.world import World
 
-__all__ = ["compile_routes", "components_of"]
+__all__ = ["compile_routes", "components_of", "serves"]
 
 _BODILESS = frozenset({"GET", "HEAD"})
 
@@ -76,6 +79,27 @@ def compile_routes(
     return tuple(compiled)
 
 
+def serves(routes: Sequence[CompiledRoute], definition: ApiDefinition) -> bool:
+    """Return whether these routes of an API are what its definition says by now."""
+    said = [_said(definition, each) for each in definition.routes]
+    return said == [
+        (each.method, each.path, each.binding, each.limits, each.security)
+        for each in routes
+        if not each.is_derived
+    ]
+
+
+def _said(
+    definition: ApiDefinition, route: Route
+) -> tuple[str, str, Binding, Limits, tuple[Requirement, ...]]:
+    """Return what a definition says of a route, with what holds for all of its routes."""
+    security = definition.security if route.security is None else route.security
+    # What browsers ask before they ask says nothing of who asks.
+    security = () if isinstance(route.binding, CorsBinding) else security
+    limits = definition.limits if route.limits is None else route.limits
+    return route.method, route.path, route.binding, limits, security
+
+
 def _derived(route: CompiledRoute) -> Sequence[CompiledRoute]:
     if not isinstance(route.binding, SwaggerUiBinding):
         return ()
@@ -96,14 +120,11 @@ class _Compiler:
         findings: list[str],
     ) -> None:
         self._name = ApiName(definition.id, definition.version)
-        self._definition = definition
         self._route = route
         self._worlds = worlds
         self._findings = findings
         self._schemes = schemes
-        security = definition.security if route.security is None else route.security
-        # What browsers ask before they ask says nothing of who asks.
-        self._security = () if isinstance(route.binding, CorsBinding) else security
+        *_, self._limits, self._security = _said(definition, route)
         self._place = f"{self._name}: {route.method} {route.path}"
 
     def compiled(self) -> CompiledRoute | None:
@@ -199,7 +220,7 @@ class _Compiler:
             route.binding,
             None if response is None else response.encode(),
             None if key is None else key.encode(),
-            self._definition.limits if route.limits is None else route.limits,
+            self._limits,
             None if worker is None else worker.encode(),
             self._security,
             context=None if context is None else context.encode(),

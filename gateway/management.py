@@ -11,7 +11,7 @@ from actors.api.routes import Routes, route
 from broker.errors import ExistsError
 from broker.ports import Bucket
 from gateway.clients.functions import misfits
-from gateway.compiling import compile_routes, components_of
+from gateway.compiling import compile_routes, components_of, serves
 from gateway.definitions import ApiDefinition, WebsocketBinding, decode_definition
 from gateway.deployments import (
     DEFINITIONS,
@@ -49,9 +49,10 @@ Worlds = Callable[[Sequence[str] | None], Awaitable[Mapping[str, World]]]
 
 
 class Define(Struct, frozen=True, forbid_unknown_fields=True):
-    """Store a definition."""
+    """Store a definition; `replace`: also in place of a published one."""
 
     definition: Raw
+    replace: bool = False
 
 
 class Named(Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,8 +110,11 @@ class ApiManagement:
             "api.openapi": route(OpenApi, told(self._openapi)),
         }
 
-    async def define(self, definition: ApiDefinition) -> ApiDefinition:
+    async def define(self, definition: ApiDefinition, *, replace: bool = False) -> ApiDefinition:
         """Store a definition, whose programs must compile against the components there are.
+
+        With `replace` it takes the place of a published one, too. Where that is served, it goes on
+        to be until it is deployed again.
 
         Raises:
             BrokenError: they do not.
@@ -125,7 +129,7 @@ class ApiManagement:
             before = decode_stored_definition(known.data)
             if before == definition:
                 return definition
-            if not before.draft:
+            if not before.draft and not replace:
                 raise ConflictError(f"{name} is published and never changes; choose a new version")
         await self._bucket.put(definition_key(name), msgspec.json.encode(definition))
         return definition
@@ -200,6 +204,17 @@ class ApiManagement:
                 found.append(decode_deployment(entry.data))
         return found
 
+    async def outdated(self, deployment: Deployment) -> list[ApiName]:
+        """Return those of its APIs that were defined otherwise after they were deployed."""
+        known = {ApiName(each.id, each.version): each for each in await self.definitions()}
+        found: list[ApiName] = []
+        for name in deployment.apis:
+            routes = [each for each in deployment.routes if each.api == name]
+            # Who deletes a version while another one deploys it leaves one without a definition.
+            if name not in known or not serves(routes, known[name]):
+                found.append(name)
+        return found
+
     async def broken_by(self, component: str, world: World) -> list[str]:
         """Return why deployed APIs could not go on with another version of a component."""
         found: list[str] = []
@@ -244,7 +259,8 @@ class ApiManagement:
     # Over the wire
 
     async def _define(self, body: Define) -> object:
-        return await self.define(decode_definition(bytes(body.definition)))
+        definition = decode_definition(bytes(body.definition))
+        return await self.define(definition, replace=body.replace)
 
     async def _get(self, body: Named) -> object:
         return await self.definition(ApiName(body.id, body.version))
@@ -262,7 +278,8 @@ class ApiManagement:
         return {"removed": name}
 
     async def _deploy(self, body: Deploy) -> object:
-        return _shown(await self.deploy(_host(body.host), body.apis, replace=body.replace))
+        deployed = await self.deploy(_host(body.host), body.apis, replace=body.replace)
+        return await self._shown(deployed)
 
     async def _undeploy(self, body: Undeploy) -> object:
         await self.undeploy(_host(body.host), body.id)
@@ -279,7 +296,20 @@ class ApiManagement:
         )
 
     async def _sites(self, _: Nothing) -> object:
-        return {"sites": [_shown(each) for each in await self.deployments()]}
+        return {"sites": [await self._shown(each) for each in await self.deployments()]}
+
+    async def _shown(self, deployment: Deployment) -> object:
+        return {
+            "host": deployment.host,
+            "apis": deployment.apis,
+            "created-at-ms": deployment.created_at_ms,
+            "routes": [
+                {"api": str(each.api), "method": each.method, "path": each.path}
+                for each in deployment.routes
+                if not each.is_derived
+            ],
+            "outdated": await self.outdated(deployment),
+        }
 
 
 def _host(text: str) -> str:
@@ -292,16 +322,3 @@ def _host(text: str) -> str:
 def _table(routes: Sequence[CompiledRoute]) -> None:
     """Refuse routes that conflict."""
     Table(map(LiveRoute.of, routes))
-
-
-def _shown(deployment: Deployment) -> object:
-    return {
-        "host": deployment.host,
-        "apis": deployment.apis,
-        "created-at-ms": deployment.created_at_ms,
-        "routes": [
-            {"api": str(each.api), "method": each.method, "path": each.path}
-            for each in deployment.routes
-            if not each.is_derived
-        ],
-    }

@@ -45,7 +45,6 @@ class PlannedSite(Struct, frozen=True, kw_only=True, rename="kebab"):
     host: str
     action: Action
     apis: tuple[Name, ...]
-    taken_down: tuple[Name, ...] = ()
 
 
 class ApiPlan(Struct, frozen=True, kw_only=True):
@@ -87,7 +86,7 @@ async def plan_apis(
         client: Where to.
         app: With the definitions, and the deployments by profile.
         profile: Whose deployments; where it has none, those of `local`, or the only ones.
-        redeploy: Take down and store anew what is there already.
+        redeploy: Replace what is there already, also what was published.
 
     Raises:
         BuildError: a definition is wrong, with all reasons; or changes what is no draft.
@@ -96,12 +95,16 @@ async def plan_apis(
     definitions = {name: _definition(name, each) for name, each in app.http_api.definitions.items()}
     chosen = deployments_of(app, profile)
     served = {each.host: each for each in await client.apis.sites()}
-    elsewhere = {each.host for each in served.values()} - {_host(each) for each in chosen}
-    kept = {(api.id, api.version) for host in elsewhere for api in served[host].apis}
+    hosts = {_host(each) for each in chosen}
+    elsewhere = {
+        (api.id, api.version): site.host
+        for site in served.values()
+        if site.host not in hosts
+        for api in site.apis
+    }
     apis = tuple(
         [
-            # What is served at hosts of others is left as it is.
-            await _planned(client, each, redeploy=redeploy and _name(each) not in kept)
+            await _planned(client, each, redeploy=redeploy, elsewhere=elsewhere.get(_name(each)))
             for each in definitions.values()
         ]
     )
@@ -112,17 +115,15 @@ async def plan_apis(
 async def apply_apis(client: Client, planned: ApiPlan) -> list[Deployed]:
     """Store and serve what is new or changed; return what is served at the hosts of the plan.
 
+    What is served already goes on to be until all that follows it is found to be right.
+
     Raises:
         RefusedError: a program does not compile, or routes collide; with all reasons.
     """
-    for site in planned.sites:
-        for id_, _ in site.taken_down:
-            await client.apis.undeploy(host=site.host, id_=id_)
     for api in planned.apis:
-        if api.action is Action.REDEPLOY:
-            await client.apis.remove(*api.name)
         if api.action is not Action.KEEP:
-            await client.apis.define(api.definition)
+            replace_ = api.action is Action.REDEPLOY
+            await client.apis.define(api.definition, replace=replace_)
     for site in planned.sites:
         if site.action is not Action.KEEP:
             await client.apis.deploy(site.apis, host=site.host)
@@ -178,10 +179,15 @@ def _name(definition: Mapping[str, object]) -> Name:
 
 
 def _host(site: Deployment) -> str:
-    return site.host if site.subdomain is None else f"{site.subdomain}.{site.host}"
+    host = site.host if site.subdomain is None else f"{site.subdomain}.{site.host}"
+    # As it is stored: another spelling is no other site.
+    return host.lower()
 
 
-async def _planned(client: Client, definition: dict[str, object], *, redeploy: bool) -> PlannedApi:
+async def _planned(
+    client: Client, definition: dict[str, object], *, redeploy: bool, elsewhere: str | None
+) -> PlannedApi:
+    """Return what becomes of an API; `elsewhere` is a host of others that serves it, too."""
     id_, version = _name(definition)
     planned = PlannedApi(id=id_, version=version, action=Action.CREATE, definition=definition)
     try:
@@ -190,14 +196,18 @@ async def _planned(client: Client, definition: dict[str, object], *, redeploy: b
         if error.kind != "unknown-api":
             raise
         return planned
-    if redeploy:
+    # What is served at hosts of others is left as it is.
+    if redeploy and elsewhere is None:
         return replace(planned, action=Action.REDEPLOY)
     if decode_definition(msgspec.to_builtins(there)) == decode_definition(definition):
         return replace(planned, action=Action.KEEP)
     if not there.draft:
+        instead = "or replace it by --redeploy-http-api"
+        if elsewhere is not None:
+            instead = f"since this app cannot replace what is served at {elsewhere}, too"
         raise BuildError(
             f"httpApi.definitions.{id_}: version {version} is deployed with other routes and is no"
-            " draft: give it another version, or replace it by --redeploy-http-api"
+            f" draft: give it another version, {instead}"
         )
     return replace(planned, action=Action.UPDATE)
 
@@ -214,14 +224,12 @@ def _site(
         for id_, _, version in (each.partition("@") for each in site.definitions)
     )
     there = served.get(host)
-    names = {(each.id, each.version) for each in (there.apis if there is not None else ())}
-    changed = {each.name: each.action for each in apis}
-    taken_down = tuple(each for each in wanted if changed.get(each) is Action.REDEPLOY)
+    changed = {each.name for each in apis if each.action is not Action.KEEP}
     if there is None:
         action = Action.CREATE
-    elif names >= set(wanted) and all(changed.get(each) is Action.KEEP for each in wanted):
-        action = Action.KEEP
     else:
-        action = Action.UPDATE
-    down = tuple(each for each in taken_down if each in names)
-    return PlannedSite(host=host, action=action, apis=wanted, taken_down=down)
+        # A deployment that broke off may have stored an API, and not got as far as serving it.
+        current = set(there.apis) - set(there.outdated)
+        is_served = {(each.id, each.version) for each in current} >= set(wanted)
+        action = Action.KEEP if is_served and not changed & set(wanted) else Action.UPDATE
+    return PlannedSite(host=host, action=action, apis=wanted)

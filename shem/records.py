@@ -158,12 +158,16 @@ class DeployedRoute(Struct, frozen=True):
 
 
 class Deployed(Struct, frozen=True, kw_only=True, rename="kebab"):
-    """What gateways serve at a host. `created_at_ms` is Unix time."""
+    """What gateways serve at a host. `created_at_ms` is Unix time.
+
+    `outdated` are those of the APIs that were defined otherwise after they were deployed here.
+    """
 
     host: str
     apis: tuple[ApiName, ...]
     routes: tuple[DeployedRoute, ...]
     created_at_ms: int
+    outdated: tuple[ApiName, ...] = ()
 
 
 class Scheduled(Struct, frozen=True, kw_only=True, rename="kebab", omit_defaults=True):

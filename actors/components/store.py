@@ -228,7 +228,8 @@ class ComponentStore:
             uses = "\n".join(broken)
             raise ComponentInUseError(
                 f"component {upload.name!r}: deployed APIs rely on what this version lacks; deploy "
-                f"other versions of them first:\n{uses}"
+                "versions of them that do without, or take them down by `shem api undeploy` until "
+                f"the component is there:\n{uses}"
             )
         if if_changed:
             newest = await self._newest(upload.name)

@@ -21,15 +21,19 @@ class Apis:
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
 
-    async def define(self, definition: Mapping[str, object]) -> Api:
+    async def define(self, definition: Mapping[str, object], *, replace: bool = False) -> Api:
         """Store a version of an API; its programs must compile against the components there are.
+
+        With `replace` also in place of a published one; where that is served, it goes on to be
+        until it is deployed again.
 
         Raises:
             RefusedError: of kind `bad-api`, `api-broken` or `api-conflict`, with all reasons.
         """
-        answer = await self._requests.ask(
-            "api.define", {"definition": definition}, timeout_s=DEPLOY_TIMEOUT_S
-        )
+        body: dict[str, object] = {"definition": definition}
+        if replace:
+            body["replace"] = True
+        answer = await self._requests.ask("api.define", body, timeout_s=DEPLOY_TIMEOUT_S)
         return msgspec.convert(answer, Api)
 
     async def all(self) -> list[Api]:

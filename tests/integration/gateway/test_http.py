@@ -300,6 +300,7 @@ def test_a_component_that_would_break_an_api_is_refused(system: RunningSystem) -
 
     assert done.returncode == 1
     assert "component-in-use" in done.stdout
+    assert "take them down by `shem api undeploy` until" in done.stdout
     assert "GET /counters/{name}: tiny: demo:tiny/api.{get}: the function is gone" in done.stdout
     assert system.run("shem", "component", "add", "tiny", str(build("tiny"))).returncode == 0
 

@@ -34,7 +34,13 @@ RESPONSE = "instance(request.path.name).add(request.path.amount)"
 
 
 def write_app(
-    folder: Path, *, factor: int = 2, version: str = "1", response: str = RESPONSE
+    folder: Path,
+    *,
+    factor: int = 2,
+    version: str = "1",
+    response: str = RESPONSE,
+    host: str = "*",
+    draft: bool = False,
 ) -> None:
     (folder / "main.wat").write_text(COUNTER % factor)
     command = json.dumps(f"{BUILD} main.wat main.wasm")
@@ -48,10 +54,11 @@ httpApi:
   definitions:
     counting:
       version: "{version}"
+      draft: {json.dumps(draft)}
       routes:{ROUTE % response}
   deployments:
     local:
-      - host: "*"
+      - host: "{host}"
         definitions: [counting]
 profiles:
   careless: {{redeployAll: true, autoConfirm: true}}
@@ -121,6 +128,65 @@ def test_an_app_with_an_api_is_deployed_changed_and_deployed_again(system: Runni
     assert planned(deployed) == {"counting@2": "redeploy", "*": "update"}
     assert deployed["workers"] == {"deleted": 1}
     assert post(system, "/eve/add/5") == b"1005"
+
+
+def test_a_wrong_api_takes_nothing_away_from_those_that_are_served(system: RunningSystem) -> None:
+    write_app(system.folder, version="3")
+    document(system, "app", "deploy", "--redeploy-http-api")
+    before = post(system, "/wrong/add/5")
+
+    write_app(system.folder, version="3", response="instance(request.path.name).ad(5)")
+    refused = system.run("shem", "app", "deploy", "--redeploy-http-api")
+
+    assert refused.returncode == 1
+    assert "invalid function call `ad`" in refused.stdout
+    assert (before, post(system, "/wrong/add/5")) == (b"5", b"10")
+
+    # Served where the app has no say, it is not replaced, and the reason is told.
+    document(
+        system, "api", "deploy", str(_api(system, "counting", "3")), "--host", "theirs.example"
+    )
+    write_app(system.folder, version="3", response=f"{RESPONSE} + 1")
+    kept = system.run("shem", "app", "deploy", "--redeploy-http-api")
+    assert "this app cannot replace what is served at theirs.example" in kept.stdout
+    document(system, "api", "undeploy", "--host", "theirs.example")
+
+
+def test_an_api_that_was_stored_and_not_served_is_served_by_the_next_try(
+    system: RunningSystem,
+) -> None:
+    write_app(system.folder, version="4", draft=True, host="Drafts.example")
+    document(system, "app", "deploy")
+    rival = {"type": "default", "response": '"taken"'}
+    route = {"method": "POST", "path": "/{x}/rival/{y}", "binding": rival}
+    file = system.folder / "rival.json"
+    file.write_text(json.dumps({"id": "rival", "version": "1", "routes": [route]}))
+    document(system, "api", "deploy", str(file), "--host", "drafts.example")
+
+    write_app(system.folder, version="4", draft=True, host="Drafts.example")
+    manifest = system.folder / "shem.yaml"
+    manifest.write_text(manifest.read_text().replace("/add/", "/rival/"))
+    refused = system.run("shem", "app", "deploy")
+    assert "takes the same requests as" in refused.stdout
+    assert planned(document(system, "app", "deploy", "--plan")) == {
+        "counting@4": "keep",
+        "drafts.example": "update",
+    }
+
+    document(system, "api", "undeploy", "rival", "--host", "drafts.example")
+    document(system, "app", "deploy")
+    again = document(system, "app", "deploy")
+
+    assert planned(again) == {"counting@4": "keep", "drafts.example": "keep"}
+    (site,) = again["sites"]
+    assert [each["path"] for each in site["routes"]] == ["/{name}/rival/{amount}"]
+
+
+def _api(system: RunningSystem, id_: str, version: str) -> Path:
+    """Return a file with the definition that is stored."""
+    file = system.folder / f"{id_}.json"
+    file.write_text(json.dumps(document(system, "api", "get", id_, version)))
+    return file
 
 
 def test_a_profile_says_where_to(system: RunningSystem) -> None:

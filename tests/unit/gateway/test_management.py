@@ -24,6 +24,11 @@ def definition(*routes, id_="shop", version="1", **more):
     return decode_definition({"id": id_, "version": version, "routes": bound, **more})
 
 
+async def outdated(management):
+    (site,) = await management.deployments()
+    return await management.outdated(site)
+
+
 PRICE = ("GET", "/price/{sku}", 'instance("w").price-of(request.path.sku)')
 
 
@@ -100,6 +105,23 @@ async def test_what_is_published_never_changes(management):
     draft = await management.define(definition(PRICE, version="2", draft=True))
     assert draft.draft
     await management.define(definition(("GET", "/other", "1"), version="2", draft=True))
+
+
+async def test_what_was_defined_otherwise_after_it_was_deployed_is_told(management):
+    await management.define(definition(PRICE, limits={"timeout-s": 5}))
+    await management.deploy("*", [ONE], replace=False)
+    assert await outdated(management) == []
+
+    other = definition(PRICE, limits={"timeout-s": 6})
+    with pytest.raises(BrokenError):
+        await management.define(definition(("GET", "/b", "nothing()")), replace=True)
+    assert await outdated(management) == []
+    await management.define(other, replace=True)
+
+    assert await management.definition(ONE) == other
+    assert await outdated(management) == [ONE]
+    await management.deploy("*", [ONE], replace=False)
+    assert await outdated(management) == []
 
 
 async def test_deployments_replace_a_version_and_refuse_conflicts(management):
