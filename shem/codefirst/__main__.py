@@ -9,6 +9,7 @@ with status 1 on one.
 import argparse
 import importlib.abc
 import importlib.machinery
+import keyword
 import sys
 import traceback
 import types
@@ -90,6 +91,8 @@ def _imported(file: Path) -> types.ModuleType:
         raise BuildError("there is no such file")
     if file.stem in {"app", *sys.stdlib_module_names}:
         raise BuildError(f'a module of a component cannot be called "{file.stem}"')
+    if not file.stem.isidentifier() or keyword.iskeyword(file.stem):
+        raise BuildError(f'"{file.stem}" is no name of a Python module: it cannot be imported')
     try:
         return importlib.import_module(file.stem)
     except Exception as error:

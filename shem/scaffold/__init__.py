@@ -8,7 +8,9 @@ Paths and texts hold placeholders like `@@name@@`. Files whose name ends in `.te
 ending: so tools that look at this repository leave them alone.
 """
 
+import keyword
 import re
+import sys
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -19,6 +21,7 @@ from shem.errors import BuildError
 from shem.manifest.discovery import FILE_NAME
 from shem.scaffold.catalogue import LANGUAGES, TEMPLATES
 from wit.misfit import unknown_name
+from wit.type_text import WIT_KEYWORDS
 
 __all__ = ["add_component", "languages", "make_app", "templates_of"]
 
@@ -85,6 +88,7 @@ def make_app(folder: Path, name: str, language: str, template: str) -> list[Path
     """
     if not _NAME.fullmatch(name):
         raise BuildError(f'"{name}" is no name for an app: expected something like "web-shop"')
+    _refuse_keyword(name)
     _check(language, template)
     if folder.exists() and any(folder.iterdir()):
         raise BuildError(f"{folder} is there already and not empty")
@@ -111,6 +115,8 @@ def add_component(app: Path, language: str, component: str, template: str) -> li
     namespace, colon, name = component.partition(":")
     if not colon or not _NAME.fullmatch(namespace) or not _NAME.fullmatch(name):
         raise BuildError(f'"{component}" is no component name: expected one like "demo:counter"')
+    _refuse_keyword(namespace)
+    _refuse_keyword(name)
     place = Path("components") / name
     if (app / place).exists():
         raise BuildError(f"{app / place} is there already")
@@ -124,6 +130,18 @@ def add_component(app: Path, language: str, component: str, template: str) -> li
     return [Path(each) for each in made]
 
 
+def _refuse_keyword(name: str) -> None:
+    # WIT would take `%list`, but not all that is made from it would.
+    if name in WIT_KEYWORDS:
+        raise BuildError(f'"{name}" is a word of WIT, so that nothing can be called so there')
+
+
+def _module(name: str) -> str:
+    """Return the name of a Python module for a component: none that hides another one."""
+    hidden = {"app", *sys.stdlib_module_names}
+    return f"{name}_component" if keyword.iskeyword(name) or name in hidden else name
+
+
 def _values(namespace: str, name: str) -> dict[str, str]:
     words = name.split("-")
     return {
@@ -132,6 +150,7 @@ def _values(namespace: str, name: str) -> dict[str, str]:
         "namespace_snake": namespace.replace("-", "_"),
         "name": name,
         "name_snake": "_".join(words),
+        "module": _module("_".join(words)),
         "NamePascal": "".join(word.capitalize() for word in words),
     }
 

@@ -47,6 +47,36 @@ def test_what_a_template_is_built_from_can_be_generated(
     assert list(made.glob("types/*.d.ts")) or language not in {"javascript", "typescript"}
 
 
+def test_names_that_mean_something_in_a_language_are_refused_or_made_harmless(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(BuildError, match='"list" is a word of WIT'):
+        make_app(tmp_path / "list", "list", "c", "counter")
+    assert not (tmp_path / "list").exists()
+    app = tmp_path / "app"
+    make_app(app, "shop", "c", "counter")
+    with pytest.raises(BuildError, match='"record" is a word of WIT'):
+        add_component(app, "c", "shop:record", "counter")
+
+    # A module of the component may neither be a keyword nor hide one of Python's, or ours.
+    for name in ("class", "queue", "app", "fine"):
+        add_component(app, "python", f"shop:{name}", "counter")
+
+    components = load(app / "shem.yaml").components.values()
+    modules = [each.properties.python for each in components if each.properties.python]
+    assert sorted(modules) == [
+        "src/app_component.py",
+        "src/class_component.py",
+        "src/fine.py",
+        "src/queue_component.py",
+    ]
+    assert all(
+        (each.folder / each.properties.python).is_file()
+        for each in components
+        if each.properties.python
+    )
+
+
 def test_a_second_component_leaves_what_was_changed_alone(tmp_path: Path) -> None:
     make_app(tmp_path / "app", "shop", "c", "counter")
     rules = tmp_path / "app" / "templates" / "c.yaml"
