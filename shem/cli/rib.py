@@ -20,7 +20,7 @@ from shem import logging
 from shem.cli.arguments import parse_pairs
 from shem.cli.completion import component_names
 from shem.cli.output import Format, FormatOption, Output
-from shem.cli.session import FAILED, run
+from shem.cli.session import FAILED, run, run_apart
 from shem.client import Client
 from shem.errors import BadRequestError, ShemError
 from shem.scripts import CallTrace, WorkerPort, worlds
@@ -93,9 +93,7 @@ def eval_(
     if not component:
         alone = _compile_alone(output, text, given)
         if alone is not None:
-            values = _decode_inputs(alone, given)
-            value = asyncio.run(_run(output, alone, language.NO_WORKERS, values))
-            _print(output, alone, value, run_key)
+            run_apart(output, lambda: _evaluate_alone(output, alone, given, run_key))
             return
 
     async def work(client: Client) -> None:
@@ -189,6 +187,14 @@ def _compile_alone(
             raise typer.Exit(FAILED) from error
         return None
     return program if all(each.name in given for each in program.inputs) else None
+
+
+async def _evaluate_alone(
+    output: Output, program: language.Program, given: Mapping[str, object], key: str
+) -> None:
+    values = _decode_inputs(program, given)
+    value = await _run(output, program, language.NO_WORKERS, values)
+    _print(output, program, value, key)
 
 
 async def _run(
