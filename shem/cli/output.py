@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, Any, Final, final
+from typing import Annotated, Any, Final, TextIO, final
 
 import msgspec
 import typer
@@ -19,6 +19,10 @@ __all__ = ["FAILED", "Format", "FormatOption", "Output", "table"]
 
 FAILED: Final = 1
 """The exit status of a command that the worker or the server refused, or that failed."""
+
+
+_PIPE_WIDTH: Final = 1_000_000
+"""More than any row has."""
 
 
 class Format(StrEnum):
@@ -42,11 +46,8 @@ class Output:
 
     def __init__(self, format_: Format) -> None:
         self.format = format_
-        # Rich drops colours and cursor movements by itself when it does not write to a terminal.
-        # Soft wrapping keeps long lines whole for whoever reads them from a pipe. Without `emoji`
-        # a name such as demo:one: is no picture.
-        self._stdout = Console(file=sys.stdout, soft_wrap=True, highlight=False, emoji=False)
-        self._stderr = Console(file=sys.stderr, soft_wrap=True, highlight=False, emoji=False)
+        self._stdout = _console(sys.stdout)
+        self._stderr = _console(sys.stderr)
 
     @property
     def shows_progress(self) -> bool:
@@ -113,6 +114,15 @@ class Output:
     def _write(self, text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+
+
+def _console(file: TextIO) -> Console:
+    # Rich drops colours and cursor movements by itself when it does not write to a terminal.
+    # Soft wrapping keeps long lines whole for whoever reads them from a pipe, and the width rows of
+    # tables: a name on two lines is found by nobody. Without `emoji` a name such as demo:one: is
+    # no picture.
+    width = None if file.isatty() else _PIPE_WIDTH
+    return Console(file=file, soft_wrap=True, highlight=False, emoji=False, width=width)
 
 
 def table(*columns: str) -> Table:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 import typer
 from typer.main import get_command
+from typer.testing import CliRunner
 
 import shem.cli
 from broker.errors import SetupError
@@ -17,7 +18,7 @@ from broker.jetstream.options import ClientKind
 from shem.cli.app import app
 from shem.cli.arguments import WorkerId, parse_moment, parse_pairs, parse_worker_id
 from shem.cli.component import _size
-from shem.cli.output import Format, Output
+from shem.cli.output import Format, Output, table
 from shem.cli.suggest import _functions, did_you_mean
 from shem.connection import VARIABLES, Connection
 from shem.errors import ShemError
@@ -95,6 +96,25 @@ def test_a_list_is_one_document_and_none_after_an_error(capsys):
     error = ShemError("no")
     assert not failing.__exit__(type(error), error, None)
     assert capsys.readouterr().out == ""
+
+
+def test_rows_stay_whole_in_a_pipe(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    shown = table("WORKER", "STATUS")
+    shown.add_row("shop:cart/" + "long-name" * 20, "idle")
+
+    Output(Format.TEXT).document(None, lambda console: console.print(shown))
+
+    _, row = capsys.readouterr().out.splitlines()
+    assert row.split() == ["shop:cart/" + "long-name" * 20, "idle"]
+
+
+def test_an_input_that_does_not_fit_is_told_where_nothing_runs_as_well():
+    done = CliRunner().invoke(app, ["rib", "eval", "n + 1", "--input", '{"n": "3"}', "-o", "json"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == {
+        "error": {"kind": "bad-input", "message": '--input: n: expected u64, got "3"'}
+    }
 
 
 def test_the_broker_is_found_by_environment_then_by_this_directory(tmp_path, monkeypatch):
