@@ -122,7 +122,10 @@ async def _whole(
 
 
 def cursor_of(loaded: LoadedLog, past: Past, plan: Plan, saved: SavedWorker | None) -> Cursor:
-    """Return the replay of a log, from the snapshot on that it begins at."""
+    """Return the replay of a log, from the snapshot on that it begins at; it takes the log along.
+
+    A worker stays in memory for long, and what it has replayed is no use to it there.
+    """
     start = None
     if loaded.base is not None and saved is not None:
         start = Start(
@@ -131,4 +134,4 @@ def cursor_of(loaded: LoadedLog, past: Past, plan: Plan, saved: SavedWorker | No
             consumed_ms=saved.consumed_ms,
             status=StatusFold.resumed(loaded.base.status),
         )
-    return Cursor(loaded.commits(), plan, past.attempts.cut(), start)
+    return Cursor(loaded.taken(), plan, past.attempts.cut(), start)

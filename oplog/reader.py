@@ -6,6 +6,7 @@ somebody gets to them. Values in the blob store stay references (see `payloads.f
 log with large values needs no more memory than its commits.
 """
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Final, final
 
@@ -118,6 +119,18 @@ class LoadedLog:
         for stored in self.stored:
             if stored.peek.last > after:
                 yield stored.decode(keep=keep), stored.sequence
+
+    def taken(self) -> Iterator[tuple[Commit, int]]:
+        """Yield all commits for their replay, and let each go: nothing is `stored` any more.
+
+        Raises:
+            CorruptLogError: at the commit that is damaged; those before it were fine.
+        """
+        left = deque(self.stored)
+        self.stored = ()
+        while left:
+            stored = left.popleft()
+            yield stored.decode(), stored.sequence
 
     def entries(self, *, after: int = 0) -> Iterator[tuple[int, Entry, int]]:
         """Yield (index, entry, stream sequence of its commit) above index `after`."""

@@ -1,5 +1,7 @@
 """Reading a log back, whole or damaged."""
 
+import gc
+
 import pytest
 
 from broker.errors import FencedError
@@ -10,6 +12,7 @@ from oplog.entries import Deleted, NoOp, Raw
 from oplog.errors import CorruptLogError
 from oplog.headers import peek
 from oplog.limits import INLINE_BYTES_MAX
+from oplog.reader import StoredCommit
 from oplog.tombstone import bury
 
 
@@ -45,6 +48,29 @@ def test_a_log_is_read_back_with_the_sequences_of_its_commits(run, make):
         assert [index for index, _, _ in log.entries()] == [1, 2, 3, 4, 5]
         assert [index for index, _, _ in log.entries(after=3)] == [4, 5]
         assert [commit.first for commit, _ in log.commits(after=2)] == [3, 4]
+
+    run(body)
+
+
+def in_memory():
+    return sum(type(each) is StoredCommit for each in gc.get_objects())
+
+
+def test_what_is_taken_for_replay_is_let_go_commit_by_commit(run, make):
+    async def body(world):
+        log = await world.write([make.create(), NoOp()], [NoOp()], [NoOp(), NoOp()])
+        expected = list(log.commits())
+        before = in_memory()
+
+        taken = []
+        for commit in log.taken():
+            taken.append(commit)
+            # The one that was decoded just now goes when the next is asked for.
+            assert in_memory() == before - len(taken) + 1
+        assert taken == expected
+        assert log.stored == ()
+        assert in_memory() == before - 3
+        assert log.head.last_index == 5
 
     run(body)
 
