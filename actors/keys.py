@@ -26,6 +26,9 @@ Decided: TypeAlias = ExportedFunctionCompleted | InvocationRejected
 RECENT_OUTCOMES_MAX: Final = 32
 # Some ten milliseconds of work; of a long log that was replayed there are hundreds of thousands.
 PACKED_AT_ONCE_MAX: Final = 20_000
+# One that is not packed: its text, its place, and its part of a dictionary.
+_REF_BYTES: Final = 230
+_COUNTED_TOGETHER: Final = 32
 _MADE_UP = "seq-"
 _KEY_NAMESPACE: Final = uuid.UUID("9c19b15a-c83d-46f7-9bc3-ead7923733f4").bytes
 _UUID_DIGITS: Final = 32
@@ -84,6 +87,12 @@ class Keys:
 
     def __contains__(self, key: str) -> bool:
         return key in self._refs or key in self._recent or self._packed.find(key) is not None
+
+    @property
+    def memory_bytes(self) -> int:
+        """How much memory they take, more or less, in steps: it is asked after every invocation."""
+        steps = len(self._refs) // _COUNTED_TOGETHER
+        return steps * _COUNTED_TOGETHER * _REF_BYTES + self._packed.bytes
 
     async def pack_ahead(self) -> None:
         """Pack most of what is not packed, a part at a time, so that others get their turn."""

@@ -448,9 +448,9 @@ class Life:
 
     @property
     def _memory_bytes(self) -> int:
-        # Of the guest, and what is kept of it for reads.
+        # Of the guest, what is kept of it for reads, and what grows with each invocation.
         guest = 0 if self._guest is None else self._guest.memory_bytes
-        return guest + self._reads.memory_bytes
+        return guest + self._reads.memory_bytes + self.ledger.keys.memory_bytes
 
     async def _prepare(self) -> Prepared:
         is_new = self.ledger.created is None

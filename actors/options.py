@@ -10,9 +10,10 @@ __all__ = ["ExecutorOptions"]
 class ExecutorOptions(Struct, frozen=True, kw_only=True):
     """Settings of one executor process.
 
-    `memory_bytes_max` is the budget of all resident guests; idle ones beyond it leave memory, least
-    recently used first. Of those that leave, short logs are kept, so that they come back without
-    being read: `remembered_bytes_max` of them in all, and no more than a sixteenth of the budget.
+    `memory_bytes_max` is the budget of all resident guests and of the idempotency keys kept beside
+    them; idle ones beyond it leave memory, least recently used first. Of those that leave, short
+    logs are kept, so that they come back without being read: `remembered_bytes_max` of them in all,
+    and no more than a sixteenth of the budget.
     A wait of at least `suspend_after_s` suspends the worker.
     A call of another worker that is not answered within `call_timeout_s` fails; None: never.
     What ephemeral workers leave behind is removed `ephemeral_kept_s` after their last invocation.

@@ -43,9 +43,10 @@ class KeyIndex:
             if len(segment) % RECORD_BYTES:
                 raise ValueError(f"a segment of {len(segment)} bytes is cut off")
         self.segments = segments
+        self.bytes = sum(map(len, segments))
 
     def __len__(self) -> int:
-        return sum(len(segment) for segment in self.segments) // RECORD_BYTES
+        return self.bytes // RECORD_BYTES
 
     def find(self, key: str) -> OutcomeRef | None:
         """Return where the outcome of `key` lies, if it is here."""
