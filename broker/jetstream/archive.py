@@ -5,13 +5,14 @@ remember is of a later moment than what the stream holds.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final, final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from broker.errors import InternalError, SetupError, UnavailableError
+from broker.errors import BrokerError, InternalError, SetupError, UnavailableError
 from broker.jetstream.api import STREAM_NOT_FOUND, ApiError, JetStreamApi, raise_for
 from broker.jetstream.bucket import is_deletion
 from broker.jetstream.connect import connect_wire
@@ -31,6 +32,8 @@ _CHUNK_BYTES: Final = 256 * 1024
 _SILENCE_MAX_S: Final = 60.0
 _PREFIXES: Final = (STREAM, "KV_SHEM_", "OBJ_SHEM_")
 _ROLLUP: Final = "Nats-Rollup"
+# None of the streams that are Shem's: it is there as long as they are restored.
+_MARK: Final = "SHEM_RESTORING"
 
 
 class StreamState(Struct, frozen=True):
@@ -211,13 +214,41 @@ class Archive:
         target = await self._api.call(
             f"STREAM.RESTORE.{stream}", body, _Target, timeout_s=_SILENCE_MAX_S
         )
-        async for piece in pieces:
-            await self._hand_over(stream, target.deliver_subject, piece)
-        return await self._hand_over(stream, target.deliver_subject, b"")
+        try:
+            async for piece in pieces:
+                await self._hand_over(stream, target.deliver_subject, piece)
+        except BaseException:
+            # The server may have all of it, and be about to make a stream: with its answer that is
+            # decided. Who is interrupted and removes the stream has to know that it is there.
+            with contextlib.suppress(BrokerError):
+                await self._end(stream, target.deliver_subject)
+            raise
+        return await self._end(stream, target.deliver_subject)
+
+    async def _end(self, stream: str, subject: str) -> StreamState:
+        """Say that there are no more pieces, and wait for the answer even if we are cancelled."""
+        ending = asyncio.ensure_future(self._hand_over(stream, subject, b""))
+        try:
+            return await asyncio.shield(ending)
+        finally:
+            await asyncio.wait([ending])
 
     async def delete(self, stream: str) -> None:
         """Remove a stream."""
         await self._api.call(f"STREAM.DELETE.{stream}", None, _Anything, timeout_s=API_TIMEOUT_S)
+
+    async def mark(self) -> None:
+        """Say that streams are being restored, for whoever comes after a crash."""
+        config = {"name": _MARK, "subjects": [_MARK], "storage": "file", "max_msgs": 1}
+        await self._api.call(f"STREAM.CREATE.{_MARK}", config, _Anything, timeout_s=API_TIMEOUT_S)
+
+    async def is_marked(self) -> bool:
+        """Whether somebody said so and did not take it back."""
+        return await self.state(_MARK) is not None
+
+    async def unmark(self) -> None:
+        """Say that restoring has come to its end."""
+        await self.delete(_MARK)
 
     async def messages(self, stream: str, subject: str, *, behind: int) -> list[StoredMessage]:
         """Return what was stored behind a sequence."""

@@ -2,6 +2,7 @@
 
 from shem.backup.creating import create
 from shem.backup.manifest import BackupError, Manifest, SavedStream, check, read_manifest
+from shem.backup.new_data import restore_new
 from shem.backup.restoring import Restored, restore
 from shem.backup.trying import try_out
 
@@ -14,5 +15,6 @@ __all__ = [
     "create",
     "read_manifest",
     "restore",
+    "restore_new",
     "try_out",
 ]

@@ -16,7 +16,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, final
@@ -42,6 +42,7 @@ from shem.backup.manifest import (
     Manifest,
     SavedFile,
     SavedStream,
+    create_private,
     write_manifest,
 )
 
@@ -84,20 +85,26 @@ async def create(archive: Archive, folder: Path, *, progress: Progress) -> Manif
                     follower.begin(stream.last_sequence)
                 if name == STREAM:
                     sharding = snapshot.sharding()
+        manifest = _manifest(archive, saved, sharding, follower.saved())
+        write_manifest(folder, manifest)
     except OSError as error:
         raise BackupError(f"cannot write the backup: {error}", kind="cannot-write") from error
+    return manifest
+
+
+def _manifest(
+    archive: Archive, saved: Sequence[SavedStream], sharding: Sharding | None, later: SavedFile
+) -> Manifest:
     cut = next(each.last_sequence for each in saved if each.name == STREAM)
-    manifest = Manifest(
+    return Manifest(
         format=FORMAT,
         created_ms=time.time_ns() // 1_000_000,
         server_version=archive.server_version,
         partitions=0 if sharding is None else sharding.partitions,
         cut=cut,
         streams=tuple(saved),
-        later=follower.saved(),
+        later=later,
     )
-    write_manifest(folder, manifest)
-    return manifest
 
 
 def _prepare(folder: Path) -> None:
@@ -110,16 +117,12 @@ def _prepare(folder: Path) -> None:
         raise BackupError(f"{folder} is not empty: name a new folder", kind="not-empty")
 
 
-def _open(file: Path) -> int:
-    return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-
 async def _save(
     archive: Archive, folder: Path, name: str, progress: Progress
 ) -> tuple[SavedStream, Snapshot]:
     file = folder / f"{name}.tar.s2"
     digest, size = hashlib.sha256(), 0
-    with os.fdopen(_open(file), "wb") as opened:
+    with os.fdopen(create_private(file), "wb") as opened:
 
         def write(piece: bytes) -> None:
             nonlocal size
@@ -162,7 +165,7 @@ class _Follower:
         Raises:
             UnavailableError: the broker does not answer.
         """
-        with os.fdopen(_open(self._file), "wb") as opened:
+        with os.fdopen(create_private(self._file), "wb") as opened:
 
             async def follow() -> None:
                 while True:

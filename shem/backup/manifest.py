@@ -4,12 +4,14 @@
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
+from broker.sharding import is_oplog_stream
 from shem.errors import TerminalError
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "SavedFile",
     "SavedStream",
     "check",
+    "create_private",
     "digest_of",
     "read_later",
     "read_manifest",
@@ -83,12 +86,26 @@ class Manifest(Struct, frozen=True, kw_only=True):
         """How many bytes all files have."""
         return sum(each.file.size for each in self.streams) + self.later.size
 
+    @property
+    def mapped_partitions(self) -> int | None:
+        """Into how many partitions a server has to sort by itself for it, None: it has not to."""
+        several = sum(is_oplog_stream(each.name) for each in self.streams) > 1
+        return self.partitions if several else None
+
+
+def create_private(file: Path) -> int:
+    """Open a new file that its owner alone reads."""
+    return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `backup.json`, which makes the folder a backup."""
     data = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     unfinished = folder / f"{MANIFEST_FILE}.new"
-    unfinished.write_bytes(data)
+    with os.fdopen(create_private(unfinished), "wb") as opened:
+        opened.write(data)
+        opened.flush()
+        os.fsync(opened.fileno())
     unfinished.replace(folder / MANIFEST_FILE)
 
 

@@ -2,6 +2,10 @@
 
 Streams keep their sequences, which logs and marks name. The oplog stream comes last: with it, what
 is scheduled fires, and executors find all that logs refer to.
+
+While it goes on a mark says so. Whoever finds it, and not yet all oplog streams, comes during an
+attempt or after one that was killed; nothing can have been done with what that one has left, so
+that whoever knows that none is going on may begin again.
 """
 
 from collections.abc import AsyncIterator
@@ -50,11 +54,17 @@ class _Meta(Struct, frozen=True):
 
 
 async def restore(
-    archive: Archive, folder: Path, *, replicas: int | None, progress: Progress
+    archive: Archive,
+    folder: Path,
+    *,
+    replicas: int | None,
+    progress: Progress,
+    again: bool = False,
 ) -> Restored:
     """Restore a backup, of which every file is compared with its digest before.
 
-    If something fails on the way, what was restored so far is removed again.
+    If something fails on the way, what was restored so far is removed again; after a kill, by the
+    next attempt that is told so by `again`.
 
     Raises:
         BackupError: the backup is damaged, executors run, or there is something already.
@@ -63,10 +73,11 @@ async def restore(
     manifest = read_manifest(folder)
     check(folder, manifest)
     later = _objects_of(read_later(folder))
-    await _make_room(archive, manifest)
+    await _make_room(archive, manifest, again=again)
     begun: list[str] = []
     messages = 0
     try:
+        await archive.mark()
         # What logs refer to is there before they are.
         for stream in (each for each in manifest.streams if not is_oplog_stream(each.name)):
             begun.append(stream.name)
@@ -78,6 +89,7 @@ async def restore(
     except BaseException:
         await _remove(archive, begun)
         raise
+    await archive.unmark()
     return Restored(
         cut=manifest.cut,
         streams=len(manifest.streams),
@@ -86,8 +98,11 @@ async def restore(
     )
 
 
-async def _make_room(archive: Archive, manifest: Manifest) -> None:
-    """Remove the empty streams that executors have made; refuse if anything is not empty."""
+async def _make_room(archive: Archive, manifest: Manifest, *, again: bool) -> None:
+    """Remove the empty streams that executors have made; refuse if anything is not empty.
+
+    What an attempt has left that was killed is removed, too, if we are to begin again.
+    """
     living = await archive.living_executors()
     if living:
         raise BackupError(
@@ -96,16 +111,26 @@ async def _make_room(archive: Archive, manifest: Manifest) -> None:
             kind="executors-run",
         )
     there = [name for name in await archive.streams() if name not in LEFT_OUT]
+    saved = [each.name for each in manifest.streams]
+    lacks_logs = any(is_oplog_stream(name) and name not in there for name in saved)
+    is_unfinished = lacks_logs and await archive.is_marked()
+    if is_unfinished and not again:
+        raise BackupError(
+            "a backup is being restored here, or was, until it was killed: if nobody is about it "
+            "any more, --again removes what is there of it and begins anew",
+            kind="unfinished",
+        )
     for name in there:
         state = await archive.state(name)
-        if state is not None and state.last_seq:
+        is_ours = is_unfinished and name in saved
+        if state is not None and state.last_seq and not is_ours:
             raise BackupError(
                 f"stream {name} is in use, up to sequence {state.last_seq}: a backup is restored "
                 "into an empty deployment, such as a new server or account",
                 kind="not-empty",
             )
     for name in there:
-        if any(each.name == name for each in manifest.streams):
+        if name in saved:
             await archive.delete(name)
 
 
@@ -157,10 +182,13 @@ async def _add_later(archive: Archive, messages: list[LaterMessage]) -> None:
 
 
 async def _remove(archive: Archive, streams: list[str]) -> None:
-    for name in streams:
-        try:
+    """Remove what was begun, and the mark once that is done."""
+    try:
+        for name in streams:
             if await archive.state(name) is not None:
                 await archive.delete(name)
-        except BrokerError:
-            # Told by what comes of the next attempt: the deployment is not empty.
-            continue
+        if await archive.is_marked():
+            await archive.unmark()
+    except BrokerError:
+        # The mark is there, so that the next attempt removes what is left.
+        return

@@ -1,18 +1,16 @@
 """Trying a backup out: restored into a server of our own that is gone afterwards, and verified."""
 
-import tempfile
 from pathlib import Path
 
 from msgspec import structs
 
-from broker.embedded import EmbeddedOptions, EmbeddedServer, Fsync
 from broker.jetstream.archive import open_archive
 from broker.jetstream.connect import connect
 from broker.jetstream.options import ConnectOptions
-from broker.sharding import is_oplog_stream
 from shem.backup.creating import Progress
 from shem.backup.manifest import read_manifest
 from shem.backup.restoring import Restored, restore
+from shem.backup.throwaway import throwaway_broker
 from shem.verification import Verified, verify
 
 __all__ = ["try_out"]
@@ -23,29 +21,24 @@ async def try_out(
 ) -> tuple[Restored, Verified]:
     """Restore a backup into a throwaway server and verify all logs with their payloads.
 
-    It takes as much room as the backup unpacked, in a temporary folder of `within`.
+    It takes as much room as the backup unpacked, in a temporary folder of `within`, and leaves
+    nothing behind, whatever ends it.
 
     Raises:
         BackupError: the backup is damaged.
-        SetupError: there is no nats-server.
+        SetupError: there is no nats-server, or no place for its data.
     """
-    with tempfile.TemporaryDirectory(prefix="shem-backup-", dir=within) as place:
-        manifest = read_manifest(folder)
-        several = sum(is_oplog_stream(each.name) for each in manifest.streams) > 1
-        options = EmbeddedOptions(
-            data_dir=Path(place),
-            fsync=Fsync.INTERVAL,
-            mapped_partitions=manifest.partitions if several else None,
-        )
-        async with EmbeddedServer(options) as server:
-            connection = ConnectOptions(servers=(server.url,), name="shem-backup")
-            archive = await open_archive(connection)
-            try:
-                restored = await restore(archive, folder, replicas=1, progress=progress)
-            finally:
-                await archive.close()
-            broker = await connect(structs.replace(connection, assume_durable=True))
-            try:
-                return restored, await verify(broker, with_payloads=True)
-            finally:
-                await broker.close()
+    manifest = read_manifest(folder)
+    mapped = manifest.mapped_partitions
+    async with throwaway_broker(within=within, mapped_partitions=mapped) as url:
+        connection = ConnectOptions(servers=(url,), name="shem-backup")
+        archive = await open_archive(connection)
+        try:
+            restored = await restore(archive, folder, replicas=1, progress=progress)
+        finally:
+            await archive.close()
+        broker = await connect(structs.replace(connection, assume_durable=True))
+        try:
+            return restored, await verify(broker, with_payloads=True)
+        finally:
+            await broker.close()

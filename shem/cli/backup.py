@@ -46,7 +46,11 @@ def create(folder: Folder, *, format_: FormatOption = Format.TEXT) -> None:
     output.done(text, {"folder": str(folder), "cut": made.cut, "size": made.size})
 
 
-@app.command("restore", epilog="Example: `shem backup restore /backups/2026-11-29`")
+@app.command(
+    "restore",
+    epilog="Examples: `shem backup restore /backups/2026-11-29` · "
+    "`shem backup restore /backups/2026-11-29 --data .shem/data`",
+)
 def restore(
     folder: Folder,
     *,
@@ -56,6 +60,21 @@ def restore(
             min=1, max=5, help="Of each stream; by default as many as it had.", show_default=False
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A new data directory for `shem up`, for its own broker.",
+            show_default=False,
+            file_okay=False,
+        ),
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Begin anew after an attempt that was killed; nobody else restores."
+        ),
+    ] = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Restore a backup into an empty deployment, while no executor runs.
@@ -63,12 +82,20 @@ def restore(
     Start executors afterwards: workers answer as they did, and what was scheduled fires.
     """
     output = Output(format_)
+    if data is not None and (again or replicas is not None):
+        raise typer.BadParameter("--data: a new broker has one replica, and nothing to begin again")
 
-    async def work(archive: Archive) -> backup.Restored:
+    async def work() -> backup.Restored:
         with _progress(output, "restoring") as progress:
-            return await backup.restore(archive, folder, replicas=replicas, progress=progress)
+            if data is not None:
+                return await backup.restore_new(data, folder, progress=progress)
+            return await _with_archive(
+                lambda archive: backup.restore(
+                    archive, folder, replicas=replicas, progress=progress, again=again
+                )
+            )
 
-    done = run_apart(output, lambda: _with_archive(work))
+    done = run_apart(output, work)
     text = f"restored {done.streams} streams, {done.messages} messages, up to sequence {done.cut}"
     output.done(text, {"restored": done})
 

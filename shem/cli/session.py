@@ -1,6 +1,8 @@
 """Running a command: connect, work, disconnect; errors become messages and exit statuses."""
 
 import asyncio
+import signal
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 # Long enough for a broker that is just being restarted; people wait for the answer.
 CONNECT_TIMEOUT_S: Final = 4.0
+# The exit status of a process that a signal has ended is this and its number.
+SIGNALLED: Final = 128
 
 
 def run(
@@ -56,14 +60,31 @@ def run(
 
 
 def run_apart(output: Output, work: Callable[[], Awaitable[T]]) -> T:
-    """Run `work`, which connects by itself; leave with status 1 if it fails."""
+    """Run `work`, which connects by itself; leave with status 1 if it fails.
+
+    Whatever ends us in order is an interrupt to it: it may have to put things back.
+    """
     logging.set_up("error")
+    ended_by: list[int] = []
 
     async def main() -> T:
+        task = asyncio.current_task()
+        assert task is not None, "we are one"
+
+        def end(number: int) -> None:
+            ended_by.append(number)
+            task.cancel()
+
+        for number in _signals_to_end():
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
         return await work()
 
     try:
         return asyncio.run(main())
+    except asyncio.CancelledError:
+        if not ended_by:
+            raise
+        raise typer.Exit(SIGNALLED + ended_by[0]) from None
     except ShemError as error:
         output.fail(error)
         raise typer.Exit(FAILED) from error
@@ -73,3 +94,11 @@ def run_apart(output: Output, work: Callable[[], Awaitable[T]]) -> T:
             told = ShemUnavailableError(str(error), kind="unavailable")
         output.fail(told)
         raise typer.Exit(FAILED) from error
+
+
+def _signals_to_end() -> list[signal.Signals]:
+    """Return what ends us besides an interrupt; signals are the main thread's alone."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    both = (signal.SIGTERM, signal.SIGHUP)
+    return [number for number in both if signal.getsignal(number) is not signal.SIG_IGN]

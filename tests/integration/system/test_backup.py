@@ -1,14 +1,26 @@
 """A backup that is made under load, verified, and restored into a new deployment."""
 
 import asyncio
+import contextlib
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import nats
 import pytest
 
+from broker.embedded import EmbeddedOptions, EmbeddedServer
+from broker.jetstream.archive import Snapshot, open_archive
 from broker.jetstream.connect import ConnectOptions, connect
+from shem.backup import read_manifest
+from shem.verification import Verified, verify
+from tests.chaos.cluster import ROOT
 from tests.chaos.operations import COMPONENT
 from tests.integration.system.whole import Whole, running
 
@@ -155,3 +167,170 @@ def test_a_damaged_or_unfinished_backup_is_refused(tmp_path: Path):
     assert "is damaged" in told.stderr
     (saved / "backup.json").unlink()
     assert "not finished" in whole.run("backup", "verify", str(saved)).stderr
+
+
+def left_of(process_id: int) -> list[str]:
+    """Return the ids of the children of a process, and of their children."""
+    found: list[str] = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            words = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
+            if words["PPid"].strip() == str(process_id):
+                found.append(status.parent.name)
+                found += left_of(int(status.parent.name))
+    return found
+
+
+def large_backup(place: Path, megabytes: int) -> Path:
+    """Make a backup that takes a moment to be restored."""
+    saved = place / "saved"
+    (place / "old").mkdir()
+    with running(place / "old") as whole:
+        whole.json("worker", "invoke", f"{COMPONENT}/alice", "add(5)")
+
+        async def fill() -> None:
+            broker = await connect(ConnectOptions(servers=(whole.server.url,), assume_durable=True))
+            for number in range(megabytes):
+                await broker.blobs.put(f"large-{number}", os.urandom(1 << 20))
+            await broker.close()
+
+        asyncio.run(fill())
+        whole.json("backup", "create", str(saved))
+    return saved
+
+
+def shem(place: Path, *words: str, **variables: str) -> "subprocess.Popen[str]":
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("SHEM_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "shem", *words],
+        cwd=place,
+        env={**kept, "PYTHONPATH": str(ROOT), **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_until(holds: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_trying_a_backup_out_leaves_nothing_behind_whatever_ends_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    saved = large_backup(tmp_path, 1)
+    within = tmp_path / "within ü"
+    within.mkdir()
+    verifying = shem(tmp_path, "backup", "verify", str(saved), "--within", str(within))
+    wait_until(lambda: any(within.glob("*/jetstream")), verifying)
+    begun = left_of(verifying.pid)
+    assert begun
+    verifying.send_signal(number)
+    verifying.communicate(timeout=60)
+    assert verifying.returncode == (-9 if number == signal.SIGKILL else 128 + number)
+    deadline = time.monotonic() + 60
+    while any(within.iterdir()) or any(Path(f"/proc/{each}").exists() for each in begun):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_place_without_room_for_trying_out_is_named(tmp_path: Path):
+    saved = large_backup(tmp_path, 1)
+    told = shem(tmp_path, "backup", "verify", str(saved), "--within", str(tmp_path / "nowhere"))
+    out = told.communicate(timeout=60)[0]
+    assert told.returncode == 1
+    assert "nowhere" in out
+    assert "Traceback" not in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restore_that_was_ended_can_be_begun_again(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    saved = large_backup(tmp_path, 64)
+    (tmp_path / "new").mkdir()
+    new = Whole(tmp_path / "new")
+    try:
+        new.start_server()
+        restoring = shem(tmp_path, "backup", "restore", str(saved), SHEM_NATS_URL=new.server.url)
+        wait_until(lambda: any((tmp_path / "new").rglob("KV_SHEM_WORKERS")), restoring)
+        restoring.send_signal(number)
+        restoring.communicate(timeout=60)
+        assert restoring.returncode == (-9 if number == signal.SIGKILL else 128 + number)
+        if number == signal.SIGKILL:
+            told = new.run("backup", "restore", str(saved))
+            assert told.returncode == 1
+            assert "--again" in told.stderr
+            new.json("backup", "restore", str(saved), "--again")
+        else:
+            new.json("backup", "restore", str(saved))
+        # What is there now is not ours to remove.
+        for words in ((), ("--again",)):
+            assert "not-empty" in new.run("backup", "restore", str(saved), *words).stderr
+        assert new.run("oplog", "verify", "--payloads").returncode == 0
+        for executor in new.executors:
+            executor.start()
+            executor.wait_until_ready()
+        assert new.json("worker", "invoke", f"{COMPONENT}/alice", "add(1)") == {"result": 6}
+    finally:
+        new.kill()
+
+
+def test_whether_an_interrupted_stream_is_there_is_known_afterwards(tmp_path: Path):
+    saved = large_backup(tmp_path, 1)
+    stream = next(each for each in read_manifest(saved).streams if each.name == "SHEM_OPLOG")
+    (tmp_path / "new").mkdir()
+    new = Whole(tmp_path / "new")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield (saved / stream.file.name).read_bytes()
+        raise asyncio.CancelledError
+
+    async def interrupted() -> bool:
+        archive = await open_archive(ConnectOptions(servers=(new.server.url,)))
+        try:
+            snapshot = Snapshot(stream.config, stream.state)
+            with pytest.raises(asyncio.CancelledError):
+                await archive.load(stream.name, snapshot, pieces(), replicas=1)
+            return await archive.state(stream.name) is not None
+        finally:
+            await archive.close()
+
+    try:
+        new.start_server()
+        assert asyncio.run(interrupted())
+    finally:
+        new.kill()
+
+
+def test_a_backup_is_restored_for_a_shem_up_with_a_broker_of_its_own(tmp_path: Path):
+    saved = large_backup(tmp_path, 1)
+    data = tmp_path / "data"
+    damaged = shutil.copytree(saved, tmp_path / "damaged")
+    (damaged / "SHEM_OPLOG.tar.s2").write_bytes(b"")
+    refused = shem(tmp_path, "backup", "restore", str(damaged), "--data", str(data))
+    assert "is damaged" in refused.communicate(timeout=60)[0]
+    # Nothing is left that would be in the way.
+    done = shem(tmp_path, "backup", "restore", str(saved), "--data", str(data))
+    out = done.communicate(timeout=60)[0]
+    assert done.returncode == 0, out
+    again = shem(tmp_path, "backup", "restore", str(saved), "--data", str(data))
+    assert "not-empty" in again.communicate(timeout=60)[0]
+
+    async def look() -> Verified:
+        async with EmbeddedServer(EmbeddedOptions(data_dir=data / "nats")) as server:
+            broker = await connect(ConnectOptions(servers=(server.url,), assume_durable=True))
+            try:
+                return await verify(broker, with_payloads=True)
+            finally:
+                await broker.close()
+
+    verified = asyncio.run(look())
+    assert verified.is_well
+    assert verified.logs == 1
