@@ -241,6 +241,8 @@ def validated(definition: ApiDefinition) -> ApiDefinition:
             findings.append(f"{place}: {error}")
         if isinstance(route.binding, CorsBinding) and route.method != "OPTIONS":
             findings.append(f"{place}: cors-preflight answers OPTIONS, not {route.method}")
+        if isinstance(route.binding, CorsBinding):
+            findings += [f"{place}: {each}" for each in _unsent(route.binding)]
         if isinstance(route.binding, WebsocketBinding) and route.method != "GET":
             findings.append(f"{place}: a websocket begins with GET, not {route.method}")
         if isinstance(route.binding, SwaggerUiBinding) and (
@@ -256,6 +258,20 @@ def validated(definition: ApiDefinition) -> ApiDefinition:
     if findings:
         raise DefinitionError(tuple(findings))
     return definition
+
+
+def _unsent(binding: CorsBinding) -> list[str]:
+    """Refuse what no header takes: every response of the path would fail."""
+    return [
+        f"{name}: expected visible ASCII characters, got {text!r}"
+        for name, text in (
+            ("allow-origin", binding.allow_origin),
+            ("allow-methods", binding.allow_methods),
+            ("allow-headers", binding.allow_headers),
+            ("expose-headers", binding.expose_headers or ""),
+        )
+        if not (text.isascii() and text.isprintable())
+    ]
 
 
 def _limit_findings(

@@ -12,7 +12,14 @@ from actors.api.routes import Routes, route
 from broker.ports import Bucket, BucketEntry, Subscription
 from gateway.deployments import SITES, decode_deployment
 from gateway.errors import ConflictError, DefinitionError, UnknownSchemeError
-from gateway.security.schemes import SCHEMES, Scheme, concealed, decode_scheme, scheme_key
+from gateway.security.schemes import (
+    SCHEMES,
+    Scheme,
+    concealed,
+    decode_scheme,
+    decode_stored_scheme,
+    scheme_key,
+)
 from gateway.told import told
 
 __all__ = ["FollowedSchemes", "SchemeManagement", "stored_schemes"]
@@ -42,7 +49,7 @@ async def stored_schemes(bucket: Bucket) -> dict[str, Scheme]:
     for key in await bucket.keys(SCHEMES):
         entry = await bucket.get(key)
         if entry is not None and entry.data is not None:
-            scheme = _decoded(entry.data)
+            scheme = decode_stored_scheme(entry.data)
             found[scheme.name] = scheme
     return found
 
@@ -95,7 +102,7 @@ class SchemeManagement:
             raise UnknownSchemeError(
                 f"there is no security scheme {name}; there are {known or 'none'}"
             )
-        return _decoded(entry.data)
+        return decode_stored_scheme(entry.data)
 
 
 @final
@@ -127,14 +134,10 @@ class FollowedSchemes:
             self._schemes = others
             return
         try:
-            self._schemes = {**others, name: _decoded(entry.data)}
+            self._schemes = {**others, name: decode_stored_scheme(entry.data)}
         except DefinitionError as error:
             # Another version of Shem stored it: whoever it would let in is not let in.
             self._schemes = others
             _log.error(
                 "security scheme cannot be used; define it again", name=name, reason=str(error)
             )
-
-
-def _decoded(data: bytes) -> Scheme:
-    return decode_scheme(data)

@@ -251,11 +251,18 @@ def _challenge(scheme: Scheme) -> str:
         case JwtScheme():
             return "Bearer"
         case ApiKeyScheme():
-            return f'ApiKey in="{scheme.place}", name="{scheme.key_name}"'
+            return f'ApiKey in="{scheme.place}", name={_quoted(scheme.key_name)}'
         case BasicScheme():
-            return f'Basic realm="{scheme.realm}", charset="UTF-8"'
+            return f'Basic realm={_quoted(scheme.realm)}, charset="UTF-8"'
         case _:
             assert_never(scheme)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a string of a header; earlier releases stored some that no header takes."""
+    sent = "".join(each if each.isascii() and each.isprintable() else "?" for each in text)
+    escaped = sent.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{escaped}"'
 
 
 def _refused(scheme: Scheme, reason: str) -> RequestError:

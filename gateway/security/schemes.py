@@ -1,5 +1,6 @@
 """Security schemes as people write them, in JSON or YAML, and as they are stored."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ __all__ = [
     "User",
     "concealed",
     "decode_scheme",
+    "decode_stored_scheme",
     "scheme_key",
 ]
 
@@ -28,6 +30,12 @@ SCHEMES: Final = "security/"
 SESSION_S: Final = 8 * 3600
 SECRETS_MAX: Final = 10_000
 KEY_CHARACTERS_MIN: Final = 16
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# What arrives as it was sent: headers have no text but ASCII that all agree upon, and cookies less.
+_SENT: Final = {
+    "header": re.compile(r"[!-~]([ -~]*[!-~])?"),
+    "cookie": re.compile(r"[!#-+\--:<-\[\]-~]+"),
+}
 # What stands where a secret was.
 _HIDDEN: Final = "…"
 
@@ -121,18 +129,20 @@ def decode_scheme(data: bytes | Mapping[str, object]) -> Scheme:
     Raises:
         DefinitionError: it is none, with the place of what does not fit.
     """
-    try:
-        found: Scheme
-        if isinstance(data, bytes):
-            found = msgspec.json.decode(data, type=Scheme)
-        else:
-            found = msgspec.convert(data, Scheme)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DefinitionError((f"the security scheme does not fit: {error}",)) from error
-    findings = list(_findings(found))
-    if findings:
-        raise DefinitionError(tuple(findings))
+    found = _read(data)
+    _refuse([*_findings(found), *_unsent(found)])
     return _hashed(found)
+
+
+def decode_stored_scheme(data: bytes) -> Scheme:
+    """Return a stored scheme, also one that earlier releases took and that would be refused now.
+
+    Raises:
+        DefinitionError: another version of Shem stored it.
+    """
+    found = _read(data)
+    _refuse(_findings(found))
+    return found
 
 
 def concealed(scheme: Scheme) -> Scheme:
@@ -178,6 +188,45 @@ def _findings(scheme: Scheme) -> list[str]:
                 f"users: {each.name}: a name has no colon" for each in users if ":" in each.name
             ]
     return found
+
+
+def _read(data: bytes | Mapping[str, object]) -> Scheme:
+    try:
+        found: Scheme
+        if isinstance(data, bytes):
+            found = msgspec.json.decode(data, type=Scheme)
+        else:
+            found = msgspec.convert(data, Scheme)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DefinitionError((f"the security scheme does not fit: {error}",)) from error
+    return found
+
+
+def _refuse(findings: list[str]) -> None:
+    if findings:
+        raise DefinitionError(tuple(findings))
+
+
+def _unsent(scheme: Scheme) -> list[str]:
+    """Refuse what no header takes, or none as it stands here."""
+    match scheme:
+        case BasicScheme(realm=realm) if not (realm.isascii() and realm.isprintable()):
+            return [f"realm: {realm!r}: it is of visible ASCII characters"]
+        case ApiKeyScheme(place="header" | "cookie"):
+            return _unsent_keys(scheme)
+        case _:
+            return []
+
+
+def _unsent_keys(scheme: ApiKeyScheme) -> list[str]:
+    found: list[str] = []
+    if not _TOKEN.fullmatch(scheme.key_name):
+        found.append(f"key-name: {scheme.key_name!r} is no name of a {scheme.place}")
+    return found + [
+        f"keys: {each.name}: a key in a {scheme.place} is of visible ASCII characters"
+        for each in scheme.keys
+        if not is_hash(each.key) and not _SENT[scheme.place].fullmatch(each.key)
+    ]
 
 
 def _named(what: str, names: list[str]) -> list[str]:

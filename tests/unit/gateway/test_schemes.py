@@ -10,8 +10,9 @@ from gateway.claims import read_claim
 from gateway.definitions import ApiDefinition, Route, decode_definition
 from gateway.errors import DefinitionError, RequestError
 from gateway.security.administration import FollowedSchemes, SchemeManagement, stored_schemes
-from gateway.security.schemes import concealed, decode_scheme
-from gateway.security.secrets import matches_key, matches_password
+from gateway.security.guard import _challenge
+from gateway.security.schemes import BasicScheme, User, concealed, decode_scheme, scheme_key
+from gateway.security.secrets import hash_password, matches_key, matches_password
 from shem import records
 from shem.rest.apis import Definition
 from wit.types import Field, ListType, OptionType, Primitive, RecordType
@@ -52,6 +53,29 @@ P = Primitive
             "keys: b: a key has at least 16 characters",
         ),
         (
+            {"name": "a", "type": "api-key", "keys": [{"name": "b", "key": "0123456789abcdeü"}]},
+            "keys: b: a key in a header is of visible ASCII characters",
+        ),
+        (
+            {
+                "name": "a",
+                "type": "api-key",
+                "in": "cookie",
+                "key-name": "my key",
+                "keys": [{"name": "b", "key": "0123456789; abcdef"}],
+            },
+            "key-name: 'my key' is no name of a cookie\nkeys: b: a key in a cookie is of visible",
+        ),
+        (
+            {
+                "name": "a",
+                "type": "basic",
+                "realm": "Přihlášení",
+                "users": [{"name": "b", "password": "x"}],
+            },
+            "realm: 'Přihlášení': it is of visible ASCII characters",
+        ),
+        (
             {"name": "a", "type": "basic", "users": [{"name": "b", "password": "x"}] * 2},
             "users: 'b' is there twice",
         ),
@@ -65,6 +89,26 @@ def test_schemes_that_are_none(document, finding):
     with pytest.raises(DefinitionError) as error:
         decode_scheme(document)
     assert finding in str(error.value)
+
+
+async def test_what_earlier_releases_have_stored_is_still_read():
+    bucket = MemoryBroker(MemoryCluster()).apis
+    user = User(name="b", password=hash_password("secret"))
+    old = BasicScheme(name="people", realm="Přihlášení", users=(user,))
+    await bucket.put(scheme_key("people"), msgspec.json.encode(old))
+    followed = FollowedSchemes(bucket)
+    await followed.start()
+    await asyncio.sleep(0)
+
+    assert await stored_schemes(bucket) == {"people": old}
+    assert followed.all() == {"people": old}
+    await followed.stop()
+
+
+def test_a_challenge_is_a_header_whatever_was_stored():
+    user = User(name="b", password="x")
+    stored = BasicScheme(name="a", realm='the "ř" \\ realm\n', users=(user,))
+    assert _challenge(stored) == r'Basic realm="the \"?\" \\ realm?", charset="UTF-8"'
 
 
 KEYS = {"name": "k", "type": "api-key", "keys": [{"name": "robot", "key": "0123456789abcdef"}]}
