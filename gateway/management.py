@@ -205,13 +205,17 @@ class ApiManagement:
         return found
 
     async def outdated(self, deployment: Deployment) -> list[ApiName]:
-        """Return those of its APIs that were defined otherwise after they were deployed."""
+        """Return those of its APIs that have to be deployed again to be what is defined.
+
+        They were defined otherwise since, or another version of Shem stored their programs.
+        """
         known = {ApiName(each.id, each.version): each for each in await self.definitions()}
         found: list[ApiName] = []
         for name in deployment.apis:
             routes = [each for each in deployment.routes if each.api == name]
             # Who deletes a version while another one deploys it leaves one without a definition.
-            if name not in known or not serves(routes, known[name]):
+            is_current = name in known and serves(routes, known[name])
+            if not is_current or not all(_is_readable(each) for each in routes):
                 found.append(name)
         return found
 
@@ -310,6 +314,14 @@ class ApiManagement:
             ],
             "outdated": await self.outdated(deployment),
         }
+
+
+def _is_readable(route: CompiledRoute) -> bool:
+    try:
+        LiveRoute.of(route)
+    except ProgramFormatError:
+        return False
+    return True
 
 
 def _host(text: str) -> str:

@@ -86,7 +86,7 @@ async def plan_apis(
         client: Where to.
         app: With the definitions, and the deployments by profile.
         profile: Whose deployments; where it has none, those of `local`, or the only ones.
-        redeploy: Replace what is there already, also what was published.
+        redeploy: Replace what is there with other routes, also if it was published.
 
     Raises:
         BuildError: a definition is wrong, with all reasons; or changes what is no draft.
@@ -197,10 +197,10 @@ async def _planned(
             raise
         return planned
     # What is served at hosts of others is left as it is.
-    if redeploy and elsewhere is None:
-        return replace(planned, action=Action.REDEPLOY)
     if decode_definition(msgspec.to_builtins(there)) == decode_definition(definition):
         return replace(planned, action=Action.KEEP)
+    if redeploy and elsewhere is None:
+        return replace(planned, action=Action.REDEPLOY)
     if not there.draft:
         instead = "or replace it by --redeploy-http-api"
         if elsewhere is not None:

@@ -142,6 +142,11 @@ def test_a_wrong_api_takes_nothing_away_from_those_that_are_served(system: Runni
     assert "invalid function call `ad`" in refused.stdout
     assert (before, post(system, "/wrong/add/5")) == (b"5", b"10")
 
+    # What is there already is not replaced.
+    write_app(system.folder, version="3")
+    again = document(system, "app", "deploy", "--redeploy-http-api")
+    assert planned(again) == {"counting@3": "keep", "*": "keep"}
+
     # Served where the app has no say, it is not replaced, and the reason is told.
     document(
         system, "api", "deploy", str(_api(system, "counting", "3")), "--host", "theirs.example"

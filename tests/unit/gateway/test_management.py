@@ -2,11 +2,12 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from broker.memory import MemoryBroker, MemoryCluster
 from gateway.definitions import decode_definition
-from gateway.deployments import ApiName
+from gateway.deployments import ApiName, site_key
 from gateway.errors import BrokenError, ConflictError, DefinitionError, UnknownApiError
 from gateway.management import ApiManagement
 from gateway.sites import Sites
@@ -122,6 +123,17 @@ async def test_what_was_defined_otherwise_after_it_was_deployed_is_told(manageme
     assert await outdated(management) == [ONE]
     await management.deploy("*", [ONE], replace=False)
     assert await outdated(management) == []
+
+
+async def test_what_another_version_of_shem_has_stored_is_told_as_well(management, bucket):
+    await management.define(definition(PRICE))
+    site = await management.deploy("*", [ONE], replace=False)
+    (route,) = site.routes
+    old = msgspec.structs.replace(route, response=b"\xff" + route.response)
+    stored = msgspec.structs.replace(site, routes=(old,))
+    await bucket.put(site_key("*"), msgspec.json.encode(stored))
+
+    assert await outdated(management) == [ONE]
 
 
 async def test_deployments_replace_a_version_and_refuse_conflicts(management):
