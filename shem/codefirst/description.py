@@ -97,8 +97,13 @@ class _Describer:
         self._aliases = {value: name for name, value in vars(module).items() if _is_union(value)}
 
     def component(self, cls: Any) -> Described:
+        _refuse_parameters(cls)
         functions = self._methods(cls)
         for each in functions:
+            if each.static:
+                raise BuildError(
+                    f"{cls.__name__}.{each.python}: only resources have static methods in WIT"
+                )
             if each.name in self._names:
                 raise BuildError(
                     f'{cls.__name__}.{each.python}: a type is called "{each.name}" in WIT, too;'
@@ -132,6 +137,11 @@ class _Describer:
         self, cls: type, name: str, function: Callable[..., Any], *, static: bool
     ) -> DescribedFunction:
         place = f"{cls.__name__}.{name}"
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise BuildError(
+                f"{place}: nobody would wait for an async function; let it be an ordinary one that"
+                " returns shem_loop.run(…)"
+            )
         hints = self._hints(function, place)
         parameters = list(inspect.signature(function).parameters.values())
         if not static:
@@ -140,6 +150,11 @@ class _Describer:
         for parameter in parameters:
             if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
                 raise BuildError(f"{place}: *{parameter.name} has no counterpart in WIT")
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                raise BuildError(
+                    f"{place}: {parameter.name} stands behind a *, but parameters have an order"
+                    " in WIT"
+                )
             if parameter.name not in hints:
                 raise BuildError(f"{place}: parameter {parameter.name} has no type")
             text = self._type(hints[parameter.name], f"{place}({parameter.name})", borrowed=True)
@@ -295,6 +310,14 @@ class _Describer:
             docs=_docs(cls),
         )
         return name
+
+
+def _refuse_parameters(cls: Any) -> None:
+    # The one object of the class is made without anything that could be passed to it.
+    for each in list(inspect.signature(cls.__init__).parameters.values())[1:]:
+        is_named = each.kind not in {each.VAR_POSITIONAL, each.VAR_KEYWORD}
+        if is_named and each.default is each.empty:
+            raise BuildError(f"{cls.__name__}.__init__: nobody gives {each.name} to a component")
 
 
 def _nothing(self: object) -> None:

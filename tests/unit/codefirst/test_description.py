@@ -169,6 +169,25 @@ MISTAKES = {
         "@component\nclass A:\n    @classmethod\n    def f(cls): ...",
         "A.f: a class method cannot be exported",
     ),
+    "a static method of the component": (
+        "@component\nclass A:\n    @staticmethod\n    def f(): ...",
+        "A.f: only resources have static methods in WIT",
+    ),
+    "an async method": (
+        "@component\nclass A:\n    async def f(self) -> int: ...",
+        (
+            "A.f: nobody would wait for an async function; let it be an ordinary one that returns"
+            " shem_loop.run(…)"
+        ),
+    ),
+    "a parameter that has to be named": (
+        "@component\nclass A:\n    def f(self, *, x: int): ...",
+        "A.f: x stands behind a *, but parameters have an order in WIT",
+    ),
+    "a component that wants to be given something": (
+        "@component\nclass A:\n    def __init__(self, x: int = 1, *y: int, z: int): ...",
+        "A.__init__: nobody gives z to a component",
+    ),
     "a union without a name": (
         (
             "@dataclass\nclass B:\n    x: int\n@dataclass\nclass C:\n    y: int\n"
