@@ -1,6 +1,7 @@
 """`shem app dev`: build and deploy again whenever a source changes, and show what workers say."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,8 @@ __all__ = ["develop"]
 
 # Editors write a file in several steps.
 SETTLE_MS: Final = 200
+_STDOUT: Final = 1
+_STDERR: Final = 2
 _SAID: Final = frozenset({"stdout", "stderr", "log"})
 
 
@@ -123,9 +126,19 @@ class _Sources(watchfiles.DefaultFilter):
                 place = component.path(command.dir or "")
                 made += [place / each for each in (*command.mkdirs, *command.targets)]
         self._made = [path.resolve() for path in made]
+        # What is told of a change would be the next one, for ever.
+        self._told = [os.fstat(each) for each in (_STDOUT, _STDERR)]
 
     def __call__(self, change: watchfiles.Change, path: str) -> bool:
         here = Path(path).resolve()
         if any(made == here or made in here.parents for made in self._made):
             return False
-        return super().__call__(change, path)
+        return super().__call__(change, path) and not self._is_told(here)
+
+    def _is_told(self, path: Path) -> bool:
+        """Return whether a file holds what is printed, or may do so at the end of a pipe."""
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        return path.suffix == ".log" or any(os.path.samestat(found, each) for each in self._told)

@@ -74,6 +74,10 @@ class Developing:
             assert time.monotonic() < deadline, f"no {pattern!r} in:\n{text[self._read :]}"
             time.sleep(0.02)
 
+    def printed(self) -> str:
+        """Return all that it has printed."""
+        return self._printed.read_text()
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(LIMIT_S)
@@ -92,7 +96,7 @@ def app(tmp_path: Path) -> Path:
     (folder / "src" / "main.wat").write_text(COUNTER.format(factor=2))
     command = json.dumps(f"{BUILD} src/main.wat build/main.wasm")
     (folder / "shem.yaml").write_text(
-        "components:\n  demo:counter:\n    componentWasm: build/main.wasm\n    clean: [dev.txt]\n"
+        "components:\n  demo:counter:\n    componentWasm: build/main.wasm\n    clean: [build]\n"
         f"    build: [{{command: {command}, mkdirs: [build], sources: [src],"
         " targets: [build/main.wasm]}]\n"
     )
@@ -139,3 +143,5 @@ def test_every_change_is_built_and_deployed_and_workers_go_on_with_it(
     finally:
         status = developing.stop()
     assert status == 0
+    # What it prints lies in the folder, too, and is no change of the app.
+    assert "changed: dev.txt" not in developing.printed()
