@@ -42,6 +42,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ren
     snapshots: str = "auto"
     retry: str = ""
     memory: str = ""
+    quota: str = ""
     history: Literal["keep", "archive", "purge"] = "keep"
     read_only: tuple[str, ...] = ()
     sockets: bool = False
@@ -67,6 +68,7 @@ class Upload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     snapshots: str = "auto"
     retry: str = ""
     memory: str = ""
+    quota: str = ""
     history: Literal["keep", "archive", "purge"] = "keep"
     read_only: tuple[str, ...] = ()
     sockets: bool = False
@@ -160,6 +162,7 @@ class _Components:
             snapshots=options.snapshots,
             retry=options.retry,
             memory=options.memory,
+            quota=options.quota,
             history=options.history,
             read_only=options.read_only,
             sockets=options.sockets,
@@ -189,6 +192,7 @@ class _Components:
             snapshots=body.snapshots,
             retry=body.retry,
             memory=body.memory,
+            quota=body.quota,
             history=body.history,
             read_only=body.read_only,
             sockets=body.sockets,

@@ -1,11 +1,15 @@
 """The management API: everything that the command line can do, by HTTP, for who may."""
 
 import base64
+import inspect
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 
+from shem.client.components import Components
+from shem.rest.components import Options, Upload
 from tests.guests.build import build
 from tests.integration.rest.conftest import token
 from tests.integration.rest.http import Api, fetch
@@ -112,6 +116,25 @@ def test_components_with_files_and_their_workers(admin):
     assert same == build("tiny").read_bytes()
     assert admin("DELETE", "/components/filed").status == 409
     assert len(admin("DELETE", "/components/filed?force=true").json["deleted"]) == 2
+
+
+def test_an_upload_can_say_what_the_client_can_say(admin):
+    said = {"quota": "workers=7", "memory": "max=64MiB", "retry": "attempts=5", "history": "purge"}
+    wasm = build("tiny").read_bytes()
+    query = "&".join(f"{name}={quote(value)}" for name, value in said.items())
+    first = admin("PUT", f"/components/bounded/upload?{query}", wasm)
+    body = {"component": base64.b64encode(wasm).decode(), **said}
+    second = admin("POST", "/components/bounded/versions", body)
+    for made in (first, second):
+        assert made.status == 201, made
+        assert {name: made.json[name] for name in said} == said
+
+    client = set(inspect.signature(Components.add).parameters)
+    options = {"link" if each == "links" else each.rstrip("_") for each in client}
+    assert options - set(Options.__struct_fields__) == {"self", "name", "data", "files", "progress"}
+    assert {each.rstrip("_") for each in client} - set(Upload.__struct_fields__) == {
+        *("self", "name", "data", "progress"),
+    }
 
 
 def test_schedules(admin):
