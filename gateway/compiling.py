@@ -10,13 +10,10 @@ from gateway.clients.functions import misfits, target_of
 from gateway.component_requests import HANDLER_INTERFACE, REQUEST_INPUT, WORKER_INPUT
 from gateway.definitions import (
     ApiDefinition,
-    Binding,
     CorsBinding,
     DefaultBinding,
     FileServerBinding,
     HttpHandlerBinding,
-    Limits,
-    Requirement,
     Route,
     SwaggerUiBinding,
     WebsocketBinding,
@@ -25,13 +22,14 @@ from gateway.deployments import ApiName, CompiledRoute
 from gateway.errors import BrokenError
 from gateway.explorer import ASSET
 from gateway.invocation_context import check_context
+from gateway.meaning import resolved
 from gateway.paths import parse_path
 from gateway.responses import check_response
 from gateway.served_files import check_file
 from wit.types import Primitive
 from wit.world import World
 
-__all__ = ["compile_routes", "components_of", "serves"]
+__all__ = ["compile_routes", "components_of"]
 
 _BODILESS = frozenset({"GET", "HEAD"})
 
@@ -79,27 +77,6 @@ def compile_routes(
     return tuple(compiled)
 
 
-def serves(routes: Sequence[CompiledRoute], definition: ApiDefinition) -> bool:
-    """Return whether these routes of an API are what its definition says by now."""
-    said = [_said(definition, each) for each in definition.routes]
-    return said == [
-        (each.method, each.path, each.binding, each.limits, each.security)
-        for each in routes
-        if not each.is_derived
-    ]
-
-
-def _said(
-    definition: ApiDefinition, route: Route
-) -> tuple[str, str, Binding, Limits, tuple[Requirement, ...]]:
-    """Return what a definition says of a route, with what holds for all of its routes."""
-    security = definition.security if route.security is None else route.security
-    # What browsers ask before they ask says nothing of who asks.
-    security = () if isinstance(route.binding, CorsBinding) else security
-    limits = definition.limits if route.limits is None else route.limits
-    return route.method, route.path, route.binding, limits, security
-
-
 def _derived(route: CompiledRoute) -> Sequence[CompiledRoute]:
     if not isinstance(route.binding, SwaggerUiBinding):
         return ()
@@ -124,12 +101,12 @@ class _Compiler:
         self._worlds = worlds
         self._findings = findings
         self._schemes = schemes
-        *_, self._limits, self._security = _said(definition, route)
+        self._resolved = resolved(definition, route)
         self._place = f"{self._name}: {route.method} {route.path}"
 
     def compiled(self) -> CompiledRoute | None:
         """Return the route, None if something is wrong."""
-        for each in self._security:
+        for each in self._resolved.security:
             if each.scheme not in self._schemes:
                 known = ", ".join(sorted(self._schemes)) or "none"
                 self._tell(f"there is no security scheme {each.scheme}; there are {known}")
@@ -220,9 +197,9 @@ class _Compiler:
             route.binding,
             None if response is None else response.encode(),
             None if key is None else key.encode(),
-            self._limits,
+            self._resolved.limits,
             None if worker is None else worker.encode(),
-            self._security,
+            self._resolved.security,
             context=None if context is None else context.encode(),
         )
 
@@ -268,7 +245,7 @@ class _Compiler:
             if group == "path" and name not in path.variables:
                 known = ", ".join(path.variables) or "none"
                 self._tell(f"{what}: the path has no variable {name}; it has {known}")
-            if group == "auth" and not self._security:
+            if group == "auth" and not self._resolved.security:
                 self._tell(f"{what}: the route is open to all, so there is no request.auth")
             if group == "body" and self._route.method in _BODILESS:
                 self._tell(f"{what}: a {self._route.method} request has no body")

@@ -11,7 +11,7 @@ from actors.api.routes import Routes, route
 from broker.errors import ExistsError
 from broker.ports import Bucket
 from gateway.clients.functions import misfits
-from gateway.compiling import compile_routes, components_of, serves
+from gateway.compiling import compile_routes, components_of
 from gateway.definitions import ApiDefinition, WebsocketBinding, decode_definition
 from gateway.deployments import (
     DEFINITIONS,
@@ -30,11 +30,13 @@ from gateway.errors import (
     DefinitionError,
     UnknownApiError,
 )
+from gateway.meaning import is_same, is_served_by
 from gateway.openapi.exporting import document
 from gateway.security.administration import stored_schemes
 from gateway.table import Table
 from gateway.told import told
 from rib import Program, ProgramFormatError, broken_by
+from wit.json_schema import Schema
 from wit.world import World
 
 __all__ = ["ANY_HOST", "ApiManagement", "Worlds"]
@@ -127,8 +129,8 @@ class ApiManagement:
         known = await self._bucket.get(definition_key(name))
         if known is not None and known.data is not None:
             before = decode_stored_definition(known.data)
-            if before == definition:
-                return definition
+            if is_same(before, definition):
+                return before
             if not before.draft and not replace:
                 raise ConflictError(f"{name} is published and never changes; choose a new version")
         await self._bucket.put(definition_key(name), msgspec.json.encode(definition))
@@ -214,10 +216,27 @@ class ApiManagement:
         for name in deployment.apis:
             routes = [each for each in deployment.routes if each.api == name]
             # Who deletes a version while another one deploys it leaves one without a definition.
-            is_current = name in known and serves(routes, known[name])
+            is_current = name in known and is_served_by(known[name], routes)
             if not is_current or not all(_is_readable(each) for each in routes):
                 found.append(name)
         return found
+
+    async def exported(self, name: ApiName, *, server: str = "/") -> Schema:
+        """Return the OpenAPI document of a version, against the components there are now.
+
+        Raises:
+            UnknownApiError: it is not defined.
+            BrokenError: its programs do not compile any more.
+        """
+        definition = await self.definition(name)
+        routes = await self._compiled([definition])
+        return document(
+            name,
+            [LiveRoute.of(each) for each in routes],
+            schemes=await stored_schemes(self._bucket),
+            server=server,
+            draft=definition.draft,
+        )
 
     async def broken_by(self, component: str, world: World) -> list[str]:
         """Return why deployed APIs could not go on with another version of a component."""
@@ -290,14 +309,7 @@ class ApiManagement:
         return {"host": body.host}
 
     async def _openapi(self, body: OpenApi) -> object:
-        name = ApiName(body.id, body.version)
-        routes = await self._compiled([await self.definition(name)])
-        return document(
-            name,
-            [LiveRoute.of(each) for each in routes],
-            schemes=await stored_schemes(self._bucket),
-            server=body.server,
-        )
+        return await self.exported(ApiName(body.id, body.version), server=body.server)
 
     async def _sites(self, _: Nothing) -> object:
         return {"sites": [await self._shown(each) for each in await self.deployments()]}

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.definitions import decode_definition
+from gateway.definitions import ApiDefinition, decode_definition
 from gateway.errors import DefinitionError
+from gateway.meaning import is_same
 from shem.client import Client
 from shem.deployment import Action
 from shem.errors import BuildError, RefusedError
@@ -197,7 +198,9 @@ async def _planned(
             raise
         return planned
     # What is served at hosts of others is left as it is.
-    if decode_definition(msgspec.to_builtins(there)) == decode_definition(definition):
+    # What is stored was checked by the release that stored it.
+    stored = msgspec.convert(msgspec.to_builtins(there), ApiDefinition)
+    if is_same(stored, decode_definition(definition)):
         return replace(planned, action=Action.KEEP)
     if redeploy and elsewhere is None:
         return replace(planned, action=Action.REDEPLOY)

@@ -10,7 +10,7 @@ from gateway.definitions import NO_LIMITS
 from gateway.deployments import ApiName, LiveRoute
 from gateway.limits import KEY_CHARACTERS_MAX
 from gateway.openapi.answers import PROBLEM, PROBLEM_SCHEMA, responses_of
-from gateway.openapi.names import API_ID, API_VERSION, BINDING, LIMITS, PATH
+from gateway.openapi.names import API_DRAFT, API_ID, API_VERSION, BINDING, LIMITS, PATH
 from gateway.openapi.parameters import parameters_of, request_body
 from gateway.openapi.secured import scheme_schema
 from gateway.paths import Path
@@ -34,6 +34,7 @@ def document(
     *,
     schemes: Mapping[str, Scheme] = NO_SCHEMES,
     server: str = "/",
+    draft: bool = False,
 ) -> Schema:
     """Return the document of an API, of its routes; `server` is where its paths begin."""
     schemas = JsonSchemas("#/components/schemas/")
@@ -53,6 +54,8 @@ def document(
         "info": {"title": name.id, "version": name.version},
         API_ID: name.id,
         API_VERSION: name.version,
+        # Else who stores the document would publish what was a draft, for ever.
+        **({API_DRAFT: True} if draft else {}),
         "servers": [{"url": server}],
         "paths": paths,
         "components": {

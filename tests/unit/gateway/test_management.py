@@ -10,6 +10,7 @@ from gateway.definitions import decode_definition
 from gateway.deployments import ApiName, site_key
 from gateway.errors import BrokenError, ConflictError, DefinitionError, UnknownApiError
 from gateway.management import ApiManagement
+from gateway.security.schemes import decode_scheme, scheme_key
 from gateway.sites import Sites
 from tests.unit.rib.shop import COMPONENTS, SHOP
 from wit.world import World
@@ -134,6 +135,30 @@ async def test_what_another_version_of_shem_has_stored_is_told_as_well(managemen
     await bucket.put(site_key("*"), msgspec.json.encode(stored))
 
     assert await outdated(management) == [ONE]
+
+
+@pytest.mark.parametrize("draft", [False, True])
+async def test_an_api_that_was_exported_is_the_same_when_it_is_defined_again(
+    management, bucket, draft
+):
+    keys = ({"name": "robot", "key": "0123456789abcdef"},)
+    scheme = decode_scheme({"name": "keys", "type": "api-key", "keys": keys})
+    await bucket.put(scheme_key("keys"), msgspec.json.encode(scheme))
+    put = ("PUT", "/price/{sku}", PRICE[2])
+    # What holds for all routes stands at each of them in a document, and in its order.
+    given = definition(
+        put, PRICE, security=[{"scheme": "keys"}], limits={"timeout-s": 5}, draft=draft
+    )
+    await management.define(given)
+    await management.deploy("*", [ONE], replace=False)
+
+    exported = await management.exported(ONE)
+    again = decode_definition(msgspec.json.encode(exported))
+
+    assert again != given
+    assert await management.define(again) == given
+    assert await management.definition(ONE) == given
+    assert await outdated(management) == []
 
 
 async def test_deployments_replace_a_version_and_refuse_conflicts(management):
