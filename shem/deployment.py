@@ -65,13 +65,13 @@ class Planned(Struct, frozen=True, kw_only=True, rename="kebab"):
 async def plan(
     client: Client, app: Application, components: Sequence[AppComponent]
 ) -> list[Planned]:
-    """Return what deploying these components would do; reads their built files.
+    """Return what deploying these components would do, in order; reads their built files.
 
     Raises:
         BuildError: a component is not built, or one of its files is missing.
         UnavailableError: Shem does not answer.
     """
-    return [await _planned(client, app, each) for each in components]
+    return _called_first([await _planned(client, app, each) for each in components])
 
 
 async def apply(
@@ -105,6 +105,27 @@ async def apply(
         uploaded(each, record)
         records.append(record)
     return records
+
+
+def _called_first(planned: Sequence[Planned]) -> list[Planned]:
+    """Return the same so that what a component calls stands before it.
+
+    An upload is checked against the newest versions of what it is linked with. Of components that
+    call each other in a circle none can be first.
+    """
+    left = {each.component: each for each in planned}
+    ordered: list[Planned] = []
+
+    def place(each: Planned) -> None:
+        for target in each.links.values():
+            if (called := left.pop(target, None)) is not None:
+                place(called)
+        ordered.append(each)
+
+    for each in planned:
+        if left.pop(each.component, None) is not None:
+            place(each)
+    return ordered
 
 
 async def _planned(client: Client, app: Application, component: AppComponent) -> Planned:
