@@ -160,6 +160,9 @@ class ApiManagement:
     async def deploy(self, host: str, names: Sequence[ApiName], *, replace: bool) -> Deployment:
         """Deploy versions at a host; a version replaces another one of the same id.
 
+        What others have deployed there stays as it was compiled, so that it stands in nobody's way
+        when it would not compile any more.
+
         Raises:
             UnknownApiError: one is not defined.
             BrokenError: programs do not compile against the components there are by now.
@@ -167,17 +170,19 @@ class ApiManagement:
         """
         for _ in range(_ATTEMPTS):
             entry = await self._bucket.get(site_key(host))
-            before: tuple[ApiName, ...] = ()
+            kept: Sequence[CompiledRoute] = ()
             if entry is not None and entry.data is not None and not replace:
-                before = decode_deployment(entry.data).apis
-            ids = {name.id for name in names}
-            apis = tuple(sorted({*(each for each in before if each.id not in ids), *names}))
-            routes = await self._compiled([await self.definition(name) for name in apis])
-            _table(routes)
-            deployment = Deployment(host, apis, routes, time.time_ns() // 1_000_000)
+                ids = {name.id for name in names}
+                before = decode_deployment(entry.data)
+                kept = await self._kept(
+                    before, [each for each in before.apis if each.id not in ids]
+                )
+            added = await self._compiled([await self.definition(name) for name in names])
+            deployment = _deployment(host, [*kept, *added])
+            _table(deployment.routes)
             if await self._store(host, entry.revision if entry else None, deployment):
                 return deployment
-        raise ConflictError(f"somebody else deploys at {host} all the time; try again")
+        raise _contended(host)
 
     async def undeploy(self, host: str, api: str | None) -> None:
         """Take the version of an id away from a host, or everything.
@@ -185,17 +190,21 @@ class ApiManagement:
         Raises:
             UnknownApiError: nothing of that is deployed there.
         """
-        entry = await self._bucket.get(site_key(host))
-        if entry is None or entry.data is None:
-            raise UnknownApiError(f"nothing is deployed at {host}")
-        apis = decode_deployment(entry.data).apis
-        left = tuple(name for name in apis if api is not None and name.id != api)
-        if len(left) == len(apis):
-            raise UnknownApiError(f"{api} is not deployed at {host}")
-        if left:
-            await self.deploy(host, left, replace=True)
-        else:
-            await self._bucket.delete(site_key(host))
+        for _ in range(_ATTEMPTS):
+            entry = await self._bucket.get(site_key(host))
+            if entry is None or entry.data is None:
+                raise UnknownApiError(f"nothing is deployed at {host}")
+            before = decode_deployment(entry.data)
+            left = [name for name in before.apis if api is not None and name.id != api]
+            if len(left) == len(before.apis):
+                raise UnknownApiError(f"{api} is not deployed at {host}")
+            if not left:
+                await self._bucket.delete(site_key(host))
+                return
+            deployment = _deployment(host, await self._kept(before, left))
+            if await self._store(host, entry.revision, deployment):
+                return
+        raise _contended(host)
 
     async def deployments(self) -> list[Deployment]:
         """Return what is deployed, by host."""
@@ -268,6 +277,13 @@ class ApiManagement:
         worlds = await self._worlds(None if wanted is None else sorted(wanted))
         return compile_routes(definitions, worlds, await stored_schemes(self._bucket))
 
+    async def _kept(self, before: Deployment, names: Sequence[ApiName]) -> Sequence[CompiledRoute]:
+        """Return the routes of some of what is deployed, as they are if they can be read."""
+        routes = [each for each in before.routes if each.api in names]
+        if all(_is_readable(each) for each in routes):
+            return routes
+        return await self._compiled([await self.definition(name) for name in names])
+
     async def _store(self, host: str, revision: int | None, deployment: Deployment) -> bool:
         data = msgspec.json.encode(deployment)
         try:
@@ -334,6 +350,16 @@ def _is_readable(route: CompiledRoute) -> bool:
     except ProgramFormatError:
         return False
     return True
+
+
+def _deployment(host: str, routes: Sequence[CompiledRoute]) -> Deployment:
+    apis = tuple(sorted({each.api for each in routes}))
+    ordered = tuple(sorted(routes, key=lambda each: each.api))
+    return Deployment(host, apis, ordered, time.time_ns() // 1_000_000)
+
+
+def _contended(host: str) -> ConflictError:
+    return ConflictError(f"somebody else deploys at {host} all the time; try again")
 
 
 def _host(text: str) -> str:

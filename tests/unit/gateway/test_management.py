@@ -40,9 +40,14 @@ def bucket():
 
 
 @pytest.fixture
-def management(bucket):
+def components():
+    return dict(COMPONENTS)
+
+
+@pytest.fixture
+def management(bucket, components):
     async def worlds(names):
-        return {name: world for name, world in COMPONENTS.items() if not names or name in names}
+        return {name: world for name, world in components.items() if not names or name in names}
 
     return ApiManagement(bucket, worlds)
 
@@ -174,6 +179,27 @@ async def test_deployments_replace_a_version_and_refuse_conflicts(management):
     assert [each.path for each in deployed.routes] == ["/price/{sku}", "/new"]
     with pytest.raises(UnknownApiError, match=r"no API shop@9; there are rival@1, shop@1, shop@2"):
         await management.deploy("*", [ApiName("shop", "9")], replace=False)
+
+
+async def test_an_api_that_would_not_compile_any_more_stands_in_nobodys_way(management, components):
+    await management.define(definition(PRICE))
+    await management.define(definition(("GET", "/new", '"new"'), id_="other"))
+    await management.define(definition(("GET", "/more", '"more"'), id_="more"))
+    await management.deploy("*", [ONE, ApiName("other", "1")], replace=False)
+    before = (await management.deployments())[0]
+    # As when the component of its programs was deleted.
+    components.clear()
+
+    await management.deploy("*", [ApiName("more", "1")], replace=False)
+    await management.undeploy("*", "other")
+
+    (site,) = await management.deployments()
+    assert site.apis == (ApiName("more", "1"), ONE)
+    assert [each for each in site.routes if each.api == ONE] == [
+        each for each in before.routes if each.api == ONE
+    ]
+    with pytest.raises(BrokenError):
+        await management.deploy("*", [ONE], replace=False)
 
 
 async def test_an_update_that_would_break_an_api_is_found(management):
