@@ -317,7 +317,12 @@ class ApiManagement:
         return {"removed": name}
 
     async def _deploy(self, body: Deploy) -> object:
-        deployed = await self.deploy(_host(body.host), body.apis, replace=body.replace)
+        host = _host(body.host)
+        if not host.isascii():
+            raise DefinitionError(
+                (f"{body.host!r}: no client says so; write the host as they send it, xn--…",)
+            )
+        deployed = await self.deploy(host, body.apis, replace=body.replace)
         return await self._shown(deployed)
 
     async def _undeploy(self, body: Undeploy) -> object:

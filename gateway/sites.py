@@ -50,7 +50,7 @@ class Sites:
         """Return the site of a `Host` header: with its port, without, or the one for all."""
         name = host.lower()
         bare = name if name.endswith("]") else name.rpartition(":")[0] or name
-        for each in (name, bare, ANY_HOST):
+        for each in (name, bare, bare.removesuffix("."), ANY_HOST):
             if each in self._sites:
                 return self._sites[each]
         return None

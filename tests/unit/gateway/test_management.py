@@ -5,7 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
+from actors.api.routes import answer
 from broker.memory import MemoryBroker, MemoryCluster
+from broker.ports import Request
 from gateway.definitions import decode_definition
 from gateway.deployments import ApiName, site_key
 from gateway.errors import BrokenError, ConflictError, DefinitionError, UnknownApiError
@@ -213,6 +215,26 @@ async def test_an_update_that_would_break_an_api_is_found(management):
     ]
 
 
+async def test_a_host_that_no_client_sends_is_refused_and_can_be_taken_down(management):
+    async def ask(operation, **fields):
+        asked = Request("shem.api.x", msgspec.json.encode(fields), "reply")
+        return msgspec.json.decode(await answer(management.routes(), operation, asked))
+
+    await management.define(definition(PRICE))
+    apis = [{"id": "shop", "version": "1"}]
+    refused = await ask("api.deploy", apis=apis, host="bücher.example")
+    assert refused["error"] == {
+        "kind": "bad-api",
+        "message": "'bücher.example': no client says so; write the host as they send it, xn--…",
+    }
+    # As earlier releases did it.
+    await management.deploy("bücher.example", [ONE], replace=False)
+
+    assert "ok" in await ask("api.undeploy", host="Bücher.example")
+
+    assert await management.deployments() == []
+
+
 async def test_gateways_follow_deployments(management, bucket):
     sites = Sites(bucket)
     await sites.start()
@@ -222,6 +244,7 @@ async def test_gateways_follow_deployments(management, bucket):
     await asyncio.sleep(0)
 
     assert sites.find("shop.example:8080").host == "shop.example"
+    assert sites.find("Shop.Example.:8080").host == "shop.example"
     assert sites.find("elsewhere").host == "*"
     await management.undeploy("*", None)
     await asyncio.sleep(0)
