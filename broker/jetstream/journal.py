@@ -22,6 +22,10 @@ from broker.sharding import Sharding, stream_name
 __all__ = ["JetStreamJournal", "StreamInfo", "schedule_time"]
 
 _NS_PER_S: Final = 1_000_000_000
+# The server counts nanoseconds in 64 bits with a sign: what lies beyond, in the year 2262, has
+# passed for it, and fires at once, again and again where a sleeper asks for its wake-up anew. What
+# lies before 1970 has passed as well, and not every year of it is written with four digits.
+_SCHEDULED_NS_MAX: Final = (1 << 63) - 1
 _SEQUENCE_NOT_FOUND: Final = 10043
 _REMOVE_RETRIES: Final = 5
 # Forged messages that one look at the newest message takes out of the way.
@@ -283,8 +287,11 @@ class JetStreamJournal:
 
 
 def schedule_time(at_ns: int) -> str:
-    """Return a schedule that fires once at a Unix time in nanoseconds."""
-    seconds, fraction_ns = divmod(at_ns, _NS_PER_S)
+    """Return a schedule that fires once at a Unix time in nanoseconds.
+
+    A time that the server does not know becomes the nearest one that it does.
+    """
+    seconds, fraction_ns = divmod(max(0, min(at_ns, _SCHEDULED_NS_MAX)), _NS_PER_S)
     stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"@at {stamp}.{fraction_ns:09d}Z"
 

@@ -1,6 +1,7 @@
 """What every journal does: fences, deduplication, order, schedules."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -323,6 +324,30 @@ async def test_a_schedule_in_the_past_fires_soon(world, until):
     journal = (await world.connect()).journal
     name = subjects.schedule("counter", "alice", "1")
     await journal.schedule(name, b"late", target=INVOKE, at_ns=world.now_ns() - 10**12)
+    await world.pass_time(0.1)
+    await until(lambda: journal.last(MAIL))
+
+
+@pytest.mark.parametrize("year", [2263, 9999])
+async def test_a_schedule_of_a_time_beyond_all_clocks_does_not_fire_at_once(world, until, year):
+    journal = (await world.connect()).journal
+    never = subjects.schedule("counter", "alice", "never")
+    at_ns = int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 10**9
+    await journal.schedule(never, b"never", target=INVOKE, at_ns=at_ns)
+    soon = world.now_ns() + 400_000_000
+    name = subjects.schedule("counter", "alice", "soon")
+    await journal.schedule(name, b"soon", target=INVOKE, at_ns=soon)
+    await world.pass_time(0.5)
+    await until(lambda: journal.last(MAIL))
+    assert [m.data async for m in journal.read(MAIL)] == [b"soon"]
+    assert list(await journal.subjects(never)) == [never]
+
+
+async def test_a_schedule_before_all_clocks_fires_soon(world, until):
+    journal = (await world.connect()).journal
+    name = subjects.schedule("counter", "alice", "1")
+    at_ns = int(datetime(1, 1, 1, tzinfo=UTC).timestamp()) * 10**9
+    await journal.schedule(name, b"late", target=INVOKE, at_ns=at_ns)
     await world.pass_time(0.1)
     await until(lambda: journal.last(MAIL))
 
