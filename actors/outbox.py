@@ -445,7 +445,7 @@ class Outbox:
         body = {"incarnation": self.incarnation, "index": index, "type": "wake"}
         try:
             await self._broker.journal.schedule(
-                subjects.schedule(*names, str(index)),
+                subjects.wake_up(*names, index),
                 _encode(body),
                 target=subjects.reply(*names),
                 at_ns=wake_at_ms * 1_000_000,

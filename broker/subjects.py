@@ -44,6 +44,7 @@ __all__ = [
     "result",
     "schedule",
     "snapshot",
+    "wake_up",
     "worker_of",
 ]
 
@@ -162,6 +163,15 @@ def schedule(component: str, worker: str | None, name: str) -> str:
     if worker is None:
         return f"shem.sched.{encode_token(component)}.*.{name}"
     return f"shem.sched.{_tokens(component, worker)}.{name}"
+
+
+def wake_up(component: str, worker: str, index: int) -> str:
+    """Where the schedule is stored that ends the wait which entry `index` of the worker tells of.
+
+    The id of a schedule is encoded, so that none that anybody chooses begins with a plus sign: one
+    in the place of a wake-up would end it, and the worker sleep for ever.
+    """
+    return schedule(component, worker, f"+{index}")
 
 
 def client_messages(client: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from actors.recurrence import check_repeat, first, following, is_missed
@@ -102,6 +103,27 @@ def test_one_that_is_running_can_be_cancelled_too(monkeypatch: pytest.MonkeyPatc
         await schedules.cancel(COMPONENT, "a", "tick")
         await asyncio.sleep(300)
         assert (await simulation.invoke("a", "get", key="k"))["result"] == 2
+
+    play(scene, monkeypatch)
+
+
+def test_an_id_that_is_a_number_takes_no_place_of_a_wake_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        simulation.start()
+        await simulation.publish("a", "nap", 10 * MINUTE_MS, key="nap")
+        await asyncio.sleep(60)
+        asleep = await simulation.log("a")
+        assert asleep[-1]["type"] == "suspend"
+        # Whatever entry the worker waits at.
+        for index in range(1, len(asleep) + 1):
+            rule = msgspec.structs.replace(tick(), id=str(index))
+            await schedules.repeat(COMPONENT, "a", rule)
+        assert len(await schedules.pending(COMPONENT, "a")) == len(asleep)
+        for index in range(1, len(asleep) + 1):
+            assert await schedules.cancel(COMPONENT, "a", str(index))
+        assert (await simulation.result("nap", within_s=600))["result"] == 10 * MINUTE_MS
 
     play(scene, monkeypatch)
 
