@@ -235,7 +235,10 @@ class WorkerControl:
         if recorded is not None:
             return bytes(recorded) == b'"forked"'
         await self._journal.committed()
-        problem = await self._forks.fork_self(self._ledger.id, name, worker)
+        ledger = self._ledger
+        problem = await self._forks.fork_self(
+            ledger.id, name, worker, begun_index=ledger.begun_index
+        )
         if problem is not None:
             raise GuestTrap(f"fork: {problem}")
         self._journal.record(name, "write-remote", UNSET, Raw(b'"original"'))

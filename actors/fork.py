@@ -2,7 +2,9 @@
 
 The copy says in its first entry how many entries it is made of. Until it has them it is no worker
 yet: nothing runs, and whoever copies goes on where a crash has left it. Its incarnation is derived
-from the original's and from its name, so that both know whose work it is.
+from the original's and from its name, so that both know whose work it is. Once it has them, its log
+is its own: who asks again for the same copy is told that it is there, and who asks for another one
+that the name is taken.
 """
 
 import hashlib
@@ -21,6 +23,7 @@ from broker.ports import Broker
 from oplog.commit import Head
 from oplog.entries import (
     ClientMessage,
+    CommandDone,
     Create,
     Entry,
     ErrorEntry,
@@ -28,6 +31,8 @@ from oplog.entries import (
     ExportedFunctionInvoked,
     ImportedFunctionInvoked,
     InvocationRejected,
+    Snapshot,
+    SnapshotFailed,
     Suspend,
 )
 from oplog.reader import LoadedLog, load
@@ -36,6 +41,8 @@ from oplog.writer import Writer
 __all__ = ["CUT_OFF_MIN", "Forks"]
 
 CUT_OFF_MIN: Final = 2
+# What is said of a worker that has done nothing meanwhile.
+_SAID: Final = (CommandDone, Snapshot, SnapshotFailed, Suspend)
 
 
 @final
@@ -46,47 +53,64 @@ class Forks:
         self._broker = broker
         self._next_message_id = next_message_id
 
-    async def fork_self(self, me: WorkerId, function: str, worker: str) -> str | None:
+    async def fork_self(
+        self, me: WorkerId, function: str, worker: str, *, begun_index: int
+    ) -> str | None:
         """Copy a running worker up to its last committed entry; its copy is told so by `function`.
 
-        Returns why it cannot be done, None when it is done.
+        A copy that was made since `begun_index`, where its invocation begins, is the one. Returns
+        why it cannot be done, None when it is done.
         """
         subject = subjects.log(me.component, me.worker, self._broker.partitions)
         log = await load(self._broker.journal, self._broker.blobs, subject)
         told = ImportedFunctionInvoked(
             function=function, kind="write-remote", request=UNSET, response=Raw(b'"forked"')
         )
-        return await self.copy(log, WorkerId(me.component, worker), last=None, told=told)
+        target = WorkerId(me.component, worker)
+        return await self._copy(log, target, begun_index, log.head.last_index, told)
 
-    async def copy(
-        self, log: LoadedLog, target: WorkerId, *, last: int | None, told: Entry | None = None
-    ) -> str | None:
-        """Copy entries up to index `last` (None: all), and one more entry that only the copy has.
+    async def copy(self, log: LoadedLog, target: WorkerId, *, last: int | None) -> str | None:
+        """Copy entries up to index `last` (None: all).
 
-        Returns why it cannot be done, None when it is done. Doing it again does nothing.
+        Returns why it cannot be done, None when it is done. Doing it again does nothing, if the
+        worker has done nothing since or its entries up to `last` were copied before.
         """
-        last = log.head.last_index if last is None else last
+        if last is not None:
+            return await self._copy(log, target, last, last)
+        return await self._copy(log, target, _last_done(log), log.head.last_index)
+
+    async def _copy(
+        self,
+        log: LoadedLog,
+        target: WorkerId,
+        least: int,
+        last: int,
+        told: Entry | None = None,
+    ) -> str | None:
+        """Copy entries up to index `last`, and one more that only the copy has.
+
+        A copy of `least` entries at least is the one that is asked for.
+        """
         problem = _problem(log, target, last)
         if problem is not None:
             return problem
-        entries = [
-            await log.internalise(entry) for index, entry, _ in log.entries() if index <= last
-        ]
-        if told is not None:
-            entries.append(told)
-        incarnation = _derived(log.head.incarnation, target)
-        entries = _adapted(entries, target, incarnation)
-        if not self._is_same_stream(log, target):
-            entries = [_estranged(index, entry) for index, entry in enumerate(entries, 1)]
         journal = self._broker.journal
         subject = subjects.log(target.component, target.worker, self._broker.partitions)
         found = await load(journal, self._broker.blobs, subject)
-        if found.stored and found.head.incarnation != incarnation:
-            return f"there is a worker {target} already"
-        try:
-            await self._write(subject, found.head, entries)
-        except FencedError:
-            return f"there is a worker {target} already"
+        incarnation = _derived(log.head.incarnation, target)
+        taken = f"there is a worker {target} already"
+        copied = _copied(found)
+        if found.stored:
+            cut_at = copied if told is None else copied - 1
+            if found.head.incarnation != incarnation or not least <= cut_at <= last:
+                return taken
+            # What is half done is done as it was begun, whatever was recorded since.
+            last = cut_at
+        if copied > found.head.last_index or not found.stored:
+            try:
+                await self._write(subject, found.head, await self._entries(log, target, last, told))
+            except FencedError:
+                return taken
         # Whoever owns the copy looks at it now, and goes on with what was running.
         await journal.publish(
             subjects.control(target.component, target.worker),
@@ -94,6 +118,18 @@ class Forks:
             message_id=f"{incarnation}:forked",
         )
         return None
+
+    async def _entries(
+        self, log: LoadedLog, target: WorkerId, last: int, told: Entry | None
+    ) -> list[Entry]:
+        entries = [
+            await log.internalise(entry) for index, entry, _ in log.entries() if index <= last
+        ]
+        incarnation = _derived(log.head.incarnation, target)
+        entries = _adapted([*entries, told] if told else entries, target, incarnation)
+        if self._is_same_stream(log, target):
+            return entries
+        return [_estranged(index, entry) for index, entry in enumerate(entries, 1)]
 
     def _is_same_stream(self, log: LoadedLog, target: WorkerId) -> bool:
         sharding = self._broker.sharding
@@ -144,6 +180,18 @@ def _problem(log: LoadedLog, target: WorkerId, last: int) -> str | None:
 
 def _derived(incarnation: str, target: WorkerId) -> str:
     return hashlib.sha256(f"{incarnation} {target}".encode()).hexdigest()[:16]
+
+
+def _copied(found: LoadedLog) -> int:
+    """Return of how many entries a log is to be a copy; 0: it is none, or the beginning is gone."""
+    create = next((entry for _, entry, _ in found.entries()), None)
+    return create.copied if isinstance(create, Create) else 0
+
+
+def _last_done(log: LoadedLog) -> int:
+    """Return the index of the last entry that says what the worker did, not what was said of it."""
+    done = (index for index, entry, _ in log.entries() if not isinstance(entry, _SAID))
+    return max(done, default=0)
 
 
 def _adapted(entries: list[Entry], target: WorkerId, incarnation: str) -> list[Entry]:

@@ -251,6 +251,35 @@ def test_copies_go_on_from_where_they_were_made() -> None:
     run(main())
 
 
+def test_a_copy_that_was_made_is_left_alone_by_another_one_of_its_name() -> None:
+    async def main() -> None:
+        async with world() as simulation:
+            simulation.start()
+            await simulation.invoke("a", "add", 1, key="k1")
+            fork = {"command": "fork", "worker": "b"}
+            assert "ok" in await simulation.command("a", fork)
+            assert (await simulation.invoke("b", "add", 100, key="kb"))["result"] == 101
+            assert (await simulation.invoke("a", "split", "c", key="s1"))["result"] == "original"
+            assert (await simulation.invoke("c", "add", 100, key="kc"))["result"] == 201
+            # The original goes on further than its copies.
+            for number in range(8):
+                await simulation.invoke("a", "roll", key=f"r{number}")
+            logs = {name: await simulation.log(name) for name in "bc"}
+            for at in ({}, {"at": 2}, {"at": 4}):
+                refused = (await simulation.command("a", {**fork, **at}))["error"]
+                assert refused["kind"] == "cannot-fork"
+                assert "there is a worker counter/b already" in refused["message"]
+            answer = await simulation.invoke("a", "split", "c", key="s2")
+            assert "there is a worker counter/c already" in answer["error"]["message"]
+            assert {name: await simulation.log(name) for name in "bc"} == logs
+            simulation.nodes[-1].kill()
+            simulation.start()
+            assert (await simulation.invoke("b", "get", key="gb"))["result"] == 101
+            assert (await simulation.invoke("c", "get", key="gc"))["result"] == 201
+
+    run(main())
+
+
 def test_a_guest_forks_itself() -> None:
     async def main() -> None:
         async with world() as simulation:
