@@ -33,21 +33,28 @@ class Leftovers:
         A worker that leaves memory forgets how many it has left behind; going by chance, as its
         watermark has it, one that is woken for single messages still leaves only some dozens.
         """
-        if self._ledger.created is None:
+        if self._ledger.created is None or self._answered_again:
             return True
         worth = MAILBOX_PURGE_MIN
         if not stays:
             worth = 1 + self._ledger.writer.head.marks.invoked % (MAILBOX_PURGE_MIN // 8)
         return self._mailbox.consumed - self._removed >= worth
 
+    @property
+    def _answered_again(self) -> bool:
+        """Whether an ephemeral worker has answered what no commit says is consumed."""
+        committed = self._ledger.writer.head.marks.invoked
+        return self._ledger.is_ephemeral and self._mailbox.invoked > committed
+
     async def remove(self, *, before: int | None, answers: bool) -> None:
         """Remove them, of invocations those below stream sequence `before` only.
 
         `answers`: no invocation is open, so that old answers can go, too.
         """
-        # Only what is committed as consumed may go; without a worker there is nothing to commit to.
+        # Only what is committed as consumed may go; without a worker there is nothing to commit to,
+        # and what asked an ephemeral one again must not outlive its log.
         done = self._ledger.writer.head.marks
-        if self._ledger.created is None:
+        if self._ledger.created is None or self._answered_again:
             done = Marks(invoked=self._mailbox.invoked, control=self._mailbox.control)
         invoked = done.invoked if before is None else min(done.invoked, before - 1)
         purge = self._journal.purge

@@ -131,15 +131,32 @@ class Sweeper:
             # It is at work again, and will be remembered again when it is done.
             return
         again_ms: int | None = None
+        is_asked = False
         try:
-            again_ms = await self._remove(worker, stand_in)
+            is_asked = await self._is_asked(worker)
+            if not is_asked:
+                again_ms = await self._remove(worker, stand_in)
         except (BrokerError, CorruptLogError) as error:
             log.info("cannot remove an ephemeral worker now", worker=str(worker), error=str(error))
             again_ms = None if isinstance(error, FencedError) else self._now_ms() + RETRY_MS
         finally:
-            partition.ended(worker, reload=False)
+            partition.ended(worker, reload=is_asked)
         if again_ms is not None:
             self._remember(worker, again_ms)
+
+    async def _is_asked(self, worker: WorkerId) -> bool:
+        """Whether its mailbox holds what no commit says is consumed.
+
+        What asked again for an outcome is answered without one. Without the log it would be an
+        invocation like any other: the worker comes back for it, and takes it away.
+        """
+        address = Address.of(worker, self._broker.partitions)
+        journal = self._broker.journal
+        newest = await journal.last(address.mailbox_invoke, leader=True)
+        last = None if newest is None else await journal.last(address.log, leader=True)
+        if newest is None or last is None:
+            return False
+        return newest.sequence > peek(last.headers, sequence=last.sequence).marks.invoked
 
     async def _remove(self, worker: WorkerId, stand_in: "_StandIn") -> int | None:
         """Remove what a worker has left; return when to look again, if it is too early."""

@@ -2,8 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-from tests.simulation.cluster import Simulation, kinds
+import pytest
+
+from broker.errors import UnavailableError
+from tests.simulation.cluster import Node, Simulation, kinds
 from tests.simulation.scripted import ScriptedEngine
 from tests.simulation.virtual import run
 
@@ -145,6 +149,39 @@ def test_the_next_owner_finds_what_it_did_not_see() -> None:
         assert await left_behind(simulation) == 0
 
     play_kept(scene)
+
+
+@pytest.mark.parametrize("fate", ["lives", "dies", "is not heard"])
+def test_what_asked_again_does_not_run_once_the_log_is_gone(fate: str) -> None:
+    async def scene(simulation: Simulation) -> None:
+        node = simulation.start()
+        await simulation.invoke("brief/x", "add", 5, key="k1")
+        if fate == "is not heard":
+            _fail_to_purge_once(node)
+        simulation.results.clear()
+        await simulation.publish("brief/x", "add", 5, key="k1", message_id="again")
+        assert (await simulation.result("k1"))["result"] == 5
+        if fate == "dies":
+            node.kill()
+            simulation.start()
+        await asyncio.sleep(4 * KEPT_S)
+        assert await left_behind(simulation) == 0
+        assert (await simulation.invoke("brief/x", "add", 1, key="k2"))["result"] == 1
+        assert kinds(await simulation.log("brief/x")).count("exported-function-invoked") == 1
+
+    play_kept(scene)
+
+
+def _fail_to_purge_once(node: Node) -> None:
+    journal = node.broker.journal
+    purge = journal.purge
+
+    async def fail(subject: str, **options: Any) -> int:
+        del subject, options
+        journal.purge = purge
+        raise UnavailableError("no answer in time")
+
+    journal.purge = fail
 
 
 def test_what_runs_for_longer_than_logs_are_kept_is_not_taken_away() -> None:
