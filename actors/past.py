@@ -29,7 +29,7 @@ from oplog.entries import (
     Suspend,
     has_answer,
 )
-from oplog.plan import NOTHING_SKIPPED, STRUCTURAL, Plan
+from oplog.plan import NOTHING_SKIPPED, STRUCTURAL, Plan, refuses_what_waits
 from oplog.purge import without_base
 from oplog.reader import LoadedLog
 from oplog.replay import OutcomeRef
@@ -50,7 +50,7 @@ class Past:
     them.
     """
 
-    def __init__(self, *, sent: int, plan: Plan = NOTHING_SKIPPED) -> None:
+    def __init__(self, *, sent: int, invoked: int = 0, plan: Plan = NOTHING_SKIPPED) -> None:
         self.plan = plan
         self.attempts = Attempts()
         """What of the running invocation is half done."""
@@ -84,6 +84,7 @@ class Past:
         """Where the invocation begins that failed for good, if the last one did."""
         self._begun: tuple[int, ExportedFunctionInvoked] | None = None
         self._sent = sent
+        self._invoked = invoked
         self._skips = bool(plan.skipped)
 
     @property
@@ -117,7 +118,8 @@ class Past:
         Raises:
             CorruptLogError: a commit cannot be believed.
         """
-        past = Past(sent=log.head.marks.sent, plan=log.plan())
+        marks = log.head.marks
+        past = Past(sent=marks.sent, invoked=marks.invoked, plan=log.plan())
         past.structural = tuple(
             (index, without_base(entry))
             for index, entry in log.structural()
@@ -158,6 +160,10 @@ class Past:
         self.last_ms = max(self.last_ms, entry.at_ms)
         skipped = self._skips and index in self.plan.skipped
         if skipped and index in self.plan.deleted:
+            # What a copy has of its original speaks of another mailbox.
+            copied = 0 if self.created is None else self.created.copied
+            if index > copied and refuses_what_waits(entry, self._invoked):
+                self.outcomes.setdefault(entry.idempotency_key, OutcomeRef(index, sequence))
             return
         self.status.apply(index, entry)
         if not skipped:

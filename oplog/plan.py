@@ -10,19 +10,21 @@ between `create` and the snapshot, for replay alone |
 What was deleted never happened, so that a jump or an update in a deleted region has no effect: the
 worker is again as it was at the last entry before the region. A revert counts wherever it stands,
 since nothing reverts to a place in a deleted region (`Plan.problem_with`): a region that holds a
-revert holds what that one deleted as well.
+revert holds what that one deleted as well. One thing outlives a revert: the outcome of what was
+refused, or cancelled, in the queue, for as long as its message is there (`refuses_what_waits`).
 
 A half-done attempt at the end of the log is another matter, see `oplog.attempts`.
 """
 
 from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 from msgspec import Struct, UnsetType, structs
 
 from oplog.entries import (
     Entry,
     FailedUpdate,
+    InvocationRejected,
     Jump,
     PendingUpdate,
     Purged,
@@ -31,7 +33,15 @@ from oplog.entries import (
 )
 from oplog.regions import NO_REGIONS, Regions
 
-__all__ = ["NOTHING_SKIPPED", "STRUCTURAL", "Plan", "Structural", "Update", "plan_of"]
+__all__ = [
+    "NOTHING_SKIPPED",
+    "STRUCTURAL",
+    "Plan",
+    "Structural",
+    "Update",
+    "plan_of",
+    "refuses_what_waits",
+]
 
 Structural: TypeAlias = Jump | Revert | PendingUpdate | SuccessfulUpdate | FailedUpdate | Purged
 STRUCTURAL: Final = (Jump, Revert, PendingUpdate, SuccessfulUpdate, FailedUpdate, Purged)
@@ -95,6 +105,14 @@ class Plan(Struct, frozen=True):
 
 
 NOTHING_SKIPPED: Final = Plan()
+
+
+def refuses_what_waits(entry: Entry, invoked: int) -> TypeGuard[InvocationRejected]:
+    """Whether an entry refuses a message that is still in the queue, above the mark `invoked`.
+
+    Whoever sent it was told so. Without the outcome it would run when its turn comes.
+    """
+    return isinstance(entry, InvocationRejected) and entry.sequence > invoked
 
 
 def plan_of(entries: Iterable[tuple[int, Entry]]) -> Plan:

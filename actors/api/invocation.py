@@ -22,6 +22,7 @@ from oplog.entries import (
     InvocationRejected,
 )
 from oplog.errors import CorruptLogError
+from oplog.plan import refuses_what_waits
 from oplog.reader import LoadedLog
 
 __all__ = ["InvocationApi"]
@@ -112,7 +113,7 @@ async def _search(log: LoadedLog, key: str) -> Found | None:
     for number, (index, entry, _) in enumerate(log.entries()):
         if number % ENTRIES_PER_TURN_MAX == 0:
             await asyncio.sleep(0)
-        if index not in deleted:
+        if index not in deleted or refuses_what_waits(entry, log.head.marks.invoked):
             whole = entry
             if isinstance(entry, ExportedFunctionCompleted) and entry.idempotency_key == key:
                 whole = await log.internalise(entry)

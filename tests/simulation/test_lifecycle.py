@@ -53,6 +53,32 @@ def test_what_waits_is_cancelled_and_nothing_else() -> None:
     run(main())
 
 
+def test_what_was_cancelled_in_the_queue_does_not_run_after_a_revert() -> None:
+    async def main() -> None:
+        async with world() as simulation:
+            node = simulation.start()
+            await simulation.invoke("a", "add", 1, key="k1")
+            await simulation.publish("a", "nap", HOUR_MS, key="nap")
+            await settled(simulation, "a", "suspend")
+            for number in (2, 3):
+                await simulation.publish("a", "add", 10**number, key=f"k{number}")
+            assert await simulation.command("a", cancel("k3")) == {"ok": {"cancelled": True}}
+            revert = {"command": "revert", "invocations": 1}
+            assert "ok" in await simulation.command("a", revert)
+            assert (await simulation.invoke("a", "get", key="g1"))["result"] == 101
+            # Told again when its turn comes, and the same.
+            assert {each["error"]["kind"] for each in simulation.results["k3"]} == {"cancelled"}
+            node.kill()
+            simulation.start()
+            assert (await simulation.invoke("a", "get", key="g2"))["result"] == 101
+            # Its message is gone: asked for anew, it runs, as all do that was undone.
+            simulation.results.clear()
+            await simulation.publish("a", "add", 1_000, key="k3", message_id="anew")
+            assert (await simulation.result("k3"))["result"] == 1_101
+
+    run(main())
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_a_cancellation_that_races_with_its_invocation_wins_or_loses_as_a_whole(seed: int) -> None:
     async def main() -> None:

@@ -11,7 +11,7 @@ RESTORED = {
 # for, half done; large values of entries that are replayed; the outcomes, which `KeyIndex` has.
 OF_THE_REST = {
     "attempts", "asked_before", "open", "unsent", "references", "waiting_since", "waits_for",
-    "outcomes", "plan", "_begun", "_sent", "_skips", "last_index", "failed_index",
+    "outcomes", "plan", "_begun", "_sent", "_invoked", "_skips", "last_index", "failed_index",
 }  # fmt: skip
 
 
