@@ -20,11 +20,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from cronsim import CronSim, CronSimError
 
+from actors.limits import KEY_BYTES_MAX, WAKE_AT_MS_MAX
 from oplog.entries import Repeat
 
 __all__ = [
     "CATCH_UPS",
+    "EVERY_MS_MAX",
     "EVERY_MS_MIN",
+    "ID_BYTES_MAX",
     "REPEAT_BYTES_MAX",
     "check_repeat",
     "first",
@@ -36,6 +39,10 @@ __all__ = [
 
 CATCH_UPS: Final = ("all", "one", "none")
 EVERY_MS_MIN: Final = 1_000
+# A hundred years.
+EVERY_MS_MAX: Final = 36_525 * 86_400_000
+# With the time of an occurrence behind it, it is a key.
+ID_BYTES_MAX: Final = KEY_BYTES_MAX - len("@") - len(str(WAKE_AT_MS_MAX))
 REPEAT_BYTES_MAX: Final = 64 << 10
 
 
@@ -45,10 +52,16 @@ def check_repeat(repeat: Repeat) -> None:
     Raises:
         ValueError: says which part and what was expected.
     """
+    if not repeat.id or "\n" in repeat.id or "\r" in repeat.id:
+        raise ValueError(f"an id has a character at least and no line break, got {repeat.id!r}")
+    if len(repeat.id.encode()) > ID_BYTES_MAX:
+        raise ValueError(f"an id has at most {ID_BYTES_MAX} bytes, got {repeat.id[:80]!r}")
     if (repeat.cron is None) is (repeat.every_ms is None):
         raise ValueError("a recurring invocation has either a cron expression or an interval")
-    if repeat.every_ms is not None and repeat.every_ms < EVERY_MS_MIN:
-        raise ValueError(f"an interval has at least {EVERY_MS_MIN} ms, got {repeat.every_ms}")
+    if repeat.every_ms is not None and not EVERY_MS_MIN <= repeat.every_ms <= EVERY_MS_MAX:
+        raise ValueError(
+            f"an interval has between {EVERY_MS_MIN} and {EVERY_MS_MAX} ms, got {repeat.every_ms}"
+        )
     if repeat.catch_up not in CATCH_UPS:
         raise ValueError(f"catch-up is one of {', '.join(CATCH_UPS)}, got {repeat.catch_up!r}")
     try:

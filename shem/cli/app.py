@@ -1,12 +1,16 @@
 """The root of the command line."""
 
-from typing import Annotated, ClassVar
+import os
+import sys
+from typing import Annotated, ClassVar, Final
 
 import typer
 
 from shem.cli.lazy import LazyCommand, LazyGroup
 
 __all__ = ["app", "main"]
+
+_WRONG_USAGE: Final = 2
 
 
 class _Root(LazyGroup):
@@ -107,4 +111,16 @@ def root(
 
 def main() -> None:
     """Run the command line; exit status 0: done, 1: refused or failed, 2: wrong usage."""
-    app(prog_name="shem")
+    try:
+        app(prog_name="shem")
+    except UnicodeEncodeError:
+        # Names of files may be any bytes; everything else is sent as text.
+        wrong = next((each for each in sys.argv if not _is_text(each)), None)
+        if wrong is None:
+            raise
+        typer.echo(f"Error: the argument {os.fsencode(wrong)!r} is no UTF-8", err=True)
+        sys.exit(_WRONG_USAGE)
+
+
+def _is_text(argument: str) -> bool:
+    return not any("\ud800" <= each <= "\udfff" for each in argument)

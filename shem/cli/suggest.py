@@ -41,7 +41,9 @@ async def suggest(
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str | None:
-    """Return a question that names what is like `name`, or None."""
+    """Return a question that names what is like `name`, or None: also if it is there itself."""
+    if name in known:
+        return None
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(close)}?" if close else None
 

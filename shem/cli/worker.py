@@ -22,6 +22,7 @@ from shem.cli.worker_invoke import invoke
 from shem.cli.worker_log import logs, oplog
 from shem.cli.worker_schedule import pause, repeat, scheduled, unpause, unschedule
 from shem.client import Client
+from shem.errors import RefusedError
 from shem.records import WorkerStatus
 
 __all__ = ["app"]
@@ -237,7 +238,9 @@ def cancel(
     output = Output(format_)
 
     async def work(client: Client) -> None:
-        await client.worker(worker.component, worker.worker).cancel(key)
+        if not await client.worker(worker.component, worker.worker).cancel(key):
+            text = f"{worker} has no {key} in its queue: it has begun, is done, or never came"
+            raise RefusedError(text, kind="not-cancelled")
         output.done(f"cancelled {key} of {worker}", {**_named(worker), "key": key})
 
     run(output, work, component=worker.component, worker=worker.worker)

@@ -12,6 +12,7 @@ from typing import Final, Literal, final
 import msgspec
 from msgspec import Struct
 
+from actors.limits import KEY_BYTES_MAX
 from broker import subjects
 from broker.errors import BrokerError
 from broker.ports import Broker, Note
@@ -21,7 +22,7 @@ from shem.client.invocations import Invocations, Outcome, broker_error, decode_o
 from shem.client.mail import Mail
 from shem.client.requests import Requests, decode_answer
 from shem.client.values import encode_call
-from shem.errors import ResultTimeoutError, UnavailableError
+from shem.errors import BadRequestError, ResultTimeoutError, UnavailableError
 from shem.records import FileEntry, InvocationStatus, OplogEntry, WorkerStatus
 from shem.telemetry import enqueue
 
@@ -131,7 +132,7 @@ class Worker:
             self.component,
             self.name,
             payload,
-            key=key or new_key(),
+            key=_chosen(key),
             headers=_creation(env, args) | _attributes(attributes),
             timeout_s=timeout_s,
         )
@@ -164,7 +165,7 @@ class Worker:
         args: Sequence[str] = (),
     ) -> str:
         """Send a WAVE call or a JSON invocation as it is, without waiting; return the key."""
-        chosen = key or new_key()
+        chosen = _chosen(key)
         headers = _creation(env, args)
         await self._invocations.publish(
             self.component, self.name, payload, key=chosen, headers=headers, timeout_s=timeout_s
@@ -179,7 +180,7 @@ class Worker:
         Raises:
             UnavailableError: the broker does not answer.
         """
-        chosen = key or new_key()
+        chosen = _chosen(key)
         name = subjects.encode_token(f"key-{chosen}")
         try:
             with enqueue(self.component, self.name, chosen, {"Shem-Key": chosen}) as headers:
@@ -266,9 +267,12 @@ class Worker:
         answer = await self.command("read-file", {"path": path, "offset": offset})
         return msgspec.convert(answer, FilePiece)
 
-    async def cancel(self, key: str) -> object:
-        """Take a queued invocation out of the queue; it gets the outcome `cancelled`."""
-        return await self.command("cancel", {"key": key})
+    async def cancel(self, key: str) -> bool:
+        """Take a queued invocation out of the queue; it gets the outcome `cancelled`.
+
+        False: it has begun, is done or never came.
+        """
+        return await self.command("cancel", {"key": key}) == {"cancelled": True}
 
     async def update(
         self,
@@ -496,6 +500,15 @@ class _Page(msgspec.Struct, frozen=True):
 def new_key() -> str:
     """Return an idempotency key of its own."""
     return secrets.token_hex(16)
+
+
+def _chosen(key: str | None) -> str:
+    if not key:
+        return new_key()
+    if "\n" in key or "\r" in key or len(key.encode()) > KEY_BYTES_MAX:
+        text = f"a key has at most {KEY_BYTES_MAX} bytes and no line break, got {key[:80]!r}"
+        raise BadRequestError(text, kind="bad-request")
+    return key
 
 
 def decode_event(note: Note) -> Event:

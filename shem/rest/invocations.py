@@ -148,8 +148,7 @@ class _Invocations:
     @rest("invocation.cancel", "DELETE", f"{ONE}/invocations/{{key}}", Role.OPERATOR)
     async def cancel(self, call: Call[KeyPath, No, No]) -> Cancelled:
         """Take a queued invocation out of the queue."""
-        answer = await self._at(call.path).cancel(call.path.key)
-        return Cancelled(answer == {"cancelled": True})
+        return Cancelled(await self._at(call.path).cancel(call.path.key))
 
     @rest("schedule.list", "GET", f"{ONE}/schedules", Role.VIEWER)
     async def schedules(self, call: Call[WorkerPath, No, No]) -> Schedules:

@@ -153,7 +153,11 @@ def test_intervals_keep_their_phase() -> None:
         ({"cron": None}, "either a cron"),
         ({"zone": "Mars/Base"}, "no time zone"),
         ({"catch_up": "some"}, "catch-up"),
-        ({"cron": None, "every_ms": 5}, "at least"),
+        ({"cron": None, "every_ms": 5}, "between"),
+        ({"cron": None, "every_ms": 10**20}, "between"),
+        ({"id": ""}, "no line break"),
+        ({"id": "a\nb"}, "no line break"),
+        ({"id": "i" * 250}, "at most"),
     ],
 )
 def test_rules_that_cannot_be_followed_are_refused(change: dict[str, object], said: str) -> None:

@@ -97,6 +97,29 @@ def test_what_repeats_is_paused_and_goes_on(system: System) -> None:
         )
 
 
+def test_only_what_waits_is_said_to_be_cancelled(system: System) -> None:
+    system.json("worker", "invoke", "counter/queue", "nap(60000)", "--no-wait", "--key", "begun")
+    system.json("worker", "invoke", "counter/queue", "add(5)", "--no-wait", "--key", "waits")
+    until(lambda: system.json("worker", "get", "counter/queue")["running-key"], "the nap has begun")
+    system.json("worker", "cancel", "counter/queue", "waits")
+    for key in ("waits", "begun", "nothing"):
+        done = system.run("worker", "cancel", "counter/queue", key, "-o", "json")
+        kind = json.loads(done.stdout)["error"]["kind"]
+        assert (done.returncode, kind) == (1, "not-cancelled")
+    system.json("worker", "delete", "counter/queue")
+
+
+def test_keys_and_ids_that_no_header_can_carry_are_refused(system: System) -> None:
+    for call in (
+        ["invoke", "counter/keys", "get()", "--key", "a\nb"],
+        ["invoke", "counter/keys", "get()", "--key", "k" * 300],
+        ["invoke", "counter/keys", "get()", "--key", "a\nb", "--at", at(3_600)],
+        ["repeat", "counter/keys", "get()", "--id", "a\nb", "--every", "1h"],
+    ):
+        done = system.run("worker", *call, "-o", "json")
+        assert (done.returncode, json.loads(done.stdout)["error"]["kind"]) == (1, "bad-request")
+
+
 def test_a_function_that_only_reads_answers_beside_a_long_invocation(system: System) -> None:
     file = system.directory / "counter.wasm"
     added = system.json("component", "add", "reader", str(file), "--read-only", "api.get")

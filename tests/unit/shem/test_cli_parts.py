@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import shem.cli
 from broker.errors import SetupError
 from broker.jetstream.options import ClientKind
-from shem.cli.app import app
+from shem.cli.app import app, main
 from shem.cli.arguments import WorkerId, parse_moment, parse_pairs, parse_worker_id
 from shem.cli.component import _size
 from shem.cli.output import Format, Output, table
@@ -49,6 +49,8 @@ def test_moments_need_a_time_zone():
 def test_near_misses_are_found_and_far_ones_are_not():
     assert did_you_mean("contuer", ["counter", "web"]) == "did you mean counter?"
     assert did_you_mean("xyz", ["counter"]) is None
+    # It is there: something else is wrong with it.
+    assert did_you_mean("run", ["run", "rung"]) is None
     shown = _functions("ad(5)", ["demo:counter/api.{add}(value: u64) -> u64", "run()"])
     assert shown.splitlines() == [
         "did you mean add?",
@@ -71,6 +73,13 @@ def test_an_error_is_a_document_for_programs_and_a_line_for_people(capsys):
     assert err == "error (trap): no [bold] luck\nhint: try [red]again\n"
     Output(Format.TEXT).fail(ShemError("no luck", kind="trap"))
     assert capsys.readouterr() == ("", "error (trap): no luck\n")
+
+
+def test_an_argument_that_is_no_text_is_wrong_usage(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["shem", "worker", "invoke", "counter/a", "say(\udcff)"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "say(\\xff)' is no UTF-8" in capsys.readouterr().err
 
 
 def test_streams_are_one_json_document_per_line_or_yaml_documents(capsys):
