@@ -6,6 +6,7 @@ the meantime, `cancel` or `pause`, tells it not to.
 """
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from typing import Final, final
 
 import msgspec
 
+from actors.limits import WAKE_AT_MS_MAX
 from actors.recurrence import check_repeat, first, headers_of
 from broker import subjects
 from broker.errors import BrokerError
@@ -26,6 +28,8 @@ __all__ = ["Schedules"]
 
 READS_AT_ONCE_MAX: Final = 32
 CALL_SHOWN_MAX: Final = 200
+
+_DUE: Final = re.compile(r"[0-9]{1,15}")
 
 _decode_repeat = msgspec.json.Decoder(Repeat).decode
 
@@ -171,20 +175,36 @@ def _rule(message: Message) -> Repeat | None:
     text = message.headers.get("Shem-Repeat")
     if text is None:
         return None
-    return msgspec.structs.replace(_decode_repeat(text), call=message.data.decode())
+    try:
+        return msgspec.structs.replace(_decode_repeat(text), call=message.data.decode())
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Anybody who may schedule may write anything: it is refused when it is due, not here.
+        return None
+
+
+def _name(token: str) -> str:
+    try:
+        return subjects.decode_token(token)
+    except ValueError:
+        return token
+
+
+def _due_ms(message: Message) -> int | None:
+    text = message.headers.get("Shem-Due", "")
+    due_ms = int(text) if _DUE.fullmatch(text) else None
+    return None if due_ms is None or due_ms > WAKE_AT_MS_MAX else due_ms
 
 
 def _scheduled(message: Message) -> Scheduled:
     _, _, component, worker, id_ = message.subject.split(".")
-    due = message.headers.get("Shem-Due", "")
     rule = _rule(message)
     return Scheduled(
-        component=subjects.decode_token(component),
-        worker=subjects.decode_token(worker),
-        id=subjects.decode_token(id_),
+        component=_name(component),
+        worker=_name(worker),
+        id=_name(id_),
         key=message.headers.get("Shem-Key"),
         call=message.data.decode(errors="replace")[:CALL_SHOWN_MAX],
-        at_ms=int(due) if due.isdecimal() else None,
+        at_ms=_due_ms(message),
         cron=None if rule is None else rule.cron,
         every_ms=None if rule is None else rule.every_ms,
         zone=None if rule is None else rule.zone,

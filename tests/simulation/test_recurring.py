@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from actors.recurrence import check_repeat, first, following, is_missed
+from actors.recurrence import check_repeat, first, following, headers_of, is_missed
+from broker import subjects
 from oplog.entries import Repeat
 from shem.client.schedules import Schedules
 from tests.simulation.cluster import COMPONENT, Simulation, kinds
@@ -124,6 +125,38 @@ def test_an_id_that_is_a_number_takes_no_place_of_a_wake_up(
         for index in range(1, len(asleep) + 1):
             assert await schedules.cancel(COMPONENT, "a", str(index))
         assert (await simulation.result("nap", within_s=600))["result"] == 10 * MINUTE_MS
+
+    play(scene, monkeypatch)
+
+
+def test_schedules_that_make_no_sense_are_listed_and_can_be_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    senseless: dict[str, tuple[bytes, dict[str, str]]] = {
+        "bytes": (b"\xff", {}),
+        "due": (b"get()", {"Shem-Due": "9" * 30}),
+        "rule": (b"get()", {"Shem-Repeat": "every day"}),
+        "call": (b"\xff", headers_of(tick())),
+    }
+
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        await schedules.repeat(COMPONENT, "a", tick())
+        at_ns = simulation.cluster.clock.now_ns() + MINUTE_MS * 60_000_000
+        for id_, (data, headers) in senseless.items():
+            await simulation.client.journal.schedule(
+                subjects.schedule(COMPONENT, "a", id_),
+                data,
+                target=subjects.invoke(COMPONENT, "a"),
+                at_ns=at_ns,
+                headers=headers,
+            )
+        listed = {each.id for each in await schedules.pending(COMPONENT)}
+        assert listed == {"tick", *senseless}
+        for id_ in senseless:
+            assert not await schedules.pause(COMPONENT, "a", id_)
+            assert await schedules.cancel(COMPONENT, "a", id_)
+        (only,) = await schedules.pending(COMPONENT)
+        assert only.id == "tick"
 
     play(scene, monkeypatch)
 
