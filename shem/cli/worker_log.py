@@ -1,8 +1,9 @@
 """`shem worker oplog` and `shem worker logs`: what a worker did and what it said."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Annotated, Final, TypeAlias
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Annotated, Final, TypeAlias, final
 
 import typer
 
@@ -12,7 +13,7 @@ from shem.cli.session import run
 from shem.client import Client, Worker
 from shem.errors import UnknownWorkerError
 
-__all__ = ["logs", "oplog"]
+__all__ = ["News", "logs", "oplog"]
 
 FromOption = Annotated[int, typer.Option("--from", min=1, help="Begin with this index.")]
 
@@ -20,6 +21,25 @@ FOLLOW_LOOK_S: Final = 0.5
 LOG_TYPES: Final = ("stdout", "stderr", "log")
 
 Show: TypeAlias = Callable[[object, str], None]
+
+
+@final
+class News:
+    """Tells what is said for the first time: events may be repeated, and history is told before."""
+
+    def __init__(self) -> None:
+        # When it was, too: a worker that is made anew begins with index 1 again.
+        self._last = (0, 0)
+
+    def takes(self, fields: Mapping[str, object]) -> bool:
+        """Whether the fields of an event or entry are new."""
+        at_ms, index = fields.get("at-ms"), fields.get("index")
+        if not (isinstance(at_ms, int) and isinstance(index, int)):
+            # What a function that only reads prints stands nowhere, and comes once.
+            return True
+        is_new = (at_ms, index) > self._last
+        self._last = max(self._last, (at_ms, index))
+        return is_new
 
 
 def oplog(
@@ -59,14 +79,23 @@ def oplog(
 async def _follow(handle: Worker, output: Output, start: int, query: str | None) -> None:
     """Print what is there and what comes. The log is asked: no event tells of every entry."""
     with_text = output.format is Format.TEXT
+    created_at_ms: int | None = None
     while True:
-        end = (await handle.status()).index
-        if end >= start:
-            async for entry in handle.oplog(start=start, query=query, with_text=with_text):
-                value = {"index": entry.index, "entry": entry.entry}
-                output.item(value, entry.text or "")
-                end = max(end, entry.index)
-            start = end + 1
+        try:
+            status = await handle.status()
+            if created_at_ms not in {None, status.created_at_ms}:
+                start = 1
+            created_at_ms, end = status.created_at_ms, status.index
+            if end >= start:
+                async for entry in handle.oplog(start=start, query=query, with_text=with_text):
+                    value = {"index": entry.index, "entry": entry.entry}
+                    output.item(value, entry.text or "")
+                    end = max(end, entry.index)
+                start = end + 1
+        except UnknownWorkerError:
+            # One that was deleted may begin anew; one that never was is a mistake.
+            if created_at_ms is None:
+                raise
         await asyncio.sleep(FOLLOW_LOOK_S)
 
 
@@ -86,39 +115,35 @@ def logs(
         handle = client.worker(worker.component, worker.worker)
         if not follow:
             with output.items() as show:
-                await _history(handle, show, from_)
+                await _history(handle, show, from_, News())
             return
         # Listen first, read then: what is said in between comes twice and is told by its index.
         async with handle.events() as events:
-            try:
-                last = await _history(handle, output.item, from_)
-            except UnknownWorkerError:
-                last = 0
+            news = News()
+            with suppress(UnknownWorkerError):
+                await _history(handle, output.item, from_, news)
             async for event in events:
-                index = event.fields.get("index", 0)
-                if event.type in LOG_TYPES and isinstance(index, int) and index > last:
-                    _show(output.item, index, {"type": event.type, **event.fields})
+                if event.type in LOG_TYPES and news.takes(event.fields):
+                    _show(output.item, {"type": event.type, **event.fields})
 
     run(output, work, component=worker.component, worker=worker.worker)
 
 
-async def _history(handle: Worker, show: Show, start: int) -> int:
-    last = 0
+async def _history(handle: Worker, show: Show, start: int, news: News) -> None:
     async for entry in handle.oplog(start=start, types=["log"]):
-        fields = dict(entry.entry)
+        fields = {**entry.entry, "index": entry.index}
         level = str(fields.get("level", ""))
         fields["type"] = level if level in LOG_TYPES else "log"
-        _show(show, entry.index, fields)
-        last = entry.index
-    return last
+        if news.takes(fields):
+            _show(show, fields)
 
 
-def _show(show: Show, index: int, fields: dict[str, object]) -> None:
+def _show(show: Show, fields: Mapping[str, object]) -> None:
     message = str(fields.get("message", ""))
     kind = str(fields.get("type", "log"))
     level = str(fields.get("level", "info"))
     text = message if kind in {"stdout", "stderr"} else f"[{level}] {message}"
-    value: dict[str, object] = {"index": index, "type": kind, "message": message}
+    value: dict[str, object] = {"index": fields.get("index"), "type": kind, "message": message}
     if kind == "log":
         value["level"] = level
         value["context"] = str(fields.get("context", ""))

@@ -221,3 +221,29 @@ def test_an_interrupt_ends_a_command_without_traceback(system):
         following.wait()
     assert following.returncode == 130
     assert b"Traceback" not in errors
+
+
+def test_whoever_follows_a_journal_follows_that_of_the_next_worker_of_its_name(system):
+    for number in range(3):
+        system.json("worker", "invoke", "counter/followed", f"add({number})")
+    following = subprocess.Popen(
+        [sys.executable, "-m", "shem", "worker", "oplog", "counter/followed", "--follow"],
+        cwd=system.directory,
+        env={"PYTHONPATH": str(Path(__file__).parents[3])},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        read_until(following.stdout, "{add}(2)")
+        system.json("worker", "delete", "counter/followed")
+        system.json("worker", "invoke", "counter/followed", "add(7)")
+        read_until(following.stdout, "{add}(7)")
+    finally:
+        following.kill()
+        following.communicate()
+
+
+def read_until(lines, wanted):
+    """Read lines up to one that holds `wanted`; the test's time limit ends the wait."""
+    while wanted not in (line := lines.readline()):
+        assert line, f"it ended before {wanted!r} came"

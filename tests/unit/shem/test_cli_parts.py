@@ -20,6 +20,7 @@ from shem.cli.arguments import WorkerId, parse_moment, parse_pairs, parse_worker
 from shem.cli.component import _size
 from shem.cli.output import Format, Output, table
 from shem.cli.suggest import _functions, did_you_mean
+from shem.cli.worker_log import News
 from shem.connection import VARIABLES, Connection
 from shem.errors import ShemError
 from shem.location import DEFAULT_URL, STATE_FILE, find_url
@@ -80,6 +81,15 @@ def test_an_argument_that_is_no_text_is_wrong_usage(monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         main()
     assert "say(\\xff)' is no UTF-8" in capsys.readouterr().err
+
+
+def test_what_is_said_is_shown_once_also_by_the_next_worker_of_a_name():
+    news = News()
+    said = [(100, 5), (100, 6), (100, 6), (200, 9), (100, 5), (300, 2), (300, 2), (301, 3)]
+    shown = [(at, index) for at, index in said if news.takes({"at-ms": at, "index": index})]
+    assert shown == [(100, 5), (100, 6), (200, 9), (300, 2), (301, 3)]
+    # By a function that only reads.
+    assert all(news.takes({"message": "again"}) for _ in range(2))
 
 
 def test_streams_are_one_json_document_per_line_or_yaml_documents(capsys):
