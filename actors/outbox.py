@@ -21,6 +21,7 @@ from actors.following import Followers, Pace, only_call
 from actors.identity import WorkerId
 from actors.limits import EMITTED_PER_TURN_MAX, HANDED_WAIT_S, OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
+from actors.recurrence import is_another, rule_in
 from actors.requests import (
     Sending,
     answer_of,
@@ -503,7 +504,7 @@ class Outbox:
         return True
 
     async def _is_held(self, message: Sending) -> bool:
-        """Whether an operator has paused or cancelled what would be scheduled now."""
+        """Whether an operator has paused, cancelled or replaced what would be scheduled now."""
         journal = self._broker.journal
         left = await journal.last(message.schedule, leader=True)
         order = None if left is None else left.headers.get("Shem-Hold")
@@ -515,6 +516,11 @@ class Outbox:
                 message.data,
                 message_id=message.message_id,
                 headers={**message.headers, "Shem-Hold": "pause"},
+            )
+        if order is None and left is not None:
+            # While this occurrence waited another rule may have come in the place of its own.
+            return is_another(
+                rule_in(left.headers, left.data), rule_in(message.headers, message.data)
             )
         return order is not None
 

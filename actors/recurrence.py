@@ -33,9 +33,13 @@ __all__ = [
     "first",
     "following",
     "headers_of",
+    "is_another",
     "is_missed",
     "key_of",
+    "rule_in",
 ]
+
+_decode_repeat = msgspec.json.Decoder(Repeat).decode
 
 CATCH_UPS: Final = ("all", "one", "none")
 EVERY_MS_MIN: Final = 1_000
@@ -108,6 +112,24 @@ def headers_of(repeat: Repeat) -> Mapping[str, str]:
         "Shem-Repeat": msgspec.json.encode(rule).decode(),
         "Shem-Due": str(repeat.due_ms),
     }
+
+
+def rule_in(headers: Mapping[str, str], call: bytes) -> Repeat | None:
+    """Return the rule that a message carries, None if it has none that makes sense."""
+    text = headers.get("Shem-Repeat")
+    if text is None:
+        return None
+    try:
+        return msgspec.structs.replace(_decode_repeat(text), call=call.decode())
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def is_another(found: Repeat | None, rule: Repeat | None) -> bool:
+    """Whether a rule was found that is not `rule`, whichever occurrence each is at."""
+    if found is None or rule is None:
+        return False
+    return msgspec.structs.replace(found, due_ms=rule.due_ms) != rule
 
 
 def _next_ms(repeat: Repeat, after_ms: int, phase_ms: int) -> int:

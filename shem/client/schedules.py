@@ -12,10 +12,8 @@ import time
 from collections.abc import Iterable
 from typing import Final, final
 
-import msgspec
-
 from actors.limits import WAKE_AT_MS_MAX
-from actors.recurrence import check_repeat, first, headers_of
+from actors.recurrence import check_repeat, first, headers_of, rule_in
 from broker import subjects
 from broker.errors import BrokerError
 from broker.ports import Broker, Message
@@ -30,8 +28,6 @@ READS_AT_ONCE_MAX: Final = 32
 CALL_SHOWN_MAX: Final = 200
 
 _DUE: Final = re.compile(r"[0-9]{1,15}")
-
-_decode_repeat = msgspec.json.Decoder(Repeat).decode
 
 
 @final
@@ -172,14 +168,8 @@ def _is_wake(message: Message) -> bool:
 
 
 def _rule(message: Message) -> Repeat | None:
-    text = message.headers.get("Shem-Repeat")
-    if text is None:
-        return None
-    try:
-        return msgspec.structs.replace(_decode_repeat(text), call=message.data.decode())
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # Anybody who may schedule may write anything: it is refused when it is due, not here.
-        return None
+    # Anybody who may schedule may write anything: it is refused when it is due, not here.
+    return rule_in(message.headers, message.data)
 
 
 def _name(token: str) -> str:

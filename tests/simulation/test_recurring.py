@@ -108,6 +108,27 @@ def test_one_that_is_running_can_be_cancelled_too(monkeypatch: pytest.MonkeyPatc
     play(scene, monkeypatch)
 
 
+def test_a_rule_that_replaces_one_that_waits_in_the_queue_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        simulation.start()
+        await simulation.publish("a", "nap", 90_000, key="busy")
+        await schedules.repeat(COMPONENT, "a", tick())
+        # The first occurrence of the old rule waits behind the nap.
+        await asyncio.sleep(75)
+        rule = msgspec.structs.replace(tick(), call="add(100)", every_ms=60 * MINUTE_MS)
+        await schedules.repeat(COMPONENT, "a", rule)
+        await asyncio.sleep(300)
+        assert (await simulation.invoke("a", "get", key="k1"))["result"] == 2
+        (only,) = await schedules.pending(COMPONENT)
+        assert (only.call, only.every_ms) == ("add(100)", 60 * MINUTE_MS)
+        await asyncio.sleep(2 * 3_600)
+        assert (await simulation.invoke("a", "get", key="k2"))["result"] == 202
+
+    play(scene, monkeypatch)
+
+
 def test_an_id_that_is_a_number_takes_no_place_of_a_wake_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
