@@ -195,7 +195,10 @@ def _last_done(log: LoadedLog) -> int:
 
 
 def _adapted(entries: list[Entry], target: WorkerId, incarnation: str) -> list[Entry]:
-    """Return the entries as those of the copy, which answers nobody for what the original runs."""
+    """Return the entries as those of the copy.
+
+    It answers nobody for what the original was asked, and what comes again comes to the original.
+    """
     adapted: list[Entry] = []
     for entry in entries:
         match entry:
@@ -209,8 +212,12 @@ def _adapted(entries: list[Entry], target: WorkerId, incarnation: str) -> list[E
                         copied=len(entries),
                     )
                 )
-            case ExportedFunctionInvoked():
-                adapted.append(msgspec.structs.replace(entry, result_to=None, caller=None))
+            case ExportedFunctionInvoked() | InvocationRejected():
+                adapted.append(
+                    msgspec.structs.replace(entry, result_to=None, caller=None, repeat=None)
+                )
+            case CommandDone():
+                adapted.append(msgspec.structs.replace(entry, caller=None))
             case _:
                 adapted.append(entry)
     return adapted

@@ -172,11 +172,20 @@ class Past:
         elif index in self.plan.retried:
             self.attempts.passed_over(entry)
         self._follow(index, entry, sequence)
-        if index > self._sent:
+        if index > self._sent and self._is_owed(index, entry):
             if not self.unsent and self._begun is not None and self._begun[0] < index:
                 # An outcome is sent to whom the beginning of its invocation names.
                 self.unsent[self._begun[0]] = self._begun[1]
             self.unsent[index] = entry
+
+    def _is_owed(self, index: int, entry: Entry) -> bool:
+        """Whether what an entry causes is this worker's to send.
+
+        A copy asks again for what its original waits for; what that told was told by the original.
+        """
+        if self.created is None or index > self.created.copied:
+            return True
+        return isinstance(entry, ImportedFunctionInvoked | Suspend | ErrorEntry)
 
     def _follow(self, index: int, entry: Entry, sequence: int) -> None:
         # The frequent ones first: each case is a comparison of its own.

@@ -129,6 +129,31 @@ def test_a_rule_that_replaces_one_that_waits_in_the_queue_counts(
     play(scene, monkeypatch)
 
 
+def test_a_copy_does_not_take_part_in_what_comes_again_to_its_original(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        node = simulation.start()
+        # A call that nobody waits for is made again by the copy, and what was recorded since is
+        # looked through.
+        await simulation.invoke("a", "tell", "z", 1, key="t")
+        await schedules.repeat(COMPONENT, "a", tick())
+        await asyncio.sleep(200)
+        told = ["t", *(key for key in simulation.results if key.startswith("tick@"))]
+        assert "ok" in await simulation.command("a", {"command": "fork", "worker": "b"})
+        await asyncio.sleep(30)
+        assert [len(simulation.results[key]) for key in told] == [1, 1, 1, 1]
+        node.kill()
+        simulation.start()
+        await asyncio.sleep(600)
+        (only,) = await schedules.pending(COMPONENT)
+        assert only.worker == "a"
+        assert (await simulation.invoke("b", "get", key="b"))["result"] == 3
+        assert (await simulation.invoke("a", "get", key="a"))["result"] == 13
+
+    play(scene, monkeypatch)
+
+
 def test_an_id_that_is_a_number_takes_no_place_of_a_wake_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
