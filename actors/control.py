@@ -237,7 +237,7 @@ class WorkerControl:
         await self._journal.committed()
         ledger = self._ledger
         problem = await self._forks.fork_self(
-            ledger.id, name, worker, begun_index=ledger.begun_index
+            ledger.id, name, worker, begun_index=ledger.begun_index, quota=ledger.quota
         )
         if problem is not None:
             raise GuestTrap(f"fork: {problem}")

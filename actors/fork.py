@@ -8,15 +8,16 @@ that the name is taken.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, final
 
 import msgspec
 from msgspec import UNSET, Raw
 
-from actors.errors import TerminalError
+from actors.errors import QuotaError, TerminalError
 from actors.identity import WorkerId, check_worker_name
 from actors.keys import foreign_key
+from actors.quota_policy import Quota
 from broker import subjects
 from broker.errors import FencedError
 from broker.ports import Broker
@@ -49,12 +50,19 @@ _SAID: Final = (CommandDone, Snapshot, SnapshotFailed, Suspend)
 class Forks:
     """Makes copies of workers."""
 
-    def __init__(self, broker: Broker, *, next_message_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        next_message_id: Callable[[], str],
+        admit: Callable[[WorkerId, Quota], Awaitable[None]],
+    ) -> None:
         self._broker = broker
         self._next_message_id = next_message_id
+        self._admit = admit
 
     async def fork_self(
-        self, me: WorkerId, function: str, worker: str, *, begun_index: int
+        self, me: WorkerId, function: str, worker: str, *, begun_index: int, quota: Quota
     ) -> str | None:
         """Copy a running worker up to its last committed entry; its copy is told so by `function`.
 
@@ -67,17 +75,19 @@ class Forks:
             function=function, kind="write-remote", request=UNSET, response=Raw(b'"forked"')
         )
         target = WorkerId(me.component, worker)
-        return await self._copy(log, target, begun_index, log.head.last_index, told)
+        return await self._copy(log, target, begun_index, log.head.last_index, told, quota=quota)
 
-    async def copy(self, log: LoadedLog, target: WorkerId, *, last: int | None) -> str | None:
-        """Copy entries up to index `last` (None: all).
+    async def copy(
+        self, log: LoadedLog, target: WorkerId, *, last: int | None, quota: Quota
+    ) -> str | None:
+        """Copy entries up to index `last` (None: all), within the `quota` of the component.
 
         Returns why it cannot be done, None when it is done. Doing it again does nothing, if the
         worker has done nothing since or its entries up to `last` were copied before.
         """
         if last is not None:
-            return await self._copy(log, target, last, last)
-        return await self._copy(log, target, _last_done(log), log.head.last_index)
+            return await self._copy(log, target, last, last, quota=quota)
+        return await self._copy(log, target, _last_done(log), log.head.last_index, quota=quota)
 
     async def _copy(
         self,
@@ -86,6 +96,8 @@ class Forks:
         least: int,
         last: int,
         told: Entry | None = None,
+        *,
+        quota: Quota,
     ) -> str | None:
         """Copy entries up to index `last`, and one more that only the copy has.
 
@@ -108,7 +120,10 @@ class Forks:
             last = cut_at
         if copied > found.head.last_index or not found.stored:
             try:
+                await self._admit(target, quota)
                 await self._write(subject, found.head, await self._entries(log, target, last, told))
+            except QuotaError as error:
+                return str(error)
             except FencedError:
                 return taken
         # Whoever owns the copy looks at it now, and goes on with what was running.

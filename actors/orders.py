@@ -11,11 +11,12 @@ from msgspec import Raw
 
 from actors.command import CreateWorker, ForkWorker, UpdateWorker
 from actors.commands import Commands
-from actors.errors import ComponentUnknownError
+from actors.errors import ComponentUnknownError, QuotaError
 from actors.identity import WorkerId
 from actors.ledger import Ledger
 from actors.message import Envelope
 from actors.past import Past
+from actors.quota_policy import NO_QUOTA, Quota, parse_quota
 from actors.recovery import Recovered
 from actors.rehearsal import rehearse
 from actors.services import Services
@@ -80,6 +81,10 @@ class Orders:
             )
         except ComponentUnknownError as error:
             return Failure(kind="unknown-component", message=str(error)), None
+        try:
+            await self._services.admit(self._id, parse_quota(record.quota))
+        except QuotaError as error:
+            return Failure(kind="quota-exceeded", message=str(error)), None
         envelope = Envelope(
             sequence=0,
             key="",
@@ -92,12 +97,24 @@ class Orders:
     async def _fork(self, command: ForkWorker) -> tuple[Failure | None, object]:
         target = WorkerId(self._id.component, command.worker)
         loaded, _ = await self._whole()
-        problem = await self._services.forks.copy(loaded, target, last=command.at)
+        problem = await self._services.forks.copy(
+            loaded, target, last=command.at, quota=await self._quota()
+        )
         if problem is not None:
             return Failure(kind="cannot-fork", message=f"cannot fork {self._id}: {problem}"), None
         # Without an entry, nothing would be committed that says that the command was obeyed.
         self._ledger.command_done("ForkWorker", None)
         return None, {"worker": command.worker}
+
+    async def _quota(self) -> Quota:
+        try:
+            record = await self._services.programs.components.get(
+                self._id.component, self._ledger.component_version
+            )
+        except ComponentUnknownError:
+            # Nobody says how many there may be of what cannot run.
+            return NO_QUOTA
+        return parse_quota(record.quota)
 
     async def _update(self, command: UpdateWorker) -> tuple[Failure | None, object]:
         ledger, past = self._ledger, self._past

@@ -19,6 +19,7 @@ from actors.limits import LOADS_AT_ONCE_MAX, READS_OF_ALL_MAX, SNAPSHOTS_AT_ONCE
 from actors.metrics import Metrics
 from actors.options import ExecutorOptions
 from actors.programs import Prepared, Programs
+from actors.quota_policy import Quota
 from actors.residency import Residency
 from actors.secrets import SecretStore
 from actors.stored_logs import StoredLogs
@@ -97,7 +98,7 @@ class Services:
         self.clients = ConnectedClients(broker.clients)
         """Who is connected to gateways."""
         self.directory = Directory(broker, programs.components)
-        self.forks = Forks(broker, next_message_id=self.next_message_id)
+        self.forks = Forks(broker, next_message_id=self.next_message_id, admit=self.admit)
 
     async def prepare(self, worker: WorkerId, version: int | None, *, is_new: bool) -> Prepared:
         """Return what a worker runs; one that is new must be within the quota of its component.
@@ -108,9 +109,17 @@ class Services:
         """
         prepared = await self.programs.prepare(worker.component, version)
         if is_new:
-            await self.quotas.admit(worker, prepared.quota)
-            await self.stored_logs.admit(worker.component, prepared.quota)
+            await self.admit(worker, prepared.quota)
         return prepared
+
+    async def admit(self, worker: WorkerId, quota: Quota) -> None:
+        """Look whether a worker may come to be.
+
+        Raises:
+            QuotaError: there are as many workers as may be, or their logs take up as much.
+        """
+        await self.quotas.admit(worker, quota)
+        await self.stored_logs.admit(worker.component, quota)
 
     def snapshot_taken(self, size: int, took_us: int) -> None:
         """Count a snapshot."""

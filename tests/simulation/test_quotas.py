@@ -37,6 +37,28 @@ def test_no_more_workers_come_to_be_than_may() -> None:
     run(main())
 
 
+def test_workers_that_are_created_or_copied_count_as_well() -> None:
+    async def main() -> None:
+        async with Simulation(settings={"quota": "workers=2"}) as simulation:
+            simulation.start()
+            assert "ok" in await simulation.command("a", {"command": "create"})
+            fork = {"command": "fork", "worker": "b", "at": 2}
+            assert (await simulation.invoke("a", "add", 1, key="a1"))["result"] == 1
+            assert "ok" in await simulation.command("a", fork)
+            refused = await simulation.command("c", {"command": "create"})
+            assert kind_of(refused) == "quota-exceeded"
+            refused = await simulation.command("a", {**fork, "worker": "d"})
+            assert kind_of(refused) == "cannot-fork"
+            assert "has 2 workers, at most 2" in refused["error"]["message"]
+            for worker in ("c", "d"):
+                assert await simulation.log(worker) == []
+            # What is there is found there.
+            assert "ok" in await simulation.command("a", fork)
+            assert kind_of(await simulation.command("b", {"command": "create"})) == "worker-exists"
+
+    run(main())
+
+
 @pytest.mark.parametrize("crash", [None, *range(1, 16)])
 def test_what_waits_above_the_quota_is_refused_once_and_for_ever(crash: int | None) -> None:
     async def main() -> None:
