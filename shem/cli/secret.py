@@ -2,6 +2,7 @@
 
 import os
 import sys
+from getpass import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -145,9 +146,21 @@ def _parse(text: str) -> tuple[str, str]:
 
 
 def _read(output: Output, file: Path | None) -> str:
+    """Read a value as it is: in a text a line break of another system would become one of ours."""
     try:
-        text = sys.stdin.read() if file is None else file.read_text()
+        text = _bytes(file).decode()
     except (OSError, UnicodeDecodeError) as error:
         output.fail(RefusedError(f"cannot read the secret: {error}", kind="cannot-read"))
         raise typer.Exit(FAILED) from error
-    return text.removesuffix("\n")
+    value = text.removesuffix("\n").removesuffix("\r")
+    if not value:
+        # What came before us in a pipe has failed, most likely.
+        output.fail(RefusedError("there is nothing to set: the value is empty", kind="cannot-read"))
+        raise typer.Exit(FAILED)
+    return value
+
+
+def _bytes(file: Path | None) -> bytes:
+    if file is not None:
+        return file.read_bytes()
+    return getpass("value: ").encode() if sys.stdin.isatty() else sys.stdin.buffer.read()
