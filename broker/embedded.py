@@ -30,7 +30,7 @@ from broker.server_text import quoted
 from broker.sharding import mappings_text
 from broker.versions import SERVER_VERSION_MIN, parse_version
 
-__all__ = ["EmbeddedOptions", "EmbeddedServer", "Fsync", "find_server"]
+__all__ = ["EmbeddedOptions", "EmbeddedServer", "Fsync", "find_server", "holds_streams"]
 
 MAPPED_FILE: Final = "mapped-partitions"
 MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
@@ -114,11 +114,15 @@ class EmbeddedServer:
         with self._usable():
             self._directory.mkdir(parents=True, exist_ok=True)
             self._take_lock()
+        sorted_before = self._mapped_file.exists()
         try:
             await asyncio.to_thread(self._end_orphan)
             await self._launch()
         except BaseException:
             await self.stop()
+            if not sorted_before:
+                # Nothing was stored: the next start may be of a broker with one stream.
+                self._mapped_file.unlink(missing_ok=True)
             raise
         self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
 
@@ -193,8 +197,12 @@ class EmbeddedServer:
                 )
             await asyncio.sleep(_POLL_S)
 
+    @property
+    def _mapped_file(self) -> Path:
+        return self._directory / MAPPED_FILE
+
     def _mapped_partitions(self) -> int | None:
-        file = self._directory / MAPPED_FILE
+        file = self._mapped_file
         if self._options.mapped_partitions is not None and not file.exists():
             file.write_text(f"{self._options.mapped_partitions}\n")
         return int(file.read_text()) if file.exists() else None
@@ -274,6 +282,11 @@ class EmbeddedServer:
         except OSError:
             return "none"
         return " / ".join(lines[-3:]) or "none"
+
+
+def holds_streams(data_dir: Path) -> bool:
+    """Whether a data directory is one of a broker that has stored something, not only started."""
+    return any(data_dir.glob("jetstream/jetstream/*/streams/*"))
 
 
 def find_server(given: Path | None = None) -> Path:

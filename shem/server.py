@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.secrets import KEY_FILE_VARIABLE, new_key
-from broker.embedded import EmbeddedOptions, EmbeddedServer, Fsync
+from broker.embedded import EmbeddedOptions, EmbeddedServer, Fsync, holds_streams
 from broker.jetstream.connect import connect
 from broker.jetstream.options import ConnectOptions
 from broker.subjects import PARTITIONS_DEFAULT
@@ -166,7 +166,7 @@ class Server:
     def _mapped_partitions(self) -> int | None:
         """Return into how many partitions a new broker of ours has to sort by itself."""
         options = self._options
-        is_new = not (options.data_dir / "nats").exists()
+        is_new = not holds_streams(options.data_dir / "nats")
         if is_new and (options.streams or 1) > 1:
             return options.partitions or PARTITIONS_DEFAULT
         return None

@@ -4,10 +4,18 @@ import asyncio
 import json
 import os
 import signal
+import socket
 
 import pytest
 
-from broker.embedded import EmbeddedOptions, EmbeddedServer, Fsync, find_server
+from broker.embedded import (
+    MAPPED_FILE,
+    EmbeddedOptions,
+    EmbeddedServer,
+    Fsync,
+    find_server,
+    holds_streams,
+)
 from broker.errors import SetupError
 from broker.jetstream.connect import ConnectOptions, connect
 from broker.jetstream.durability import Durability
@@ -97,6 +105,25 @@ async def test_a_killed_server_comes_back_once_its_directory_takes_files_again(t
         broker = await connect(ConnectOptions(servers=(server.url,), partitions=2))
         await broker.close()
         assert server.pid != pid
+
+
+async def test_a_start_that_failed_decides_nothing(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        options = EmbeddedOptions(data_dir=tmp_path, port=port, mapped_partitions=4)
+        with pytest.raises(SetupError, match="address already in use"):
+            await EmbeddedServer(options).start()
+    assert (tmp_path / "jetstream").exists()
+    assert not holds_streams(tmp_path)
+    # As if none had been asked for: the other way a broker is sorted for ever.
+    assert not (tmp_path / MAPPED_FILE).exists()
+    async with EmbeddedServer(EmbeddedOptions(data_dir=tmp_path, mapped_partitions=4)) as server:
+        options = ConnectOptions(servers=(server.url,), partitions=4, streams=2)
+        await (await connect(options)).close()
+    assert holds_streams(tmp_path)
+    assert (tmp_path / MAPPED_FILE).read_text().strip() == "4"
 
 
 async def test_a_server_that_outlived_its_owner_is_ended_first(tmp_path):
