@@ -1,7 +1,8 @@
 """Bindings that are generated for languages whose toolchains bring none."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Final
 
 from shem.errors import BuildError
 from wit.bindings.c import c_bindings
@@ -13,19 +14,22 @@ from wit.world import World
 
 __all__ = ["write_c", "write_typescript"]
 
+_NOTE: Final = "Made by `shem app build` from the WIT of "
 
-def write_c(folder: Path, wit: Path, component: str) -> None:
+
+def write_c(folder: Path, wit: Path, component: str, *, every: Collection[str]) -> None:
     """Write header and source of bindings for C, and what Zig calls them by.
 
     Args:
         folder: Where they go.
         wit: What the component is built from.
         component: Its name; of `demo:web-shop` come `web_shop.h`, `.c` and `.zig`.
+        every: All components of the app: bindings of those that are gone are removed.
 
     Raises:
         BuildError: the WIT is wrong, has not exactly one world, or what C bindings do not know.
     """
-    name = component.partition(":")[2].replace("-", "_")
+    name = _c_name(component)
     try:
         world = _world(wit)
         bindings = c_bindings(world, name)
@@ -34,6 +38,7 @@ def write_c(folder: Path, wit: Path, component: str) -> None:
         raise BuildError(f"{wit}: {error}") from error
     texts = {".h": bindings.header, ".c": bindings.source, ".zig": declarations}
     _write(folder, {f"{name}{suffix}": text for suffix, text in texts.items()})
+    _remove_others(folder, {name, *map(_c_name, every)}, texts)
 
 
 def write_typescript(folder: Path, wit: Path) -> None:
@@ -47,6 +52,21 @@ def write_typescript(folder: Path, wit: Path) -> None:
     except WitError as error:
         raise BuildError(f"{wit}: {error}") from error
     _write(folder, {"world.d.ts": text})
+
+
+def _c_name(component: str) -> str:
+    return component.partition(":")[2].replace("-", "_")
+
+
+def _remove_others(folder: Path, names: Collection[str], suffixes: Collection[str]) -> None:
+    # A renamed component would go on with the header of its old name, until somebody builds it from
+    # nothing. What is no binding, or that of another component, is left alone.
+    for path in folder.iterdir():
+        if path.suffix in suffixes and path.stem not in names and path.is_file():
+            with path.open(encoding="utf-8", errors="replace") as file:
+                is_made = _NOTE in file.readline()
+            if is_made:
+                path.unlink()
 
 
 def _world(wit: Path) -> World:

@@ -36,6 +36,8 @@ async def make_wit(source: Path, package: str, *, wit: Path, entry: Path) -> Non
 def write_clients(folder: Path, component: AppComponent, app: Application) -> None:
     """Write a module with typed clients for each component that this one calls.
 
+    Those of components that are gone are removed.
+
     Raises:
         BuildError: the WIT of one of them is missing or wrong.
     """
@@ -44,6 +46,10 @@ def write_clients(folder: Path, component: AppComponent, app: Application) -> No
         f"{module_name(each.component)}.py": client_module(each)
         for each in clients_of(component, app)
     }
+    known = {f"{module_name(each)}.py" for each in app.components}
+    for old in package.glob("*.py"):
+        if old.name not in {"__init__.py", *known}:
+            old.unlink()
     if not texts:
         return
     package.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ def generate(component: AppComponent, app: Application) -> None:
     if properties.generated_python is not None:
         write_clients(component.path(properties.generated_python), component, app)
     if properties.generated_c is not None:
-        write_c(component.path(properties.generated_c), folder, component.name)
+        place = component.path(properties.generated_c)
+        write_c(place, folder, component.name, every=app.components)
     if properties.generated_typescript is not None:
         write_typescript(component.path(properties.generated_typescript), folder)

@@ -275,3 +275,32 @@ def test_what_is_missing_is_named(folder: Path, change: tuple[str, str], message
 
     with pytest.raises(BuildError, match=message):
         run(load(file))
+
+
+def generated(folder: Path, name: str, calls: str = "") -> set[str]:
+    """Generate everything for an app of `demo:one` and another component; return its files."""
+    (folder / "shem.yaml").write_text(
+        "templates:\n  t: {sourceWit: wit, generatedWit: 'build/wit-{{ package_name }}',"
+        " generatedC: build/c, generatedPython: build/py, componentWasm: one.wasm}\n"
+        f"components:\n  demo:one: {{template: t}}\n  demo:{name}: {{template: t}}\n"
+        f"dependencies:\n  demo:one: [{calls}]\n"
+    )
+    app = load(folder / "shem.yaml")
+    builder = Builder(app, on_done=lambda _: None)
+    asyncio.run(builder.build(list(app.components.values()), [Step.GEN_RPC]))
+    made = (each for place in ("c", "py") for each in (folder / "build" / place).rglob("*.*"))
+    return {each.relative_to(folder / "build").as_posix() for each in made}
+
+
+def test_what_was_generated_for_a_name_that_is_gone_is_removed(folder: Path) -> None:
+    (folder / "build" / "c").mkdir(parents=True)
+    (folder / "build" / "c" / "mine.h").write_text("/* written by hand */\n")
+    of_one = {"c/mine.h", "c/one.c", "c/one.h", "c/one.zig"}
+    client = {"py/shem_clients/__init__.py", "py/shem_clients/two.py"}
+
+    calls = "{type: wasm-rpc, target: 'demo:two'}"
+    first = generated(folder, "two", calls)
+    renamed = generated(folder, "three", calls.replace("two", "three"))
+
+    assert first == of_one | client | {"c/two.c", "c/two.h", "c/two.zig"}
+    assert renamed == of_one | {each.replace("two", "three") for each in first - of_one}
