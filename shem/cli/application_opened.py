@@ -113,12 +113,17 @@ def with_composed(app: Application, chosen: Iterable[AppComponent]) -> list[AppC
 
 
 def _of_folder(components: Iterable[AppComponent], here: Path) -> list[AppComponent]:
-    """Those at or below `here`; inside of a component's folder, those of the nearest folder."""
+    """Those at or below `here`; inside of a component's folder, those of the nearest folder.
+
+    Elsewhere, such as beside the components or where the manifest was named from afar, all of them.
+    """
     every = list(components)
     below = [each for each in every if each.folder == here or here in each.folder.parents]
     if below:
         return below
     above = [each for each in every if each.folder in here.parents]
+    if not above:
+        return every
     nearest = max((each.folder for each in above), key=lambda folder: len(folder.parts))
     return [each for each in above if each.folder == nearest]
 

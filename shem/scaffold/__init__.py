@@ -90,7 +90,7 @@ def make_app(folder: Path, name: str, language: str, template: str) -> list[Path
         raise BuildError(f'"{name}" is no name for an app: expected something like "web-shop"')
     _refuse_keyword(name)
     _check(language, template)
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BuildError(f"{folder} is there already and not empty")
     component = f"{name}:{template}"
     made = {

@@ -77,6 +77,19 @@ def test_names_that_mean_something_in_a_language_are_refused_or_made_harmless(
     )
 
 
+def test_an_app_is_made_where_nothing_is(tmp_path: Path) -> None:
+    file, empty = tmp_path / "file", tmp_path / "empty"
+    file.write_text("mine")
+    empty.mkdir()
+
+    with pytest.raises(BuildError, match="is there already and not empty"):
+        make_app(file, "file", "c", "counter")
+    make_app(empty, "empty", "c", "counter")
+
+    assert file.read_text() == "mine"
+    assert (empty / "shem.yaml").is_file()
+
+
 def test_a_second_component_leaves_what_was_changed_alone(tmp_path: Path) -> None:
     make_app(tmp_path / "app", "shop", "c", "counter")
     rules = tmp_path / "app" / "templates" / "c.yaml"

@@ -68,6 +68,20 @@ def test_without_names_the_components_of_the_folder_are_meant(app: Path) -> None
     assert built(app / "two" / "src") == {"demo:two"}
 
 
+def test_where_there_are_no_components_all_of_the_app_are_meant(
+    app: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (app / "templates").mkdir()
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    named = ("-a", str(app / "shem.yaml"))
+
+    assert built(app / "templates") == {"demo:one", "demo:two"}
+    assert built(elsewhere, *named) == {"demo:one", "demo:two"}
+
+    (elsewhere / "shem.yaml").write_text("components: {}\n")
+    assert built(elsewhere) == set()
+
+
 def test_components_are_named_whole_or_by_their_last_part(app: Path) -> None:
     assert built(app, "demo:one") == {"demo:one"}
     assert built(app / "two", "one") == {"demo:one"}
