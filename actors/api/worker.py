@@ -18,7 +18,7 @@ from oplog.errors import CorruptLogError, QueryError
 from oplog.public import PublicEntry, public
 from oplog.render import line
 from oplog.search import parse
-from oplog.status import Status
+from oplog.status import State, Status
 
 __all__ = ["WorkerApi"]
 
@@ -43,7 +43,7 @@ class ListWorkers(Struct, frozen=True, forbid_unknown_fields=True):
     prefix: str = ""
     after: str = ""
     limit: Limit = LIMIT_MAX
-    status: tuple[str, ...] = ()
+    status: tuple[State, ...] = ()
     version: int | None = None
     name_contains: str = ""
     env: dict[str, str] = {}

@@ -223,6 +223,14 @@ def test_an_interrupt_ends_a_command_without_traceback(system):
     assert b"Traceback" not in errors
 
 
+def test_a_status_that_there_is_not_is_refused_instead_of_found_nowhere(system):
+    done = system.run("worker", "list", "counter", "--status", "fialed", "-o", "json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["kind"]) == (1, "bad-request")
+    assert "fialed" in error["message"]
+    assert system.json("worker", "list", "counter", "--status", "failed") == []
+
+
 def test_whoever_follows_a_journal_follows_that_of_the_next_worker_of_its_name(system):
     for number in range(3):
         system.json("worker", "invoke", "counter/followed", f"add({number})")
