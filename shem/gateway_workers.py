@@ -39,7 +39,7 @@ PIECE_BYTES: Final = 256 * 1024
 
 _FAILED: Final = 500, "program-failed"
 # Of commands, that there is nothing to show.
-_NOTHING: Final = frozenset({"bad-path", "unknown-worker", "unknown-component"})
+_NOTHING: Final = frozenset({"bad-path", "bad-worker-name", "unknown-worker", "unknown-component"})
 
 
 def post_by(client: Client) -> Post:
@@ -132,8 +132,8 @@ class ClientWorkers:
 
     async def worker_file(self, component: str, worker: str, path: str) -> FileVersion | None:
         """Return a file of a worker, whose first piece has been read."""
-        handle = self._client.worker(component, worker)
         try:
+            handle = self._client.worker(component, worker)
             first = await handle.read_piece(path)
         except ShemError as error:
             if error.kind in _NOTHING:

@@ -22,7 +22,13 @@ from shem.client.schedules import Schedules
 from shem.client.secrets import Secrets
 from shem.client.tokens import Tokens
 from shem.client.updates import UpdateOutcome, update_all
-from shem.client.worker import UPDATE_TIMEOUT_S, Worker, decode_event, decode_result
+from shem.client.worker import (
+    UPDATE_TIMEOUT_S,
+    Worker,
+    check_names,
+    decode_event,
+    decode_result,
+)
 from shem.connection import CONNECT_TIMEOUT_S, Connection
 from shem.errors import RefusedError, UnavailableError
 from shem.records import Reindexed, WorkerStatus
@@ -128,7 +134,12 @@ class Client:
         return self._broker
 
     def worker(self, component: str, name: str) -> Worker:
-        """Return a handle of a worker, existing or not."""
+        """Return a handle of a worker, existing or not.
+
+        Raises:
+            BadRequestError: no message can be sent to one of these names.
+        """
+        check_names(component, name)
         return Worker(
             component,
             name,

@@ -1,6 +1,7 @@
 """Parameters as JSON: Python values of everyday use on one side, `VALUES.md` on the other."""
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import cast
@@ -25,21 +26,28 @@ def encode_call(function: str, params: Sequence[object] | Mapping[str, object]) 
         encoded: object = {name: to_json(value, name) for name, value in params.items()}
     else:
         encoded = [to_json(value, f"[{index}]") for index, value in enumerate(params)]
-    return msgspec.json.encode({"function": function, "params": encoded})
+    try:
+        return msgspec.json.encode({"function": function, "params": encoded})
+    except UnicodeEncodeError as error:
+        text = f"a text holds {error.object[error.start]!r}, which is half a character"
+        raise BadRequestError(text, kind="bad-parameters") from error
 
 
 def to_json(value: object, place: str = "") -> Json:
     """Return `value` in the form that invocations take.
 
-    Bytes become `{"base64": …}`, sets sorted arrays, structs, dataclasses and dates what msgspec
-    makes of them.
+    Bytes become `{"base64": …}`, sets sorted arrays, numbers that are none texts, structs,
+    dataclasses and dates what msgspec makes of them.
 
     Raises:
         BadRequestError: it is nothing that JSON can say, with its place.
     """
     match value:
-        case None | bool() | int() | float() | str():
+        case None | bool() | int() | str():
             return value
+        case float():
+            # JSON has no numbers for these: as null they would be an option's none.
+            return value if math.isfinite(value) else str(value)
         case bytes() | bytearray():
             return {"base64": base64.b64encode(value).decode()}
         case Mapping():
@@ -52,9 +60,10 @@ def to_json(value: object, place: str = "") -> Json:
             return [to_json(item, f"{place}[{index}]") for index, item in numbered]
         case _:
             try:
-                return msgspec.to_builtins(value)
+                plain = msgspec.to_builtins(value, builtin_types=(bytes, bytearray))
             except TypeError as error:
                 raise BadRequestError(
                     f"parameter {place}: {type(value).__name__} has no JSON form",
                     kind="bad-parameters",
                 ) from error
+            return to_json(plain, place)

@@ -26,7 +26,14 @@ from shem.errors import BadRequestError, ResultTimeoutError, UnavailableError
 from shem.records import FileEntry, InvocationStatus, OplogEntry, WorkerStatus
 from shem.telemetry import enqueue
 
-__all__ = ["UPDATE_TIMEOUT_S", "FilePiece", "Worker", "decode_event", "decode_result"]
+__all__ = [
+    "UPDATE_TIMEOUT_S",
+    "FilePiece",
+    "Worker",
+    "check_names",
+    "decode_event",
+    "decode_result",
+]
 
 INVOKE_TIMEOUT_S: Final = 30.0
 COMMAND_TIMEOUT_S: Final = 10.0
@@ -34,6 +41,8 @@ UPDATE_TIMEOUT_S: Final = 30.0
 # How often a worker is asked whether its update is done: the log says so, and no event.
 UPDATE_LOOK_S: Final = 0.1
 PAGE_ENTRIES: Final = 1_000
+# Two names and what stands around them fit into the 4,096 bytes of a line to the broker.
+TOKEN_CHARACTERS_MAX: Final = 1_536
 
 
 class _FilePage(Struct):
@@ -495,6 +504,27 @@ class _Page(msgspec.Struct, frozen=True):
     entries: tuple[OplogEntry, ...]
     next: int | None = None
     begins: int = 1
+
+
+def check_names(component: str, worker: str) -> None:
+    """Refuse what makes no subject: a broker does not answer, and closes the connection at last.
+
+    Raises:
+        BadRequestError: says which one it is.
+    """
+    for name, what, kind in (
+        (component, "component", "bad-request"),
+        (worker, "worker", "bad-worker-name"),
+    ):
+        try:
+            size = len(subjects.encode_token(name))
+        except UnicodeEncodeError as error:
+            text = f"the {what} {name!r} has half a character in its name"
+            raise BadRequestError(text, kind=kind) from error
+        if not 1 <= size <= TOKEN_CHARACTERS_MAX:
+            limit = f"1 to {TOKEN_CHARACTERS_MAX} bytes in a subject"
+            text = f"the name of a {what} has {limit}, got {name[:80]!r}"
+            raise BadRequestError(text, kind=kind)
 
 
 def new_key() -> str:

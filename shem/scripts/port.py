@@ -210,8 +210,8 @@ class WorkerPort:
     async def _answer(
         self, trace: CallTrace, function: Function, arguments: Sequence[Value]
     ) -> Value:
-        handle = self._client.worker(trace.component, trace.worker)
         try:
+            handle = self._client.worker(trace.component, trace.worker)
             params = parameters_to_json(arguments, function.type, _HANDLES)
             payload = msgspec.json.encode({"function": trace.function, "params": params})
             outcome = await handle.call(

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
@@ -13,7 +15,7 @@ from broker.memory import MemoryBroker, MemoryCluster
 from broker.ports import Delivery
 from shem.client import invocations
 from shem.client.feed import BUFFERED_MAX
-from shem.client.values import to_json
+from shem.client.values import encode_call, to_json
 
 
 class Adder:
@@ -294,6 +296,34 @@ def test_python_values_become_the_documented_json():
     }
     with pytest.raises(shem.BadRequestError, match=r"items\[1\]: object"):
         to_json([1, object()], "items")
+
+
+def test_numbers_that_are_none_and_bytes_in_structs_have_a_json_form_too():
+    @dataclass
+    class Measured:
+        price: float
+        raw: bytes
+
+    # As null each would be the none of an option.
+    assert to_json([math.nan, math.inf, -math.inf, 2.5]) == ["nan", "inf", "-inf", 2.5]
+    expected = {"price": "nan", "raw": {"base64": "/w=="}}
+    assert to_json(Measured(math.nan, b"\xff")) == expected
+
+
+def test_half_a_character_is_a_bad_parameter():
+    with pytest.raises(shem.BadRequestError, match="half a character"):
+        encode_call("say", ["\ud83d"])
+
+
+@pytest.mark.parametrize(
+    ("component", "worker"), [("", "a"), ("c", ""), ("c", "x" * 2_000), ("c", "\u20ac" * 600)]
+)
+def test_names_that_make_no_subject_are_refused_at_once(component, worker):
+    async def scenario(scene: Scene) -> None:
+        with pytest.raises(shem.BadRequestError, match="has 1 to 1536 bytes"):
+            scene.client.worker(component, worker)
+
+    run(scenario)
 
 
 def test_the_front_door_exports_exactly_what_it_lists():
