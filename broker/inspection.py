@@ -92,6 +92,7 @@ class Disk(Struct, frozen=True, kw_only=True):
 class Inspection(Struct, frozen=True, kw_only=True):
     """Everything that was seen. Times in seconds.
 
+    `certificate_left_s`: how long the server's certificate is still good, None: it showed none.
     `clock_ahead_s` is our clock minus the server's, known to within `clock_error_s`.
     `syncs_always` None: the server does not tell. `mapping_problem` says why invocations do not
     reach the streams. `progress` is what executors write of how far they have come, by key.
@@ -101,6 +102,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
     version: str
     has_jetstream: bool
     encrypted: bool
+    certificate_left_s: float | None = None
     payload_bytes_max: int
     round_trip_s: float | None = None
     clock_ahead_s: float | None = None

@@ -152,6 +152,7 @@ class _Inspector:
 
     async def look(self) -> Inspection:
         server = self._api.wire.server
+        until_s = self._api.wire.certificate_until_s
         oplog = await self._stream_info(STREAM)
         sharding = None if oplog is None else sharding_of(oplog.config)
         infos = {STREAM: oplog}
@@ -173,6 +174,7 @@ class _Inspector:
             version=server.version,
             has_jetstream=server.jetstream,
             encrypted=server.tls_required or self._options.wants_tls,
+            certificate_left_s=None if until_s is None else until_s - time.time(),
             payload_bytes_max=server.max_payload,
             round_trip_s=round_trip,
             clock_ahead_s=ahead,

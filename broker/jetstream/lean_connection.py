@@ -72,6 +72,12 @@ class LeanConnection(asyncio.Protocol):
         return waiting + self._out_bytes
 
     @property
+    def certificate_until_s(self) -> float | None:
+        """Until when the certificate of the other side is good, None: it showed none."""
+        shown = None if self._transport is None else self._transport.get_extra_info("peercert")
+        return ssl.cert_time_to_seconds(shown["notAfter"]) if shown else None
+
+    @property
     def backlog_bytes(self) -> int:
         """What has arrived and is not handed out yet."""
         return self._parser.held_bytes

@@ -1,11 +1,15 @@
 """TLS contexts from configured files."""
 
 import ssl
+from typing import Final
 
 from broker.errors import SetupError
 from broker.jetstream.options import ConnectOptions
 
 __all__ = ["tls_context", "untrusted"]
+
+# X509_V_ERR_CERT_HAS_EXPIRED, which the library has no name for.
+_EXPIRED: Final = 10
 
 
 def tls_context(options: ConnectOptions) -> ssl.SSLContext | None:
@@ -34,6 +38,11 @@ def tls_context(options: ConnectOptions) -> ssl.SSLContext | None:
 
 def untrusted(server: str, error: ssl.SSLCertVerificationError) -> SetupError:
     """Return what to raise when a server's certificate does not verify."""
+    if error.verify_code == _EXPIRED:
+        return SetupError(
+            f"the certificate of the NATS server at {server} has expired: make another one (`shem "
+            "deploy nats` again makes it), and reload the server"
+        )
     return SetupError(
         f"the certificate of the NATS server at {server} is not trusted "
         f"({error.verify_message}): set tls_ca to its authority, or tls_server_name to the name "

@@ -91,6 +91,11 @@ class Wire(Protocol):
         ...
 
     @property
+    def certificate_until_s(self) -> float | None:
+        """Until when its certificate is good, in Unix seconds; None: it showed none, or unseen."""
+        ...
+
+    @property
     def is_up(self) -> bool:
         """Whether the connection stands."""
         ...

@@ -113,6 +113,11 @@ class LeanWire:
         return self._server
 
     @property
+    def certificate_until_s(self) -> float | None:
+        """Until when the server's certificate is good."""
+        return None if self._connection is None else self._connection.certificate_until_s
+
+    @property
     def is_up(self) -> bool:
         """Whether the connection stands."""
         return self._connection is not None

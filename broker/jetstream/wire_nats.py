@@ -122,6 +122,11 @@ class NatsPyWire:
         )
 
     @property
+    def certificate_until_s(self) -> float | None:
+        """Unseen: the library keeps it to itself."""
+        return None
+
+    @property
     def is_up(self) -> bool:
         """Whether the connection stands."""
         return self._up.is_set() and self._client.is_connected

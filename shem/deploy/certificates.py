@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
 
-__all__ = ["Pair", "is_good", "make_authority", "make_certificate", "until"]
+__all__ = ["CERTIFICATE_DAYS", "Pair", "is_good", "make_authority", "make_certificate", "until"]
 
 AUTHORITY_DAYS: Final = 3650
 CERTIFICATE_DAYS: Final = 825

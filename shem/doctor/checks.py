@@ -24,6 +24,8 @@ WAITING_MAX: Final = 1_000
 PEER_LAG_MAX: Final = 1_000
 DISK_WARNING: Final = 0.80
 DISK_ERROR: Final = 0.95
+CERTIFICATE_DAYS_MIN: Final = 30
+_S_PER_DAY: Final = 86_400
 _NS_PER_S: Final = 1_000_000_000
 _MIB: Final = 1 << 20
 
@@ -62,6 +64,7 @@ def examine(seen: Inspection, expected: Expected) -> list[Finding]:
         _server,
         _sync,
         _encryption,
+        _certificate,
         _streams,
         _replicas,
         _clock,
@@ -117,6 +120,18 @@ def _encryption(seen: Inspection, _: Expected) -> Findings:
     else:
         text = "the connection is not encrypted: whoever sees the network reads everything"
         yield _finding("encryption", Level.WARNING, text, "see docs/security.md for TLS")
+
+
+def _certificate(seen: Inspection, _: Expected) -> Findings:
+    if seen.certificate_left_s is None:
+        return
+    days = int(seen.certificate_left_s // _S_PER_DAY)
+    text = f"the server's certificate is good for {days} days"
+    if days >= CERTIFICATE_DAYS_MIN:
+        yield _finding("certificate", Level.OK, text)
+    else:
+        hint = "then nobody connects: run `shem deploy nats` again, and reload the servers"
+        yield _finding("certificate", Level.WARNING, text, hint)
 
 
 def _streams(seen: Inspection, _: Expected) -> Findings:

@@ -25,6 +25,7 @@ from broker.jetstream.connect import ConnectOptions, connect
 from broker.permissions import Permissions
 from broker.subjects import partition_of
 from shem.deploy import BundleOptions, write_bundle
+from shem.deploy.certificates import CERTIFICATE_DAYS
 from shem.deploy.jwt import creds_text, user_jwt
 from shem.deploy.keys import KeyKind, kept_key
 from tests.chaos.cluster import ROOT, Executor, Process, free_ports
@@ -450,6 +451,40 @@ async def test_a_key_that_others_know_is_refused_once_its_files_are_gone(
         assert "authorization violation" in " ".join(errors).lower()
         if still:
             await (await secured.connect("shop", "webshop", [])).close()
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "said"),
+    [
+        (CERTIFICATE_DAYS - 20, "the server's certificate is good for 19 days"),
+        (CERTIFICATE_DAYS + 1, "has expired: make another one"),
+    ],
+    ids=["soon", "expired"],
+)
+def test_a_certificate_that_expires_is_told_and_made_again_is_taken_over(
+    tmp_path: Path, days_ago: int, said: str
+) -> None:
+    (port,) = free_ports(1)
+    options = BundleOptions(
+        port=port, namespaces=("shop",), prefix=str(tmp_path), store_dir=str(tmp_path / "data"),
+        monitor=None, sync="2m",
+    )  # fmt: skip
+    secured = Secured.__new__(Secured)
+    secured.folder = tmp_path
+    write_bundle(tmp_path, options, datetime.now(UTC) - timedelta(days=days_ago))
+    server = Bundled(tmp_path)
+    server.start()
+    try:
+        server.wait_for_words("Server is ready")
+        told = secured.shem("shop", "operator", "doctor")
+        assert said in told.stdout + told.stderr
+        write_bundle(tmp_path, options, datetime.now(UTC))
+        os.kill(server.pid, signal.SIGHUP)
+        server.wait_for_words("Reloaded server configuration")
+        told = secured.shem("shop", "operator", "doctor")
+        assert f"is good for {CERTIFICATE_DAYS - 1} days" in told.stdout
     finally:
         server.kill()
 

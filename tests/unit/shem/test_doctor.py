@@ -34,6 +34,7 @@ WELL = Inspection(
     version="2.15.1",
     has_jetstream=True,
     encrypted=True,
+    certificate_left_s=60 * 86_400.0,
     payload_bytes_max=8 << 20,
     round_trip_s=0.001,
     clock_ahead_s=0.002,
@@ -67,6 +68,7 @@ CASES = [
     ("sync", "error", "power failure", {"syncs_always": False}),
     ("sync", "unknown", "not told", {"syncs_always": None}),
     ("encryption", "warning", "not encrypted", {"encrypted": False}),
+    ("certificate", "warning", "good for 20 days", {"certificate_left_s": 20.5 * 86_400}),
     ("streams", "error", "does not exist", {"missing": ("KV_SHEM_APIS",)}),
     (
         "streams",
