@@ -1,6 +1,7 @@
 """What the commands of `shem app` do. Imported when one of them runs."""
 
 import asyncio
+import contextlib
 import shutil
 import sys
 from collections.abc import Sequence
@@ -112,10 +113,20 @@ def new(output: Output, name: str, language: str | None, template: str) -> None:
 def new_component(output: Output, language: str, name: str, template: str) -> None:
     """Add a component to the app of this folder."""
     with reporting(output):
-        root = find_manifest(Path.cwd()).parent
-        made = add_component(root, language, name, template)
+        manifest = find_manifest(Path.cwd())
+        made = add_component(manifest.parent, language, name, template)
     lines = [f"made {each}" for each in made]
     output.done("\n".join(lines), {"component": name, "files": [str(each) for each in made]})
+    parts = [str(each) for each in made if each.suffix == ".yaml"]
+    # What else is wrong with the manifest is told when something is done with it.
+    with contextlib.suppress(ManifestError):
+        if not {(manifest.parent / each).resolve() for each in parts} <= _read_by(manifest):
+            output.note(f"{manifest.name} has to name them in `includes`: {', '.join(parts)}")
+
+
+def _read_by(manifest: Path) -> set[Path]:
+    """Return the files that a manifest consists of."""
+    return {each.resolve() for each in load(manifest).files}
 
 
 def show(work: Opened) -> None:

@@ -82,6 +82,18 @@ def test_where_there_are_no_components_all_of_the_app_are_meant(
     assert built(elsewhere) == set()
 
 
+def test_a_new_component_that_no_manifest_includes_is_told(app: Path) -> None:
+    status, _, err = shem(app, "component", "new", "c", "demo:three")
+    assert status == 0
+    told = "shem.yaml has to name them in `includes`: templates/c.yaml, components/three/shem.yaml"
+    assert err == f"{told}\n"
+
+    manifest = app / "shem.yaml"
+    includes = '["*/shem.yaml", "templates/*.yaml", "components/*/shem.yaml"]'
+    manifest.write_text(manifest.read_text().replace('["*/shem.yaml"]', includes))
+    assert shem(app, "component", "new", "c", "demo:four")[2] == ""
+
+
 def test_components_are_named_whole_or_by_their_last_part(app: Path) -> None:
     assert built(app, "demo:one") == {"demo:one"}
     assert built(app / "two", "one") == {"demo:one"}
