@@ -52,6 +52,12 @@ def run_tests(
     for file in given.values():
         if not file.is_file():
             raise typer.BadParameter(f"--component: there is no file {file}")
+    if junit_file is not None:
+        # Before the tests have run: after them the report would be lost.
+        try:
+            junit_file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise typer.BadParameter(f"--junit: {junit_file.parent}: {error.strerror}") from error
     suites, outcomes = find_suites(paths or [Path()], select)
     if not outcomes and not any(suite.tests for suite in suites):
         output.note("no tests found")

@@ -136,6 +136,19 @@ def test_an_input_that_does_not_fit_is_told_where_nothing_runs_as_well():
     }
 
 
+def test_a_report_of_tests_gets_its_folder_or_is_refused_before_they_run(tmp_path):
+    (tmp_path / "bad.rib").write_bytes(b"\xff")
+    report = tmp_path / "reports" / "all" / "tests.xml"
+    done = CliRunner().invoke(app, ["test", str(tmp_path), "--junit", str(report)])
+    assert done.exit_code == 1
+    assert b'failures="1"' in report.read_bytes()
+
+    nowhere = tmp_path / "bad.rib" / "tests.xml"
+    done = CliRunner().invoke(app, ["test", str(tmp_path), "--junit", str(nowhere)])
+    assert done.exit_code == 2
+    assert done.stdout == ""
+
+
 def test_the_broker_is_found_by_environment_then_by_this_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in VARIABLES:
