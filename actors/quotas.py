@@ -21,9 +21,15 @@ def refuse_above(ledger: Ledger, mailbox: Mailbox, message: Message, *, pending:
     if ledger.created is None or mailbox.is_consumed(message.sequence):
         return
     envelope = understand(message).envelope
-    if envelope.key not in ledger.keys:
+    if envelope.key not in ledger.keys and not _waits(mailbox, envelope.key, message.sequence):
         text = f"{pending} invocations of {ledger.id} wait already: ask again later"
         ledger.reject(envelope, _exceeded(text), consumed=False)
+
+
+def _waits(mailbox: Mailbox, key: str, before: int) -> bool:
+    """Whether an invocation of this key was taken in: whoever asks for its outcome adds nothing."""
+    waiting = (each for each in mailbox.waiting() if each.sequence < before)
+    return any(each.headers.get("Shem-Key") == key for each in waiting)
 
 
 def too_long(ledger: Ledger, quota: Quota) -> Failure | None:

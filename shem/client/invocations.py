@@ -151,7 +151,11 @@ class Invocations:
                     component, worker, payload, key=key, headers=headers
                 )
                 with enqueue(component, worker, key, {**headers, "Shem-Key": key}) as all_headers:
-                    await self._send(component, worker, payload, message_id, all_headers)
+                    if await self._send(component, worker, payload, message_id, all_headers):
+                        # Nothing was stored. The first one may be done, and undone since, or
+                        # deleted with its worker; otherwise the key makes this one a repetition.
+                        again = self._again(message_id)
+                        await self._send(component, worker, payload, again, all_headers)
         except TimeoutError as error:
             raise _unacknowledged(timeout_s, key) from error
 
@@ -188,8 +192,7 @@ class Invocations:
                     note = None if known else await letter.wait(ASK_AGAIN_S)
                     pause_s = ASK_AGAIN_S
                     while note is None:
-                        self._count += 1
-                        again = f"{place}#{self._nonce}.{self._count}"
+                        again = self._again(place)
                         await self._send(component, worker, payload, again, all_headers)
                         note = await letter.wait(pause_s)
                         pause_s = min(pause_s * 2, ASK_AGAIN_MAX_S)
@@ -207,6 +210,10 @@ class Invocations:
                     key=key,
                 ) from error
             raise _unacknowledged(timeout_s, key) from error
+
+    def _again(self, message_id: str) -> str:
+        self._count += 1
+        return f"{message_id}#{self._nonce}.{self._count}"
 
     async def _enclosed(
         self,

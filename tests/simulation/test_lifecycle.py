@@ -8,6 +8,7 @@ import pytest
 
 from actors.statuses import Statuses
 from oplog.status import Status
+from shem import Client
 from tests.simulation.cluster import COMPONENT, Simulation, kinds
 from tests.simulation.test_second_thoughts import BY_SNAPSHOT, HOUR_MS, UPDATE, settled
 from tests.simulation.versions import Versions, bytes_of
@@ -310,5 +311,25 @@ def test_a_repetition_that_was_answered_does_not_run_after_a_revert(crashes: boo
             simulation.results.clear()
             await simulation.publish("a", "add", 2, key="k2", message_id="anew")
             assert (await simulation.result("k2"))["result"] == 3
+
+    run(main())
+
+
+@pytest.mark.parametrize("order", [{"command": "delete"}, {"command": "revert", "invocations": 1}])
+def test_a_key_that_was_forgotten_is_accepted_again_however_soon(order: dict[str, Any]) -> None:
+    async def main() -> None:
+        async with world() as simulation:
+            simulation.start()
+            client = Client(simulation.cluster.connect())
+            await client.start()
+            worker = client.worker(COMPONENT, "a")
+            await worker.publish("add", 5, key="k")
+            await simulation.result("k")
+            assert "ok" in await simulation.command("a", order)
+            simulation.results.clear()
+            # For the broker it is a copy of the first message, which it does not store.
+            await worker.publish("add", 7, key="k")
+            assert (await simulation.result("k"))["result"] == 7
+            await client.close()
 
     run(main())

@@ -59,6 +59,23 @@ def test_workers_that_are_created_or_copied_count_as_well() -> None:
     run(main())
 
 
+def test_whoever_asks_again_while_the_queue_is_full_is_not_refused_what_was_taken() -> None:
+    async def main() -> None:
+        async with Simulation(settings={"quota": "pending=2"}) as simulation:
+            simulation.start()
+            await simulation.publish("a", "nap", 9_000, key="nap")
+            await asyncio.sleep(1)
+            for key in ("k1", "k2", "k3"):
+                await simulation.publish("a", "add", 10, key=key)
+            assert kind_of(await simulation.result("k3")) == "quota-exceeded"
+            for key in ("k1", "k2"):
+                await simulation.publish("a", "add", 10, key=key, message_id=f"{key} again")
+            assert (await simulation.result("k1"))["result"] == 11
+            assert (await simulation.result("k2"))["result"] == 21
+
+    run(main())
+
+
 @pytest.mark.parametrize("crash", [None, *range(1, 16)])
 def test_what_waits_above_the_quota_is_refused_once_and_for_ever(crash: int | None) -> None:
     async def main() -> None:
