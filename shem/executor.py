@@ -50,6 +50,7 @@ from gateway.rest.tokens import TokenManagement
 from gateway.security.administration import SchemeManagement
 from shem import logging, telemetry
 from shem.connection import Connection
+from shem.health_server import PortError
 from shem.leash import wait_for_end_of_stdin
 from shem.observation import Observation, observed
 from shem.settings import ExecutorSettings
@@ -96,6 +97,9 @@ def run_process(settings: ExecutorSettings, make_engine: MakeEngine) -> None:
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             runner.run(_run(settings, make_engine, observation))
+    except PortError as error:
+        log.error("cannot serve metrics", error=str(error))  # noqa: TRY400 - told, not traced
+        raise SystemExit(1) from error
     except KeysError as error:
         log.error("cannot read the keys of secrets", error=str(error))  # noqa: TRY400 - told, not traced
         raise SystemExit(1) from error

@@ -41,6 +41,7 @@ from shem.client import Client
 from shem.connection import Connection
 from shem.executor import READY, spare_the_living
 from shem.gateway_workers import ClientWorkers, post_by
+from shem.health_server import PortError
 from shem.leash import wait_for_end_of_stdin
 from shem.observation import Observation, observed, observed_app
 from shem.rest import management
@@ -63,6 +64,9 @@ def main() -> None:
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             runner.run(_run(settings, observation))
+    except PortError as error:
+        log.error("cannot serve metrics", error=str(error))  # noqa: TRY400 - told, not traced
+        raise SystemExit(1) from error
     except (BrokerError, OSError) as error:
         log.error("cannot serve HTTP", error=str(error))  # noqa: TRY400 - told, not traced
         raise SystemExit(1) from error

@@ -12,9 +12,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shem.health import Health
 
-__all__ = ["HealthServer"]
+__all__ = ["HealthServer", "PortError"]
 
 REQUEST_TIMEOUT_S: Final = 10.0
+
+
+class PortError(Exception):
+    """Metrics cannot be served where they were to be."""
 
 
 @final
@@ -51,7 +55,10 @@ class HealthServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's
                 """Nobody wants a line for each scrape."""
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as error:
+            raise PortError(f"port {port} of {host}: {error.strerror}") from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 

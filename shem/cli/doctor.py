@@ -16,6 +16,7 @@ from shem.connection import Connection
 from shem.doctor import Expected, Finding, Level, examine
 from shem.errors import RefusedError, ShemError
 from shem.errors import UnavailableError as ShemUnavailableError
+from shem.location import find_url
 
 __all__ = ["doctor"]
 
@@ -54,13 +55,14 @@ def doctor(
     output = Output(Format.JSON if json else format_)
     logging.set_up("error")
     connection = Connection.from_environment()
-    options = connection.options(name="shem-doctor", timeout_s=CONNECT_TIMEOUT_S)
-    if monitor is not None:
-        options = options.with_monitor(monitor)
+    place = connection.url or find_url()
     try:
+        options = connection.options(name="shem-doctor", timeout_s=CONNECT_TIMEOUT_S)
+        if monitor is not None:
+            options = options.with_monitor(monitor)
         seen = asyncio.run(inspect(options))
     except BrokerError as error:
-        output.fail(_told(error, ", ".join(options.servers)))
+        output.fail(_told(error, place))
         raise typer.Exit(FAILED) from error
     findings = examine(seen, Expected(replicas=replicas, executors=executors))
     bad = {Level.ERROR, Level.WARNING} if strict else {Level.ERROR}

@@ -187,6 +187,8 @@ def up(
         raise typer.BadParameter(
             "--executors 0 needs --http-port and --nats: it is a gateway alone"
         )
+    if rest_port is not None and http_port is None:
+        raise typer.BadParameter("--rest-port needs --http-port: a gateway serves both")
     if until_stdin_ends and not is_leashed():
         raise typer.BadParameter("--until-stdin-ends: stdin is no pipe")
     logging.set_up(log_level)

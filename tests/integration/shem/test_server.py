@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -295,3 +296,30 @@ def test_a_place_that_cannot_be_written_to_is_named_without_a_traceback(tmp_path
         assert done.returncode == 1
         assert f"{below}" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_in_options_or_the_environment_is_told_without_a_traceback(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        settings = json.dumps({"label": "e", "cache_dir": "cache", "metrics_port": int(port)})
+        wrong = [
+            (["shem", "doctor"], {"SHEM_NATS_CLIENT": "none"}, "SHEM_NATS_CLIENT is 'none'"),
+            (["shem", "up", "--rest-port", "0"], {}, "--rest-port needs --http-port"),
+            (["shem.executor", settings], {}, f"port {port} of 0.0.0.0"),
+        ]
+        for words, variables, said in wrong:
+            done = subprocess.run(
+                [sys.executable, "-m", *words],
+                cwd=tmp_path,
+                env=environment(**variables),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode in {1, 2}
+            assert said in done.stderr
+            assert "Traceback" not in done.stderr
