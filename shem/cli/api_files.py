@@ -22,7 +22,9 @@ def read_object(file: Path, expected: str) -> dict[str, object]:
     import yaml  # noqa: PLC0415 - see above
 
     try:
-        found: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        _refuse_doubles(file, yaml.compose(text, Loader=yaml.SafeLoader))
+        found: Any = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise typer.BadParameter(f"{file}: {error}") from error
     try:
@@ -30,3 +32,25 @@ def read_object(file: Path, expected: str) -> dict[str, object]:
     except msgspec.ValidationError as error:
         reason = f"expected an object with {expected}"
         raise typer.BadParameter(f"{file}: {reason}") from error
+
+
+def _refuse_doubles(file: Path, root: Any) -> None:
+    """Refuse a field that stands twice: YAML's reader would let the last one win, unsaid."""
+    waiting: list[Any] = [root]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or not hasattr(node, "value"):
+            continue
+        # A node with an anchor is met again wherever its alias stands.
+        seen.add(id(node))
+        if node.id == "mapping":
+            names: set[str] = set()
+            for key, value in node.value:
+                if key.id == "scalar" and key.value in names:
+                    place = f"{file}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
+                    raise typer.BadParameter(f'{place}: "{key.value}" stands here twice')
+                names.add(str(key.value))
+                waiting.append(value)
+        elif node.id == "sequence":
+            waiting.extend(node.value)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import shem.cli
 from broker.errors import SetupError
 from broker.jetstream.options import ClientKind
+from shem.cli.api_files import read_object
 from shem.cli.app import app, main
 from shem.cli.arguments import WorkerId, parse_moment, parse_pairs, parse_worker_id
 from shem.cli.component import _size
@@ -134,6 +135,19 @@ def test_an_input_that_does_not_fit_is_told_where_nothing_runs_as_well():
     assert json.loads(done.stdout) == {
         "error": {"kind": "bad-input", "message": '--input: n: expected u64, got "3"'}
     }
+
+
+def test_a_field_of_an_api_that_stands_twice_is_told(tmp_path):
+    file = tmp_path / "shop.yaml"
+    file.write_text("id: a\nroutes:\n  - path: /x\n    security: [{scheme: k}]\n    security: []\n")
+    with pytest.raises(typer.BadParameter) as raised:
+        read_object(file, "id")
+    assert str(raised.value) == f'{file}:5:5: "security" stands here twice'
+
+    # What is said once and meant twice is none.
+    file.write_text("a: &x {b: 1, c: [1]}\nd: *x\ne: {<<: *x, b: 2}\n")
+    fields = {"b": 1, "c": [1]}
+    assert read_object(file, "a") == {"a": fields, "d": fields, "e": {**fields, "b": 2}}
 
 
 def test_a_report_of_tests_gets_its_folder_or_is_refused_before_they_run(tmp_path):
