@@ -3,6 +3,7 @@
 What a server makes of them: `test_security.py`.
 """
 
+import re
 import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from shem.deploy.certificates import make_authority, make_certificate
 from shem.deploy.tls import RENEWED_BEFORE_DAYS
 from shem.errors import RefusedError
 
+ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
 
@@ -139,3 +141,16 @@ def test_environments_are_read_by_a_shell_whatever_the_folder_is_called(tmp_path
     found = dict(word.split("=", 1) for word in shlex.split(text))
     assert found["SHEM_NATS_CA"] == str(folder / "ca.pem")
     assert found["SHEM_NATS_URL"] == "tls://[fd00::1]:4222,tls://n1:4222"
+
+
+def test_the_compose_file_gives_the_user_of_the_image_all_that_it_mounts(tmp_path: Path):
+    """Its head says what to do before; what is private belongs to whoever runs in the container."""
+    text = (ROOT / "deploy" / "compose" / "cluster.yaml").read_text()
+    (line,) = [line for line in text.splitlines() if "chown 10001" in line]
+    words = line.partition("#   ")[2].partition("   #")[0].split()
+    write(tmp_path / "deploy" / "compose" / "cluster", hosts=("nats-0", "nats-1", "nats-2"))
+    given = {file for word in words[2:] for file in tmp_path.glob(word)}
+    mounted = set(re.findall(r"\$\{SHEM_BUNDLE:-\./cluster\}/(identities/[^:]*):/run/shem", text))
+    private = {tmp_path / "deploy" / "compose" / "cluster" / name for name in mounted}
+    assert {file.name for file in private} == {"executor.nk", "gateway.nk", "secrets.key"}
+    assert private <= given
