@@ -218,17 +218,22 @@ def test_a_system_for_tests_does_not_outlive_whoever_started_it(tmp_path):
     wait_until_gone([state["pids"]["supervisor"], *all_pids(state)])
 
 
-def test_a_leash_has_to_be_a_pipe(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "shem", "up", "--until-stdin-ends"],
-        cwd=tmp_path,
-        env=environment(),
+def ended(folder: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Return what a module said that was started and has ended by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env=environment(**variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def test_a_leash_has_to_be_a_pipe(tmp_path):
+    done = ended(tmp_path, "shem", "up", "--until-stdin-ends")
     assert done.returncode == 2
     assert "stdin is no pipe" in done.stderr
 
@@ -283,16 +288,7 @@ def test_a_place_that_cannot_be_written_to_is_named_without_a_traceback(tmp_path
     (tmp_path / "file").touch()
     below = str(tmp_path / "file" / "below")
     for option in (["--data", below], ["--data", str(tmp_path / "data"), "--ready-file", below]):
-        done = subprocess.run(
-            [sys.executable, "-m", "shem", "up", "--nats-port", "0", *option],
-            cwd=tmp_path,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = ended(tmp_path, "shem", "up", "--nats-port", "0", *option)
         assert done.returncode == 1
         assert f"{below}" in done.stderr
         assert "Traceback" not in done.stderr
@@ -310,16 +306,7 @@ def test_a_mistake_in_options_or_the_environment_is_told_without_a_traceback(tmp
             (["shem.executor", settings], {}, f"port {port} of 0.0.0.0"),
         ]
         for words, variables, said in wrong:
-            done = subprocess.run(
-                [sys.executable, "-m", *words],
-                cwd=tmp_path,
-                env=environment(**variables),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+            done = ended(tmp_path, *words, **variables)
             assert done.returncode in {1, 2}
             assert said in done.stderr
             assert "Traceback" not in done.stderr
