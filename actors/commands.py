@@ -201,7 +201,7 @@ class Commands:
             if envelope.key not in self._ledger.keys:
                 return
             self._mailbox.next_invocation()
-            self._ledger.repeat_outcome(envelope)
+            self._ledger.repeats.answer(envelope)
 
     def _before_invocations(self, count: int) -> tuple[int | None, str | None]:
         begun = self._past.begun_indices

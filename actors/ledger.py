@@ -18,7 +18,7 @@ from actors.errors import RestartGuest
 from actors.failures import last_failure
 from actors.history import History
 from actors.identity import Address, WorkerId
-from actors.keys import Decided, Keys, derived_key
+from actors.keys import Keys, derived_key
 from actors.limits import (
     OUTCOME_OVERHEAD_BYTES,
     RESULT_BYTES_MAX,
@@ -28,11 +28,11 @@ from actors.limits import (
 from actors.memory_policy import MemoryPolicy
 from actors.message import Envelope
 from actors.outbox import Outbox
-from actors.outcome import Outcome
 from actors.past import Past
 from actors.programs import Prepared
 from actors.quota_policy import NO_QUOTA
 from actors.recurrence import following
+from actors.repeats import Repeats
 from actors.retention import kept_s
 from actors.retry import RetryPolicy, policy_of, rule_of
 from actors.saved_worker import SavedWorker
@@ -41,13 +41,11 @@ from actors.services import Services
 from actors.stored_logs import NOT_COUNTED
 from actors.tracing import InvocationTrace, Tracing
 from actors.waits import Waits
-from broker.errors import BrokerError
 from broker.ports import Message
 from oplog.commit import Commit, Head
 from oplog.entries import (
     Asks,
     Caller,
-    CancelPendingInvocation,
     CommandDone,
     Create,
     ErrorEntry,
@@ -70,8 +68,6 @@ from oplog.entries import (
     WorkerRetryPolicy,
     has_answer,
 )
-from oplog.errors import CorruptLogError
-from oplog.outcome import read_outcome
 from oplog.status import Status
 from oplog.writer import Writer
 
@@ -179,10 +175,10 @@ class Ledger:
             on_failure=on_failure,
             on_append=self.outbox.appending,
         )
+        self.repeats = Repeats(self.keys, self.writer, self.outbox, services, address.log)
+        self.repeats.purged_to = past.plan.purged
         # Entries other than hints since the load: a failure after progress is a first failure.
         self.progressed = False
-        self.purged_to = past.plan.purged
-        """The entries up to here are gone."""
         self.completed_index = past.completed_index
         """The entry after which the guest is as it is between two invocations."""
         self.running = past.open
@@ -507,59 +503,6 @@ class Ledger:
         if self.is_rehearsal:
             self.rehearsed = f"cannot be told beforehand: {reason}"
             raise RestartGuest
-
-    def repeat_outcome(self, envelope: Envelope, *, consumed: bool = True) -> None:
-        """Answer a duplicate with the first outcome, once that is committed.
-
-        `consumed` False: the message does not stand in the queue.
-        """
-        if consumed:
-            self.writer.mark(invoked=envelope.sequence)
-        self.outbox.listens(envelope.caller, envelope.tell_at)
-        recent = self.keys.recent(envelope.key)
-        if recent is not None:
-            index, entry = recent
-            self.writer.when_committed(index, lambda: self._repeat(envelope, entry, index))
-        else:
-            self._services.spawn(self._repeat_from_log(envelope))
-
-    async def _repeat_from_log(self, envelope: Envelope) -> None:
-        ref = self.keys.where(envelope.key)
-        assert ref is not None, "a decided key is recent or committed"
-        if ref.index <= self.purged_to:
-            text = "it is done; its outcome was purged with the old part of the worker's log"
-            outcome = Outcome(key=envelope.key, error=Failure(kind="purged", message=text))
-            self._tell_again(envelope, outcome, ref.index)
-            return
-        try:
-            broker = self._services.broker
-            entry = await read_outcome(broker.journal, broker.blobs, self.address.log, ref)
-        except (BrokerError, CorruptLogError):
-            # The asker has a time-out and asks again; nothing depends on this answer. A log that is
-            # damaged, or was deleted meanwhile, is no reason for all others to end with it.
-            return
-        self._repeat(envelope, entry, ref.index)
-
-    def _repeat(
-        self, envelope: Envelope, entry: Decided | CancelPendingInvocation, index: int
-    ) -> None:
-        match entry:
-            case ExportedFunctionCompleted():
-                outcome = self.outbox.outcome_of(
-                    envelope.key, entry.function, entry.result, entry.error
-                )
-            case InvocationRejected():
-                outcome = Outcome(key=envelope.key, function=entry.function, error=entry.error)
-            case CancelPendingInvocation():
-                failure = Failure(kind="cancelled", message="cancelled before it began")
-                outcome = Outcome(key=envelope.key, error=failure)
-        self._tell_again(envelope, outcome, index)
-
-    def _tell_again(self, envelope: Envelope, outcome: Outcome, index: int) -> None:
-        self.outbox.answer(
-            outcome, result_to=envelope.result_to, traceparent=envelope.traceparent, index=index
-        )
-        self.outbox.reply(envelope.caller, None, outcome.function, outcome.result, outcome.error)
 
     @property
     def version_to_run(self) -> int | None:

@@ -118,6 +118,6 @@ class OldHistory:
         kept = without_base(entry)
         assert isinstance(kept, Purged), "it is one still"
         self._purged, self._is_forgotten = kept, False
-        ledger.purged_to = entry.index
+        ledger.repeats.purged_to = entry.index
         if former:
             await self._services.broker.blobs.delete(former)

@@ -13,13 +13,14 @@ from typing import Any, final
 
 import msgspec
 import structlog
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from actors.calls import CallTable
 from actors.errors import RejectedError
 from actors.following import Followers, Pace, only_call
+from actors.handing import Handing
 from actors.identity import WorkerId
-from actors.limits import EMITTED_PER_TURN_MAX, HANDED_WAIT_S, OUTCOME_OVERHEAD_BYTES
+from actors.limits import EMITTED_PER_TURN_MAX, OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
 from actors.recurrence import is_another, rule_in
 from actors.requests import (
@@ -68,16 +69,6 @@ _encode = msgspec.json.Encoder().encode
 
 
 @final
-class _Handed(Struct, frozen=True):
-    """An answer that its caller was told, and until when the message in its place waits."""
-
-    caller: Caller
-    answer: Answer
-    timer: asyncio.TimerHandle
-    number: int
-
-
-@final
 class Outbox:
     """The messages of one worker in memory."""
 
@@ -98,12 +89,13 @@ class Outbox:
         self._id = worker_id
         self._spawn = spawn
         self._on_sent = on_sent
-        self._answer_here = answer_here
         self._horizon_ms = horizon_ms
         self._telling = telling
         self._followers = Followers(broker.journal, pace, spawn=spawn)
-        # By what asks: where the executor of the caller listens, if it is another one.
-        self._listening: dict[tuple[str, int], str] = {}
+        self._handing = Handing(
+            telling, answer_here, on_recorded=self._has_left, on_unheard=self._send_answer
+        )
+        self.listens = self._handing.listens
         self._sharding = broker.sharding
         self._stream = self._stream_of(worker_id)
         self._outcome_bytes_max = broker.payload_bytes_max - OUTCOME_OVERHEAD_BYTES // 2
@@ -112,8 +104,6 @@ class Outbox:
         # one before, so that they are stored in order.
         self._lanes: dict[str, deque[tuple[int | None, Sending]]] = {}
         self._unindexed = 0
-        # Answers that callers have, and perhaps have not recorded yet.
-        self._handed: dict[int, _Handed] = {}
         self._sent = asyncio.Event()
         self._inherited: dict[str, str] = {}
         self._invoked: ExportedFunctionInvoked | None = None
@@ -256,11 +246,6 @@ class Outbox:
         """Learn which invocation has begun in an earlier life: its outcome is sent by this one."""
         self._invoked = invoked
 
-    def listens(self, caller: Caller | None, tell_at: str | None) -> None:
-        """Learn where the executor of a caller listens for the answer, until `reply`."""
-        if caller is not None and tell_at is not None and tell_at != self._telling.inbox:
-            self._listening[caller.incarnation, caller.index] = tell_at
-
     def reply(
         self,
         caller: Caller | None,
@@ -273,55 +258,25 @@ class Outbox:
         if caller is None:
             return
         answer = self._answer(caller, function, result, error)
-        target = WorkerId(caller.component, caller.worker)
-        tell_at = self._listening.pop((caller.incarnation, caller.index), None)
         if index is None:
             self.send(None, self._message(caller, None, answer))
-            if tell_at is not None:
-                self._telling.tell(tell_at, caller, answer)
-            else:
-                self._answer_here(target, answer, None)
-        elif tell_at is not None:
-            number = self._telling.tell(
-                tell_at, caller, answer, lambda recorded: self._heard(index, recorded=recorded)
-            )
-            self._hand(index, caller, answer, number)
-        elif self._answer_here(target, answer, lambda: self._heard(index, recorded=True)):
-            self._hand(index, caller, answer)
+            self._handing.tell(caller, answer)
+        elif self._handing.hand(index, caller, answer):
+            self._unsent.add(index)
         else:
-            self.send(index, self._message(caller, index, answer))
+            self._send_answer(index, caller, answer)
 
-    def _hand(self, index: int, caller: Caller, answer: Answer, number: int = 0) -> None:
-        """Send an answer as a message only if its caller has not recorded it in a moment.
+    def _send_answer(self, index: int, caller: Caller, answer: Answer) -> None:
+        self.send(index, self._message(caller, index, answer))
 
-        What it tells is committed, and sent again after any crash until entry `index` counts as
-        sent.
-        """
-        self._unsent.add(index)
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(HANDED_WAIT_S, self._heard, index)
-        self._handed[index] = _Handed(caller, answer, timer, number)
+    def _has_left(self, index: int) -> None:
+        self._unsent.discard(index)
+        self._on_sent()
 
     def close(self) -> None:
         """Send nothing more by itself, and tell nobody of what is still on its way."""
-        for handed in self._handed.values():
-            handed.timer.cancel()
-            self._telling.forget(handed.number)
-        self._handed.clear()
+        self._handing.close()
         self._on_sent = _nobody
-
-    def _heard(self, index: int, *, recorded: bool = False) -> None:
-        """A caller has recorded the answer that entry `index` gave; or it has to be sent."""
-        handed = self._handed.pop(index, None)
-        if handed is None:
-            return
-        handed.timer.cancel()
-        self._telling.forget(handed.number)
-        if recorded:
-            self._unsent.discard(index)
-            self._on_sent()
-        else:
-            self.send(index, self._message(handed.caller, index, handed.answer))
 
     async def answer_reader(
         self,
@@ -340,9 +295,8 @@ class Outbox:
         answer = self._answer(caller, function, result, error)
         message = self._message(caller, None, answer)
         # It may know it at once: the request is there until the broker has the answer.
-        self._answer_here(WorkerId(caller.component, caller.worker), answer, None)
-        if tell_at is not None and tell_at != self._telling.inbox:
-            self._telling.tell(tell_at, caller, answer)
+        self.listens(caller, tell_at)
+        self._handing.tell(caller, answer)
         await self._broker.journal.publish(
             message.subject, message.data, message_id=message.message_id, headers=message.headers
         )
@@ -456,8 +410,7 @@ class Outbox:
             # Stays unsent: the worker keeps its anchor and stays recoverable.
             log.exception("cannot schedule a wake-up", worker=str(self._id), index=index)
             return
-        self._unsent.discard(index)
-        self._on_sent()
+        self._has_left(index)
 
     def _again(self, index: int, repeat: Repeat) -> None:
         self.send(index, occurrence(self._id, f"{self.incarnation}:{index}", repeat))

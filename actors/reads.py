@@ -209,7 +209,7 @@ class Reads:
         envelope = read.envelope
         if envelope.key in self._ledger.keys:
             # It was no read when it ran for the first time.
-            self._ledger.repeat_outcome(envelope, consumed=False)
+            self._ledger.repeats.answer(envelope, consumed=False)
             self._forget(envelope.sequence)
             return
         begun_ns = time.time_ns()

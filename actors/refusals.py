@@ -30,7 +30,7 @@ def _reject_all(ledger: Ledger, mailbox: Mailbox, failure: Failure) -> None:
     while (message := mailbox.next_invocation()) is not None:
         envelope = understand(message).envelope
         if envelope.key in ledger.keys:
-            ledger.repeat_outcome(envelope)
+            ledger.repeats.answer(envelope)
         else:
             ledger.reject(envelope, failure)
 

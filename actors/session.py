@@ -255,7 +255,7 @@ class Session:
         understood = understand(message)
         envelope = understood.envelope
         if envelope.key in self._ledger.keys:
-            self._ledger.repeat_outcome(envelope)
+            self._ledger.repeats.answer(envelope)
             return
         if HEADER in message.headers:
             try:
