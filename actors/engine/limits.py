@@ -17,6 +17,7 @@ __all__ = [
     "MEMORY_GUARD_BYTES",
     "MEMORY_RESERVATION_BYTES",
     "NESTED_TICKS_MAX",
+    "RARE_TICK_S",
     "STRING_BYTES_MAX",
     "TABLES_MAX",
     "TICK_S",
@@ -69,7 +70,10 @@ ASYNC_STACK_BYTES: Final = 1 << 22
 """Stack of a fiber: guest code plus the host functions that it calls. Address space, not memory."""
 
 TICK_S: Final = 0.01
-"""A guest computes at most about this long before others get their turn."""
+"""A guest that computes for long does so at most about this long before others get their turn."""
+
+RARE_TICK_S: Final = 0.05
+"""The same, where no guest has computed for longer than `TICK_S` in the last second."""
 
 NESTED_TICKS_MAX: Final = 50
 """How many ticks guest code may take where it cannot be sliced: allocation, post-return, and

@@ -19,7 +19,7 @@ from actors.engine.bindings import Address
 from actors.engine.entering import ENTERED, MAY_NOT_LEAVE
 from actors.engine.errors import GuestTrap, InstanceStateError
 from actors.engine.handles import CallScope, HandleTable
-from actors.engine.limits import FLAT_PARAMETERS_MAX, NESTED_TICKS_MAX
+from actors.engine.limits import FLAT_PARAMETERS_MAX, NESTED_TICKS_MAX, TICK_S
 from actors.engine.port import Pace
 from actors.engine.suspension import Pending
 from actors.engine.ticks import Ticks
@@ -208,8 +208,11 @@ class Store:
         self.ticks.begin()
         begun = perf_counter()
         finished: bool = bindings.future_poll(self._future)
-        self.busy_s += perf_counter() - begun
+        spent_s = perf_counter() - begun
         self.ticks.end()
+        self.busy_s += spent_s
+        if spent_s >= TICK_S:
+            self.ticks.hurry()
         self._is_polling = False
         return finished
 
@@ -314,6 +317,7 @@ def _on_deadline(_context: Address, environment: int, ticks: Address, kind: Addr
         return 0
     update.value = bindings.UPDATE_DEADLINE_CONTINUE
     store.nested_ticks += 1
+    store.ticks.hurry()
     if store.nested_ticks <= NESTED_TICKS_MAX:
         return 0
     if store.failure is None:

@@ -108,6 +108,23 @@ def test_a_guest_that_begins_when_there_are_no_ticks_is_sliced(engine):
     asyncio.run(scenario())
 
 
+def test_ticks_are_quick_behind_a_long_slice(engine):
+    async def scenario():
+        ticks = engine._machine.ticks
+        guest = await new_guest(engine, GUEST, host())
+        async with spinning(guest):
+            # The first turn of ours is over when the guest gives way.
+            await asyncio.sleep(0)
+            assert ticks._hurried > 0
+        ticks._hurried = 0
+        waiting = await new_guest(engine, GUEST, host())
+        with pytest.raises(GuestTrap):
+            await waiting.call("endless", "x")
+        assert ticks._hurried > 0, "what cannot be sliced is not ended soon"
+
+    asyncio.run(scenario())
+
+
 def test_what_cannot_be_sliced_is_ended_though_there_were_no_ticks(engine):
     async def scenario():
         gate = asyncio.Event()
