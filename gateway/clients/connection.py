@@ -34,9 +34,18 @@ class Connection:
     """Runs from the accepted handshake to the end of the connection."""
 
     def __init__(
-        self, held: Held, holder: Holder, framing: Framing, receive: Receive, send: Send
+        self,
+        held: Held,
+        holder: Holder,
+        framing: Framing,
+        receive: Receive,
+        send: Send,
+        *,
+        after: int | None = None,
     ) -> None:
+        """Make one; `after` is what the client has got before, None: what it was sent."""
         self._held = held
+        self._after = after
         self._holder = holder
         self._framing = framing
         self._receive = receive
@@ -46,6 +55,8 @@ class Connection:
         self._is_closed = False
         self._nonce = secrets.token_hex(6)
         self._count = 0
+        # Its own, since an older connection of the client may write still, to nobody.
+        self._written = 0
         # When what was written: what is older than a client may be away is removed.
         self._trail: deque[tuple[float, int]] = deque()
         self._forgot_at = time.monotonic()
@@ -55,6 +66,9 @@ class Connection:
         hello = self._framing.hello(self._held.id, token)
         if hello is not None:
             await self._send(hello)
+        if self._after is not None:
+            self._held.written = self._after
+        self._written = self._held.written
         self._holder.attach(self._held, self)
         code = None
         try:
@@ -119,14 +133,18 @@ class Connection:
         try:
             while self._is_wanted and not self._is_closed:
                 self._is_wanted = False
-                async for sequence, sent in self._holder.mailbag.look_for(held.id, held.written):
+                async for sequence, sent in self._holder.mailbag.look_for(held.id, self._written):
+                    if self._is_closed:
+                        return
                     if isinstance(sent, Close):
                         self.drop(sent.code, sent.reason)
                         self._holder.leave(held)
                         return
                     async with asyncio.timeout(WRITE_TIMEOUT_S):
                         await self._send(self._framing.outgoing(sequence, sent))
-                    held.written = sequence
+                    self._written = sequence
+                    if held.connection is self:
+                        held.written = sequence
                     held.unwritten = max(0, held.unwritten - 1)
                     self._trail.append((time.monotonic(), sequence))
                 self._forget()

@@ -9,7 +9,7 @@ A client ends in steps that any gateway can go on with: its record is copied to 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, final
+from typing import Any, Final, Protocol, final
 
 import msgspec
 import structlog
@@ -42,6 +42,9 @@ __all__ = ["Attached", "Held", "Holder", "Post"]
 
 # Publishes an invocation durably: component, worker, payload, key.
 Post = Callable[[str, str, bytes, str], Awaitable[None]]
+
+# Come back: with its token the client hears then that it is gone.
+_BEGIN_ANEW: Final = 1012
 
 _log = structlog.get_logger(__name__)
 
@@ -178,8 +181,14 @@ class Holder:
             if not record.may_resume(token) or record.api != api:
                 raise RequestError(403, "forbidden", "the resume token is not of this client")
             held = await self._take(id_, record, entry.revision)
-            if held is not None:
-                return held
+            if held is None:
+                continue
+            # Asked last: who ends it writes this first, and then looks who holds the client.
+            if held.is_ending or await self._bucket.get(ended_key(id_)) is not None:
+                if self._held.get(id_) is held and not held.is_ending:
+                    self._held.pop(id_)
+                raise RequestError(410, "gone", "the client has left; begin anew")
+            return held
         raise RequestError(503, "unavailable", "somebody else resumes this client; try again")
 
     def attach(self, held: Held, connection: Attached) -> None:
@@ -190,6 +199,10 @@ class Holder:
             held.timer.cancel()
             held.timer = None
         held.connection = connection
+        if self._held.get(held.id) is not held or held.is_ending:
+            # It was ended while the connection was being made.
+            connection.drop(_BEGIN_ANEW, "the client has left; begin anew")
+            return
         connection.nudge()
 
     def detach(self, held: Held, connection: Attached) -> None:
@@ -219,6 +232,9 @@ class Holder:
             raise
         self._held.pop(held.id, None)
         self._ending[held.id] = self.name
+        if held.connection is not None:
+            # It came back in this very moment; who is told to go has heard so already.
+            held.connection.drop(_BEGIN_ANEW, "the client has left; begin anew")
         await self._finish(held.id, held.record)
 
     def leave(self, held: Held) -> None:
@@ -324,18 +340,23 @@ class Holder:
             return
         if data is None:
             self._elsewhere.pop(id_, None)
+            if held is not None:
+                self._lose(held, _BEGIN_ANEW, "the client has left; begin anew")
             return
         gateway = decode_record(data).gateway
         if gateway == self.name:
             return
         self._elsewhere[id_] = gateway
         if held is not None:
-            # It has come back to another gateway.
-            self._held.pop(id_)
-            if held.timer is not None:
-                held.timer.cancel()
-            if held.connection is not None:
-                held.connection.drop(4001, "the client has come back by another connection")
+            self._lose(held, 4001, "the client has come back by another connection")
+
+    def _lose(self, held: Held, code: int, reason: str) -> None:
+        """Hold a client no more that another gateway holds now, or has ended."""
+        self._held.pop(held.id)
+        if held.timer is not None:
+            held.timer.cancel()
+        if held.connection is not None:
+            held.connection.drop(code, reason)
 
     async def _beat(self) -> None:
         try:

@@ -32,6 +32,8 @@ __all__ = ["RESUME_HEADER", "Sockets"]
 RESUME_HEADER: Final = "shem-resume"
 _RESUME: Final = "resume"
 _AFTER: Final = "after"
+# A longer number is no sequence of a stream.
+_DIGITS_MAX: Final = 18
 
 _open: Final = metrics.get_meter("shem.gateway").create_up_down_counter(
     "shem.gateway.clients", "{client}", "Clients that are connected by websockets."
@@ -54,7 +56,7 @@ class Sockets:
         await receive()
         framing = framing_of(scope.get("subprotocols", []))
         try:
-            held, token = await self._client({**scope, "method": "GET"}, receive)
+            held, token, after = await self._client({**scope, "method": "GET"}, receive)
         except RequestError as error:
             await send_response(problem(error), scope, send)
             return
@@ -71,11 +73,11 @@ class Sockets:
         await send(accepted)
         _open.add(1)
         try:
-            await Connection(held, self._holder, framing, receive, send).run(token)
+            await Connection(held, self._holder, framing, receive, send, after=after).run(token)
         finally:
             _open.add(-1)
 
-    async def _client(self, scope: Scope, receive: Receive) -> tuple[Held, str]:
+    async def _client(self, scope: Scope, receive: Receive) -> tuple[Held, str, int | None]:
         request = Incoming(scope, receive)
         live, variables = self._route(request)
         binding = live.route.binding
@@ -97,14 +99,10 @@ class Sockets:
             assert target is not None, "it was compiled"
             assert live.worker is not None, "it was compiled"
             worker = await _worker(live.worker, arrived)
-            return await self._holder.open(msgspec.structs.replace(target, worker=worker), api)
-        held = await self._holder.resume(token, api)
-        after = _one(request.query, _AFTER)
-        if after is not None:
-            if not after.isdecimal():
-                raise RequestError(400, "bad-request", "query.after: expected a number")
-            held.written = int(after)
-        return held, token
+            target = msgspec.structs.replace(target, worker=worker)
+            return (*await self._holder.open(target, api), None)
+        after = _after(request.query)
+        return await self._holder.resume(token, api), token, after
 
     def _route(self, request: Incoming) -> tuple[LiveRoute, Mapping[str, str]]:
         site = self._sites.find(request.host)
@@ -139,6 +137,15 @@ def _check_origin(request: Incoming, allowed: str) -> None:
     patterns = (each.strip() for each in allowed.split(","))
     if not any(each and fnmatchcase(origin, each) for each in patterns):
         raise RequestError(403, "forbidden", f"pages of {origin!r} may not connect")
+
+
+def _after(query: Mapping[str, Sequence[str]]) -> int | None:
+    text = _one(query, _AFTER)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
+        raise RequestError(400, "bad-request", "query.after: expected the id of a message")
+    return int(text)
 
 
 def _one(query: Mapping[str, Sequence[str]], name: str) -> str | None:

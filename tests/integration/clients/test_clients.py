@@ -139,7 +139,8 @@ def test_who_wants_to_come_back_needs_the_right_token_and_route(system):
             forged = token[:-1] + ("a" if token[-1] != "a" else "b")
             assert await refused(f"{url}?resume={forged}") == 403
             assert await refused(f"{url}?resume=nobody.x") == 410
-            assert await refused(f"{url}?resume={token}&after=x") == 400
+            for after in ("x", "-1", "1" * 5000):
+                assert await refused(f"{url}?resume={token}&after={after}") == 400
             async with connect(f"{url}?resume={token}") as again:
                 with pytest.raises(ConnectionClosed) as closed:
                     await heard(ann, "nothing")

@@ -8,6 +8,7 @@ import pytest
 from broker import subjects
 from broker.memory import MemoryBroker, MemoryCluster
 from gateway.clients import holder as holding
+from gateway.clients.connection import Connection
 from gateway.clients.framing import Numbered, Plain, framing_of
 from gateway.clients.functions import misfits, target_of
 from gateway.clients.holder import Holder
@@ -241,5 +242,131 @@ def test_an_end_that_a_dead_gateway_has_begun_is_gone_on_with(monkeypatch):
         await one.kill()
         async with Gateway(cluster, "b") as two:
             await until(lambda: [each[2] for each in two.posts] == ["left"])
+
+    asyncio.run(run())
+
+
+class Wire:
+    """A websocket by hand: what was written, and whether the next write waits."""
+
+    def __init__(self):
+        self.written = []
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self.waits = asyncio.Event()
+        self.has_ended = asyncio.Event()
+
+    async def receive(self):
+        await self.has_ended.wait()
+        return {"type": "websocket.disconnect", "code": 1006}
+
+    async def send(self, event):
+        if "text" in event:
+            self.waits.set()
+            await self.takes.wait()
+        self.written.append(event)
+
+    @property
+    def texts(self):
+        return [each["text"] for each in self.written if "text" in each]
+
+
+def test_what_is_written_to_a_dead_connection_reaches_the_one_after_it():
+    async def run():
+        cluster = MemoryCluster()
+        sender = MemoryBroker(cluster)
+        async with Gateway(cluster, "a") as one, asyncio.TaskGroup() as tasks:
+            held, token = await one.holder.open(TARGET, "chat@1 /")
+            subject = subjects.client_messages(held.id)
+            dead, living = Wire(), Wire()
+            first = Connection(held, one.holder, Plain(), dead.receive, dead.send)
+            tasks.create_task(first.run(token))
+            got = (
+                await sender.journal.publish(subject, b'{"text": "1"}', message_id="1:1")
+            ).sequence
+            one.holder._nudge(held.id)
+            await until(lambda: dead.texts == ["1"])
+            # The client has got the first, its network breaks, and it comes back.
+            await one.holder.resume(token, "chat@1 /")
+            again = Connection(held, one.holder, Plain(), living.receive, living.send, after=got)
+            await sender.journal.publish(subject, b'{"text": "2"}', message_id="1:2")
+            one.holder._nudge(held.id)
+            await until(lambda: dead.texts == ["1", "2"])
+            tasks.create_task(again.run(token))
+            await until(lambda: living.texts[:1] == ["2"])
+            dead.has_ended.set()
+            living.has_ended.set()
+
+    asyncio.run(run())
+
+
+def test_a_slow_write_of_an_older_connection_sets_the_newer_one_nowhere():
+    async def run():
+        cluster = MemoryCluster()
+        sender = MemoryBroker(cluster)
+        async with Gateway(cluster, "a") as one, asyncio.TaskGroup() as tasks:
+            held, token = await one.holder.open(TARGET, "chat@1 /")
+            subject = subjects.client_messages(held.id)
+            slow, living = Wire(), Wire()
+            slow.takes.clear()
+            first = Connection(held, one.holder, Plain(), slow.receive, slow.send)
+            tasks.create_task(first.run(token))
+            for count in range(3):
+                data = json.dumps({"text": str(count)}).encode()
+                await sender.journal.publish(subject, data, message_id=f"1:{count}")
+            one.holder._nudge(held.id)
+            await slow.waits.wait()
+            again = Connection(held, one.holder, Plain(), living.receive, living.send, after=0)
+            tasks.create_task(again.run(token))
+            await until(lambda: living.texts == ["0", "1", "2"])
+            written = held.written
+            slow.takes.set()
+            await until(lambda: slow.texts == ["0"])
+            assert held.written == written
+            slow.has_ended.set()
+            living.has_ended.set()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("other", ["a", "b"], ids=["at its gateway", "at another gateway"])
+def test_who_comes_back_while_its_end_is_written_is_told_that_it_is_gone(other):
+    async def run():
+        cluster = MemoryCluster()
+        async with Gateway(cluster, "a") as one, Gateway(cluster, "b") as two:
+            held, token = await one.holder.open(TARGET, "chat@1 /")
+            writing, goes_on = asyncio.Event(), asyncio.Event()
+            delete = one.holder._bucket.delete
+
+            async def slow(key):
+                writing.set()
+                await goes_on.wait()
+                await delete(key)
+
+            one.holder._bucket.delete = slow
+            ending = asyncio.create_task(one.holder.end(held))
+            await writing.wait()
+            with pytest.raises(RequestError) as error:
+                await (one if other == "a" else two).holder.resume(token, "chat@1 /")
+            goes_on.set()
+            await ending
+            assert error.value.status == 410
+            assert [each[2] for each in one.posts] == ["opened", "left"]
+            assert one.holder.count == two.holder.count == 0
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_is_made_while_its_client_ends_is_told_to_begin_anew():
+    async def run():
+        async with Gateway(MemoryCluster(), "a") as one:
+            held, token = await one.holder.open(TARGET, "chat@1 /")
+            again = await one.holder.resume(token, "chat@1 /")
+            connection = Attached()
+            ending = asyncio.create_task(one.holder.end(held))
+            await asyncio.sleep(0)
+            one.holder.attach(again, connection)
+            await ending
+            assert connection.dropped == 1012
 
     asyncio.run(run())
