@@ -95,7 +95,9 @@ class Commands:
         What needs the log as it is stays queued, unless the life has just begun from it.
         """
         while (message := self._mailbox.first_command()) is not None:
-            if not at_start and isinstance(understand_command(message), OF_THE_LOG):
+            command = understand_command(message)
+            waits = isinstance(command, OF_THE_LOG) and not self._is_refused(command)
+            if waits and not at_start:
                 return True
             self._mailbox.next_command()
             if self._obey(message):
@@ -127,6 +129,12 @@ class Commands:
             case Interrupt(recover=True) if self._ledger.is_ephemeral:
                 text = f"cannot recover {self._ledger.id}: it lives for one invocation only"
                 self._done(message, error=Failure(kind="cannot-recover", message=text))
+            case RevertWorker() if self._ledger.is_ephemeral:
+                text = f"cannot revert {self._ledger.id}: it lives for one invocation only"
+                self._done(message, error=Failure(kind="cannot-recover", message=text))
+            case ForkWorker() if self._ledger.is_ephemeral:
+                text = f"cannot fork {self._ledger.id}: it lives for one invocation only"
+                self._done(message, error=Failure(kind="cannot-fork", message=text))
             case Interrupt(recover=True):
                 self._recorded(message, self._ledger.restart(control=message.sequence))
                 return True
@@ -158,6 +166,10 @@ class Commands:
                 self.burial = message
                 return True
         return False
+
+    def _is_refused(self, command: Command) -> bool:
+        """Whether a command makes no sense here, whatever the log says."""
+        return self._ledger.is_ephemeral and isinstance(command, RevertWorker | ForkWorker)
 
     def _set_retry(self, message: Message, text: str) -> None:
         try:
@@ -299,7 +311,7 @@ class Commands:
 def _stops(command: Command, *, ephemeral: bool) -> bool:
     # An update by snapshot waits until what runs has ended.
     match command:
-        case Interrupt(recover=True) | UpdateWorker() if ephemeral:
+        case Interrupt(recover=True) | UpdateWorker() | RevertWorker() | ForkWorker() if ephemeral:
             # It is refused, and what runs could not be brought back.
             return False
         case Interrupt() | Delete() | RevertWorker() | ForkWorker():

@@ -89,12 +89,17 @@ class WorkerControl:
         """The policy that counts for this worker now."""
         return self._ledger.retry or rule_of(self._ledger.own_retry)
 
+    def _require_durable(self, name: str) -> None:
+        if self._ledger.is_ephemeral:
+            raise GuestTrap(f"{name}: {self._ledger.id} is ephemeral: nothing of it is repeated")
+
     def reserve(self, name: str) -> int:
         """Record that host call `name` took an index, and return it."""
         return self._journal.mark(NoOp(function=name))[0]
 
     async def go_back(self, index: int) -> NoReturn:
         """Leave out everything behind entry `index` and start again from there."""
+        self._require_durable("set-oplog-index")
         try:
             self._journal.go_back(index)
         except BadPlaceError as error:
@@ -231,6 +236,7 @@ class WorkerControl:
 
     async def fork(self, name: str, worker: str) -> bool:
         """Make a copy of this worker up to here. True in the copy."""
+        self._require_durable("fork")
         recorded = self._journal.answer(name, UNSET)
         if recorded is not None:
             return bytes(recorded) == b'"forked"'

@@ -9,6 +9,7 @@ import pytest
 from broker.errors import UnavailableError
 from tests.simulation.cluster import Node, Simulation, kinds
 from tests.simulation.scripted import ScriptedEngine
+from tests.simulation.versions import Versions, bytes_of
 from tests.simulation.virtual import run
 
 Scene = Callable[[Simulation], Awaitable[None]]
@@ -239,8 +240,39 @@ def test_operators_are_refused_what_an_ephemeral_worker_cannot_do() -> None:
             answer = await simulation.command("brief/x", update)
             assert answer["error"]["kind"] == "cannot-update"
             assert "one invocation" in answer["error"]["message"]
+        for order, kind in (
+            ({"command": "fork", "worker": "y"}, "cannot-fork"),
+            ({"command": "fork", "worker": "y", "at": 2}, "cannot-fork"),
+            ({"command": "revert", "last-oplog-index": 2}, "cannot-recover"),
+            ({"command": "revert", "invocations": 1}, "cannot-recover"),
+        ):
+            answer = await simulation.command("brief/x", order)
+            assert answer["error"]["kind"] == kind
+            assert "one invocation" in answer["error"]["message"]
         # What ran meanwhile was not stopped for it.
         assert (await simulation.result("k2"))["result"] == 8_000
         assert kinds(await simulation.log("brief/x")).count("restart") == 0
+        # Nor is it by one that has nothing to do.
+        answer = await simulation.command("brief/x", {"command": "revert", "invocations": 1})
+        assert answer["error"]["kind"] == "cannot-recover"
+        assert (await simulation.invoke("brief/x", "add", 1, key="k1"))["result"] == 5
 
     play(scene)
+
+
+def test_a_guest_cannot_copy_itself_nor_go_back() -> None:
+    async def main() -> None:
+        async with Simulation(engine=Versions(), component=bytes_of("First")) as simulation:
+            await simulation.upload("brief", bytes_of("First"), kind="ephemeral")
+            simulation.start()
+            outcome = await simulation.invoke("brief/x", "split", "copy", key="split")
+            assert outcome["error"]["kind"] == "trap"
+            assert "fork: brief/x is ephemeral" in outcome["error"]["message"]
+            # It goes back when it draws an odd number.
+            asked = [await simulation.invoke("brief/x", "back", key=f"b{n}") for n in range(20)]
+            refused = [each["error"]["message"] for each in asked if "error" in each]
+            assert refused
+            assert all("set-oplog-index: brief/x is ephemeral" in each for each in refused)
+            assert await simulation.log("brief/copy") == []
+
+    run(main())
