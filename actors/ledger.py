@@ -38,7 +38,7 @@ from actors.retry import RetryPolicy, policy_of, rule_of
 from actors.saved_worker import SavedWorker
 from actors.secrets import SecretStore
 from actors.services import Services
-from actors.stored_logs import NOT_COUNTED
+from actors.stored_logs import NOT_COUNTED, StoredSize
 from actors.tracing import InvocationTrace, Tracing
 from actors.waits import Waits
 from broker.ports import Message
@@ -86,8 +86,8 @@ class Ledger:
     """The log of one worker while it is in memory."""
 
     quota = NO_QUOTA
-    stored = NOT_COUNTED
     """How much the worker may take up."""
+    stored: Callable[[], StoredSize] = staticmethod(lambda: NOT_COUNTED)
     memory = MemoryPolicy()
     """What becomes of it when its memory is full."""
     _component_retry: RetryPolicy | None = None
@@ -251,7 +251,7 @@ class Ledger:
         self.outbox.calls = prepared.calls
         self.memory = prepared.memory
         self.quota = prepared.quota
-        self.stored = self._services.stored_logs.of(self.id.component, prepared.quota)
+        self.stored = partial(self._services.stored_logs.of, self.id.component, prepared.quota)
         self._component_retry = prepared.retry
 
     def begin(self, envelope: Envelope, function: str, params: Raw) -> ExportedFunctionInvoked:

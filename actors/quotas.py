@@ -37,11 +37,13 @@ def too_long(ledger: Ledger, quota: Quota) -> Failure | None:
     if quota.entries is not None and ledger.writer.last_index >= quota.entries:
         return _exceeded(
             f"the log of {ledger.id} has {ledger.writer.last_index} entries, at most "
-            f"{quota.entries} are allowed: delete or revert the worker, or raise the quota of its "
-            "component"
+            f"{quota.entries} are allowed: delete the worker, or raise the quota by a new version "
+            "of its component and update it to that"
         )
-    if quota.bytes is not None and ledger.stored.bytes >= quota.bytes:
-        return _exceeded(too_much(ledger.id.component, ledger.stored.bytes, quota.bytes))
+    if quota.bytes is not None:
+        stored = ledger.stored().bytes
+        if stored >= quota.bytes:
+            return _exceeded(too_much(ledger.id.component, stored, quota.bytes))
     return None
 
 

@@ -14,8 +14,10 @@ from msgspec import Struct, structs
 from actors.errors import ApiError
 from broker import subjects
 from broker.ports import Broker
+from oplog.entries import CancelPendingInvocation, ExportedFunctionCompleted, InvocationRejected
 from oplog.errors import CorruptLogError
 from oplog.headers import peek
+from oplog.plan import refuses_what_waits
 from oplog.reader import LoadedLog, load, load_from
 from oplog.snapshots import read_pointer
 from oplog.status import Status, StatusFold
@@ -29,6 +31,7 @@ LOG_KEPT_S: Final = 5.0
 PENDING_MAX: Final = 1_000
 # Decoding is CPU work on the executor's loop: guests get their turn every so many commits.
 COMMITS_PER_TURN_MAX: Final = 50
+ENTRIES_PER_TURN_MAX: Final = 500
 
 
 class Summary(Struct, frozen=True):
@@ -108,7 +111,13 @@ class Statuses:
         status = await self.find(component, worker)
         if status is None:
             raise unknown_worker(component, worker)
-        pending = await self._pending(component, worker)
+        keys = await self._waiting_keys(component, worker)
+        pending = len(keys)
+        # What only asked again for an outcome is consumed without a commit of its own, which would
+        # say so: in the log of a worker that does nothing else it seems to wait for ever.
+        if keys and status.state == "idle":
+            decided = await self._decided(component, worker)
+            pending = len([key for key in keys if key not in decided])
         return structs.replace(status, pending=pending)
 
     async def _newest_part(self, component: str, worker: str) -> LoadedLog | None:
@@ -165,19 +174,42 @@ class Statuses:
             if version is None or each.status.component_version == version
         ]
 
-    async def _pending(self, component: str, worker: str) -> int:
+    async def _waiting_keys(self, component: str, worker: str) -> list[str]:
         journal, partitions = self._broker.journal, self._broker.partitions
         last = await journal.last(subjects.log(component, worker, partitions))
         if last is None:
-            return 0
+            return []
         start = peek(last.headers, sequence=last.sequence).marks.invoked + 1
         subject = subjects.mailbox(component, worker, partitions, "invoke")
-        count = 0
-        async for _ in journal.read(subject, from_sequence=start):
-            count += 1
-            if count >= PENDING_MAX:
+        keys: list[str] = []
+        async for message in journal.read(subject, from_sequence=start):
+            keys.append(message.headers.get("Shem-Key", f"seq-{message.sequence}"))
+            if len(keys) >= PENDING_MAX:
                 break
-        return count
+        return keys
+
+    async def _decided(self, component: str, worker: str) -> frozenset[str]:
+        """Return the keys that have an outcome, but for those in purged parts of the log."""
+        log = await self.log(component, worker)
+        try:
+            return frozenset() if log is None else await _decided_keys(log)
+        except CorruptLogError as error:
+            raise damaged(component, worker, error) from error
+
+
+async def _decided_keys(log: LoadedLog) -> frozenset[str]:
+    deleted = log.plan().deleted
+    decided: set[str] = set()
+    for number, (index, entry, _) in enumerate(log.entries()):
+        if number % ENTRIES_PER_TURN_MAX == 0:
+            await asyncio.sleep(0)
+        match entry:
+            case ExportedFunctionCompleted() | InvocationRejected() | CancelPendingInvocation():
+                if index not in deleted or refuses_what_waits(entry, log.head.marks.invoked):
+                    decided.add(entry.idempotency_key)
+            case _:
+                pass
+    return frozenset(decided)
 
 
 async def _fold(log: LoadedLog, component: str, worker: str) -> Status:

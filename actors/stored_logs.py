@@ -24,7 +24,7 @@ COUNT_S: Final = 2.0
 # Counting takes one twentieth of the time at most.
 COUNT_SHARE_MAX: Final = 0.05
 COUNT_WAIT_MAX_S: Final = 60.0
-# A component that nobody has loaded for so long is not counted any more.
+# A component of which nobody has run anything for so long is not counted on until somebody does.
 FORGET_S: Final = 600.0
 MESSAGES_PER_TURN_MAX: Final = 500
 
@@ -35,13 +35,22 @@ log = structlog.get_logger(__name__)
 class StoredSize:
     """What is known of one component's logs."""
 
-    __slots__ = ("asked_at_s", "bytes", "ends", "limit")
+    __slots__ = ("asked_at_s", "bytes", "ends")
 
     def __init__(self) -> None:
         self.bytes = 0
-        self.limit = 0
         self.ends: Sequence[int] = ()
-        self.asked_at_s = 0.0
+        # By limit: versions of a component may have different ones, and workers of each.
+        self.asked_at_s: dict[int, float] = {}
+
+    def forget(self, before_s: float) -> None:
+        """Forget the limits of which nobody has asked since."""
+        self.asked_at_s = {of: at_s for of, at_s in self.asked_at_s.items() if at_s >= before_s}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether some worker is refused for it."""
+        return self.bytes >= min(self.asked_at_s)
 
 
 NOT_COUNTED: Final = StoredSize()
@@ -59,15 +68,15 @@ class StoredLogs:
         self._counting = asyncio.Lock()
 
     def of(self, component: str, quota: Quota) -> StoredSize:
-        """Return the size of a component's logs, which is counted from now on."""
+        """Return the size of a component's logs, which is counted for a while from now on.
+
+        To be asked at each use: who keeps it has what was true when counting ended.
+        """
         if quota.bytes is None:
             return NOT_COUNTED
-        size = self._sizes.get(component)
-        if size is None:
-            size = self._sizes[component] = StoredSize()
-            self._news.set()
-        size.limit = quota.bytes
-        size.asked_at_s = self._monotonic_s()
+        size = self._sizes.setdefault(component, StoredSize())
+        size.asked_at_s[quota.bytes] = self._monotonic_s()
+        self._news.set()
         return size
 
     async def admit(self, component: str, quota: Quota) -> None:
@@ -101,16 +110,16 @@ class StoredLogs:
             wait_s = min(max(COUNT_S, took_s / COUNT_SHARE_MAX), COUNT_WAIT_MAX_S)
 
     async def _count_all(self, now_s: float) -> None:
+        self._news.clear()
         for component, size in list(self._sizes.items()):
-            if now_s - size.asked_at_s > FORGET_S:
-                del self._sizes[component]
+            size.forget(now_s - FORGET_S)
+            if not size.asked_at_s:
                 continue
+            self._news.set()
             async with self._counting:
-                if size.bytes >= size.limit:
+                if size.is_full:
                     size.ends = ()
                 await self._count(component, size)
-        if not self._sizes:
-            self._news.clear()
 
     async def _count(self, component: str, size: StoredSize) -> None:
         """Add what has come since; all of it if nothing is known."""
@@ -135,7 +144,8 @@ def too_much(component: str, stored: int, allowed: int) -> str:
     """Return what is said where the logs of a component take up as much as they may."""
     return (
         f"the logs of component {component!r} hold {stored} bytes, at most {allowed} are allowed: "
-        "delete workers, archive or purge their history, or raise the quota"
+        "delete workers, archive or purge their history, or raise the quota by a new version and "
+        "update the workers to it"
     )
 
 

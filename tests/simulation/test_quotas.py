@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from actors.quota_policy import Quota, QuotaTextError, parse_quota
-from tests.simulation.cluster import Simulation
+from actors.statuses import Statuses
+from actors.stored_logs import StoredLogs
+from tests.simulation.cluster import COMPONENT, Simulation
 from tests.simulation.virtual import run
 
 
@@ -167,6 +169,69 @@ def test_logs_that_hold_enough_take_nothing_more_until_there_is_room() -> None:
             await asyncio.sleep(10)
             assert (await simulation.invoke("new", "add", 1, key="later"))["result"] == 1
             assert "result" in await simulation.invoke("w7", "add", 1, key="more")
+
+    run(main())
+
+
+def test_a_worker_that_never_leaves_memory_is_held_to_what_is_stored_now() -> None:
+    async def main() -> None:
+        async with Simulation(settings={"quota": "bytes=16KiB"}) as simulation:
+            simulation.start()
+            # Longer than a component is counted that nobody loads.
+            for number in range(12):
+                assert "result" in await simulation.invoke("a", "add", 1, key=f"slow{number}")
+                await asyncio.sleep(60)
+            outcomes: list[dict[str, Any]] = []
+            for number in range(60):
+                outcomes.append(await simulation.invoke("a", "add", 1, key=f"k{number}"))
+                await asyncio.sleep(1)
+            assert kind_of(outcomes[-1]) == "quota-exceeded"
+            assert "new version" in outcomes[-1]["error"]["message"]
+
+    run(main())
+
+
+def test_workers_of_a_version_with_a_lower_limit_learn_that_there_is_room_again() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            simulation.start()
+            for worker in ("a", "b"):
+                for number in range(10):
+                    await simulation.invoke(worker, "add", 1, key=f"{worker}{number}")
+            time = asyncio.get_running_loop().time
+            stored = StoredLogs(simulation.client, monotonic_s=time)
+            size = stored.of(COMPONENT, Quota(bytes=4 << 10))
+            stored.of(COMPONENT, Quota(bytes=1 << 30))
+            counting = asyncio.create_task(stored.run())
+            await asyncio.sleep(10)
+            both = size.bytes
+            assert both >= 4 << 10
+            await simulation.command("b", {"command": "delete"})
+            await asyncio.sleep(60)
+            assert 0 < size.bytes < both * 2 / 3
+            counting.cancel()
+
+    run(main())
+
+
+def test_whoever_only_asked_again_does_not_wait() -> None:
+    async def main() -> None:
+        async with Simulation(settings={"quota": "pending=1"}) as simulation:
+            node = simulation.start()
+            await simulation.publish("a", "nap", 9_000, key="nap")
+            await asyncio.sleep(1)
+            for key in ("taken", "refused"):
+                await simulation.publish("a", "add", 10, key=key)
+            assert kind_of(await simulation.result("refused")) == "quota-exceeded"
+            assert (await simulation.result("taken"))["result"] == 11
+            await simulation.publish("a", "add", 10, key="taken", message_id="again")
+            await asyncio.sleep(5)
+            statuses = Statuses(simulation.client)
+            assert (await statuses.get(COMPONENT, "a")).pending == 0
+            # What really waits is counted.
+            node.kill()
+            await simulation.publish("a", "add", 10, key="new")
+            assert (await statuses.get(COMPONENT, "a")).pending == 1
 
     run(main())
 
