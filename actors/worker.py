@@ -12,6 +12,7 @@ from typing import final
 import structlog
 
 from actors.answered_reads import AnsweredReads
+from actors.burial import bury_damaged
 from actors.engine.errors import CapacityError
 from actors.errors import PartitionLostError
 from actors.identity import Address, WorkerId
@@ -23,7 +24,7 @@ from actors.services import Services
 from actors.waits import Answer
 from broker.errors import FencedError, RetryableError
 from broker.ports import Message
-from oplog.errors import WriterStoppedError
+from oplog.errors import CorruptLogError, WriterStoppedError
 
 __all__ = ["Worker"]
 
@@ -130,6 +131,13 @@ class Worker:
             self._count(error)
             log.info("fenced", error=str(error))
             stumbled = True
+        except CorruptLogError as error:
+            log.error(  # noqa: TRY400 - told, not traced
+                "the log is damaged: the worker is not run until that is mended, see "
+                "`shem oplog verify`",
+                error=str(error),
+            )
+            stumbled = True
         except Exception:
             log.exception("worker cannot go on")
             stumbled = True
@@ -177,6 +185,11 @@ class Worker:
                     settle=self._settle,
                     on_failure=self._failed,
                 )
+            except CorruptLogError:
+                if not await bury_damaged(
+                    self.id, self._address, self._services, on_failure=self._failed
+                ):
+                    raise
             except RetryableError as error:
                 log.warning("cannot load the log, trying again", error=str(error))
                 await asyncio.sleep(LOAD_BACKOFF_S)

@@ -191,9 +191,14 @@ async def cut(broker: Broker, component: str, worker: str, *, dry_run: bool) -> 
     async for message in broker.journal.read(subject):
         log.take(message)
     report = log.report()
+    if not report.commits:
+        text = f"there is no log of {component}/{worker}: there is no such worker, or it is lost"
+        raise RefusedError(text, kind="unknown-worker")
     if not report.damage_count:
         raise RefusedError(
-            f"what is there of the log of {component}/{worker} is not damaged", kind="not-damaged"
+            f"what is there of the log of {component}/{worker} is not damaged; what the broker "
+            "has lost behind it, `shem oplog accept-loss` shows",
+            kind="not-damaged",
         )
     if not report.intact_to:
         raise RefusedError(

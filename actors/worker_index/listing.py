@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Final, final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from actors.errors import ApiError
 from actors.statuses import Statuses, Summary
 from actors.worker_index.marks import read_marks
 from actors.worker_index.rows import Row, decode_chunk
 from broker import subjects
 from broker.ports import Broker
+from oplog.entries import Failure
 from oplog.status import Status
 
 __all__ = ["WorkerListing", "WorkerPage"]
@@ -117,8 +119,7 @@ class WorkerListing:
 
         `precise` reads the log of each, which takes a millisecond per worker.
 
-        Raises:
-            ApiError: a log is damaged.
+        A worker whose log is damaged is listed as failed.
         """
         if precise:
             names = await self._statuses.names(component, prefix=prefix, after=after)
@@ -146,9 +147,10 @@ class WorkerListing:
                 if name in walk.news and (exact < walk.exact_max or not walk.has_row(name)):
                     exact += 1
                     fresh.append(name)
-            looked = await self._statuses.find_all(walk.component, fresh)
-            statuses: dict[str, Status | None] = dict.fromkeys(fresh)
-            statuses.update((each.worker, each.status) for each in looked)
+            looked = await asyncio.gather(
+                *(self._find(walk.component, name, walk.known) for name in fresh)
+            )
+            statuses: dict[str, Status | None] = dict(zip(fresh, looked, strict=True))
             for name in part:
                 if name in statuses:
                     status = statuses[name]
@@ -161,6 +163,15 @@ class WorkerListing:
                 found.append(Summary(name, status))
             await asyncio.sleep(0)
         return WorkerPage(found)
+
+    async def _find(self, component: str, name: str, known: "_Known | None") -> Status | None:
+        """Read a worker's status. One whose log is damaged must not hide the others."""
+        try:
+            return await self._statuses.find(component, name)
+        except ApiError as error:
+            row = None if known is None else known.status(name)
+            failure = Failure(kind=error.kind, message=str(error))
+            return structs.replace(row or Status(), state="failed", last_error=failure)
 
     async def _news(self, component: str) -> set[str]:
         """Name the workers of which the index may not know the newest."""

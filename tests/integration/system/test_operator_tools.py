@@ -58,6 +58,9 @@ def test_logs_are_verified_and_a_damaged_one_is_cut_back_and_goes_on(whole: Whol
     assert WORKER in done.stdout
 
     whole.run("oplog", "cut", WORKER)
+    nobody = whole.run("oplog", "cut", f"{WORKER}-nobody")
+    assert nobody.returncode == 1
+    assert "unknown-worker" in nobody.stderr
     assert whole.run("oplog", "verify", WORKER).returncode == 1
     assert whole.json("oplog", "cut", WORKER, "--yes")["done"]
     assert whole.run("oplog", "verify", WORKER).returncode == 0

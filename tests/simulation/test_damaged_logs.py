@@ -1,0 +1,79 @@
+"""Logs that nobody can read: they stop their own worker alone, and that one can be deleted."""
+
+import asyncio
+
+import pytest
+
+from actors.statuses import Statuses
+from actors.worker_index.listing import WorkerListing
+from broker import subjects
+from oplog.reader import load
+from tests.simulation.cluster import COMPONENT, PARTITIONS, Simulation
+from tests.simulation.virtual import run
+
+
+async def lose(simulation: Simulation, worker: str, *numbers: int) -> None:
+    """Remove commits of a worker's log, behind everybody's back."""
+    subject = subjects.log(COMPONENT, worker, PARTITIONS)
+    stored = [message.sequence async for message in simulation.client.journal.read(subject)]
+    for number in numbers:
+        await simulation.client.journal.remove(subject, stored[number])
+
+
+@pytest.mark.parametrize("crash", [None, "before", "after"])
+@pytest.mark.parametrize("lost", [(0,), (1,), (0, 1)])
+def test_a_worker_whose_log_is_damaged_can_be_deleted(
+    lost: tuple[int, ...], crash: str | None
+) -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            for number in range(3):
+                await simulation.invoke("a", "add", 5, key=f"k{number}")
+            node.kill()
+            await lose(simulation, "a", *lost)
+            node = simulation.start()
+            await simulation.publish("a", "add", 5, key="waits")
+            await asyncio.sleep(5)
+            assert "waits" not in simulation.results
+            if crash is not None:
+                node.broker.journal.crash_at = (1, crash)
+                deleting = asyncio.create_task(simulation.command("a", {"command": "delete"}))
+                await asyncio.wait({node.task})
+                deleting.cancel()
+                simulation.start()
+            else:
+                assert "error" not in await simulation.command("a", {"command": "delete"})
+            fresh = await simulation.invoke("a", "add", 7, key="new")
+            assert fresh["result"] == 7
+            told = await simulation.result("waits")
+            assert told["error"]["kind"] == "deleted"
+            subject = subjects.log(COMPONENT, "a", PARTITIONS)
+            log = await load(simulation.client.journal, simulation.client.blobs, subject)
+            assert log.stored[0].peek.first == 1
+
+    run(main())
+
+
+def test_a_damaged_log_hides_no_other_worker_from_listings() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            for worker in ("a", "b", "c"):
+                for number in range(2):
+                    await simulation.invoke(worker, "add", 5, key=f"{worker}{number}")
+            node.kill()
+            await lose(simulation, "b", 0)
+            for precise in (False, True):
+                listing = WorkerListing(simulation.client, Statuses(simulation.client))
+                page = await listing.page(COMPONENT, limit=10, precise=precise)
+                assert [(each.worker, each.status.state) for each in page.workers] == [
+                    ("a", "idle"),
+                    ("b", "failed"),
+                    ("c", "idle"),
+                ]
+                error = page.workers[1].status.last_error
+                assert error is not None
+                assert error.kind == "log-damaged"
+
+    run(main())
