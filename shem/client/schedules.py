@@ -19,6 +19,7 @@ from broker.errors import BrokerError
 from broker.ports import Broker, Message
 from oplog.entries import Repeat
 from shem.client.invocations import broker_error
+from shem.client.occurrences import Occurrence, newest_occurrence
 from shem.errors import BadRequestError
 from shem.records import Scheduled
 
@@ -27,6 +28,8 @@ __all__ = ["Schedules"]
 READS_AT_ONCE_MAX: Final = 32
 CALL_SHOWN_MAX: Final = 200
 
+# Before the key of what is scheduled once, in its subject.
+_KEY: Final = "key-"
 _DUE: Final = re.compile(r"[0-9]{1,15}")
 
 
@@ -60,6 +63,9 @@ class Schedules:
         """
         try:
             check_repeat(rule)
+            if rule.id.startswith(_KEY):
+                # The place of what is scheduled with a key.
+                raise ValueError(f"an id does not begin with {_KEY!r}, got {rule.id!r}")
         except ValueError as error:
             raise BadRequestError(str(error), kind="bad-request") from error
         return await self._store(component, worker, first(rule, _now_ms()))
@@ -106,7 +112,7 @@ class Schedules:
 
     async def _order(self, component: str, worker: str, id_: str, order: str) -> bool:
         token = subjects.encode_token(id_)
-        for name in (token, subjects.encode_token(f"key-{id_}")):
+        for name in (token, subjects.encode_token(f"{_KEY}{id_}")):
             subject = subjects.schedule(component, worker, name)
             message = await self._last(subject)
             if message is None or message.headers.get("Shem-Hold") == "cancel":
@@ -115,14 +121,34 @@ class Schedules:
             if rule is None and order == "pause":
                 return False
             await self._purge(subject)
-            if rule is not None:
+            if rule is None:
+                return True
+            # It may have fired in this moment, and whoever takes it schedules the next one.
+            newest = await self._newest(component, worker, rule.id)
+            if order == "pause" or (newest is not None and newest.due_ms >= rule.due_ms):
                 await self._leave(subject, message, order)
             return True
-        if order == "cancel":
-            # One of its occurrences may be about to run: whoever schedules the next one looks here.
-            subject = subjects.schedule(component, worker, token)
-            await self._leave(subject, Message(subject, 0, b""), order)
-        return False
+        return await self._order_waiting(component, worker, id_, order)
+
+    async def _order_waiting(self, component: str, worker: str, id_: str, order: str) -> bool:
+        """Stop what comes again, and of which nothing is scheduled while an occurrence waits."""
+        subject = subjects.schedule(component, worker, subjects.encode_token(id_))
+        if await self._last(subject) is not None:
+            # It is cancelled by now.
+            return False
+        newest = await self._newest(component, worker, id_)
+        if newest is None:
+            return False
+        if not newest.is_taken or order == "cancel":
+            # Of one that has just been taken, the next may be about to be scheduled.
+            await self._leave(subject, newest.message, order)
+        return not newest.is_taken
+
+    async def _newest(self, component: str, worker: str, id_: str) -> Occurrence | None:
+        try:
+            return await newest_occurrence(self._broker, component, worker, id_)
+        except BrokerError as error:
+            raise broker_error(error) from error
 
     async def _leave(self, subject: str, message: Message, order: str) -> None:
         kept = {name: value for name, value in message.headers.items() if name.startswith("Shem-")}

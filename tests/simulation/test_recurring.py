@@ -11,6 +11,7 @@ from actors.recurrence import check_repeat, first, following, headers_of, is_mis
 from broker import subjects
 from oplog.entries import Repeat
 from shem.client.schedules import Schedules
+from shem.errors import BadRequestError
 from tests.simulation.cluster import COMPONENT, Simulation, kinds
 from tests.simulation.virtual import run
 
@@ -101,9 +102,63 @@ def test_one_that_is_running_can_be_cancelled_too(monkeypatch: pytest.MonkeyPatc
         # The first occurrence waits behind the nap, and nothing is scheduled.
         await asyncio.sleep(75)
         assert await schedules.pending(COMPONENT) == []
-        await schedules.cancel(COMPONENT, "a", "tick")
+        assert await schedules.cancel(COMPONENT, "a", "tick")
+        assert not await schedules.cancel(COMPONENT, "a", "tick")
         await asyncio.sleep(300)
         assert (await simulation.invoke("a", "get", key="k"))["result"] == 2
+
+    play(scene, monkeypatch)
+
+
+def test_one_that_waits_in_the_queue_can_be_paused_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        simulation.start()
+        await simulation.publish("a", "nap", 90_000, key="busy")
+        await schedules.repeat(COMPONENT, "a", tick())
+        await asyncio.sleep(75)
+        assert await schedules.pending(COMPONENT) == []
+        assert await schedules.pause(COMPONENT, "a", "tick")
+        await asyncio.sleep(300)
+        # What waited ran, and nothing since.
+        assert (await simulation.invoke("a", "get", key="k1"))["result"] == 2
+        (paused,) = await schedules.pending(COMPONENT)
+        assert paused.paused
+        assert await schedules.resume(COMPONENT, "a", "tick") is not None
+        await asyncio.sleep(90)
+        assert (await simulation.invoke("a", "get", key="k2"))["result"] == 3
+
+    play(scene, monkeypatch)
+
+
+def test_taking_back_what_is_unknown_or_rests_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        simulation.start()
+        pattern = subjects.schedule(COMPONENT, "a", "*")
+        for take in (schedules.cancel, schedules.pause):
+            assert not await take(COMPONENT, "a", "nobody")
+        await schedules.repeat(COMPONENT, "a", tick())
+        await asyncio.sleep(150)
+        assert await schedules.cancel(COMPONENT, "a", "tick")
+        assert not await schedules.cancel(COMPONENT, "a", "other")
+        assert await simulation.client.journal.subjects(pattern) == {}
+        assert not await schedules.pause(COMPONENT, "a", "tick")
+        assert not await schedules.cancel(COMPONENT, "a", "tick")
+        assert await schedules.pending(COMPONENT) == []
+
+    play(scene, monkeypatch)
+
+
+def test_what_comes_again_takes_no_place_of_what_is_scheduled_with_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        rule = msgspec.structs.replace(tick(), id="key-x")
+        with pytest.raises(BadRequestError, match="does not begin with 'key-'"):
+            await schedules.repeat(COMPONENT, "a", rule)
 
     play(scene, monkeypatch)
 
