@@ -63,11 +63,12 @@ class Schedules:
         """
         try:
             check_repeat(rule)
-            if rule.id.startswith(_KEY):
-                # The place of what is scheduled with a key.
-                raise ValueError(f"an id does not begin with {_KEY!r}, got {rule.id!r}")
         except ValueError as error:
             raise BadRequestError(str(error), kind="bad-request") from error
+        if rule.id.startswith(_KEY):
+            # The place of what is scheduled with a key.
+            text = f"an id does not begin with {_KEY!r}, got {rule.id!r}"
+            raise BadRequestError(text, kind="bad-request")
         return await self._store(component, worker, first(rule, _now_ms()))
 
     async def cancel(self, component: str, worker: str, id_: str) -> bool:
