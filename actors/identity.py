@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from actors.errors import TerminalError
-from actors.limits import WORKER_NAME_BYTES_MAX
+from actors.limits import NAME_CHARACTERS_MAX
 from broker import subjects
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "WorkerId",
     "check_worker_name",
     "component_uuid",
+    "name_problem",
     "named_uuid",
     "own_trace",
     "worker_id_of",
@@ -115,14 +116,26 @@ def worker_id_of_log(subject: str) -> WorkerId:
 
 
 def check_worker_name(name: str) -> None:
-    """Refuse names that cannot be worker names.
+    """Refuse what cannot be a worker's name, whoever wants to name one by it.
 
     Raises:
         TerminalError: says what is wrong with it.
     """
-    if not name or len(name.encode()) > WORKER_NAME_BYTES_MAX:
-        raise TerminalError(f"a worker name has 1 to {WORKER_NAME_BYTES_MAX} bytes, got {name!r}")
-    if "/" in name or name.startswith("-") or name.split() != [name]:
-        raise TerminalError(
-            f"worker name {name!r}: no white space, no '/', and it must not start with '-'"
-        )
+    problem = name_problem(name, "worker")
+    if problem is not None:
+        raise TerminalError(problem)
+
+
+def name_problem(name: str, what: str) -> str | None:
+    """Return why nothing can have that name, None if something can. `what` has it.
+
+    Any text may be one that fits into a subject: with more, a broker closes the connection at last.
+    """
+    try:
+        size = len(subjects.encode_token(name))
+    except UnicodeEncodeError:
+        return f"the {what} {name!r} has half a character in its name"
+    if not 1 <= size <= NAME_CHARACTERS_MAX:
+        limit = f"1 to {NAME_CHARACTERS_MAX} bytes in a subject"
+        return f"the name of a {what} has {limit}, got {name[:80]!r}"
+    return None

@@ -22,6 +22,7 @@ __all__ = [
     "MAILBOX_PURGE_MIN",
     "MEMBER_TTL_S",
     "MESSAGE_BYTES_MAX",
+    "NAME_CHARACTERS_MAX",
     "OUTCOME_OVERHEAD_BYTES",
     "PARAMETERS_BYTES_MAX",
     "PAST_ENTRIES_PER_TURN_MAX",
@@ -42,11 +43,12 @@ __all__ = [
     "UNCOMMITTED_ENTRIES_MAX",
     "UPDATE_DETAILS_CHARACTERS_MAX",
     "WAKE_AT_MS_MAX",
-    "WORKER_NAME_BYTES_MAX",
 ]
 
 KEY_BYTES_MAX: Final = 256
-WORKER_NAME_BYTES_MAX: Final = 512
+# As a token of a subject: two names and what stands around them fit into the 4,096 bytes of a line
+# to the broker.
+NAME_CHARACTERS_MAX: Final = 1_536
 RESULT_TO_BYTES_MAX: Final = 256
 # What whoever invokes says of an invocation, for its guest and its trace.
 ATTRIBUTES_MAX: Final = 64

@@ -12,6 +12,7 @@ from typing import Final, Literal, final
 import msgspec
 from msgspec import Struct
 
+from actors.identity import name_problem
 from actors.limits import KEY_BYTES_MAX
 from broker import subjects
 from broker.errors import BrokerError
@@ -41,8 +42,6 @@ UPDATE_TIMEOUT_S: Final = 30.0
 # How often a worker is asked whether its update is done: the log says so, and no event.
 UPDATE_LOOK_S: Final = 0.1
 PAGE_ENTRIES: Final = 1_000
-# Two names and what stands around them fit into the 4,096 bytes of a line to the broker.
-TOKEN_CHARACTERS_MAX: Final = 1_536
 
 
 class _FilePage(Struct):
@@ -516,15 +515,9 @@ def check_names(component: str, worker: str) -> None:
         (component, "component", "bad-request"),
         (worker, "worker", "bad-worker-name"),
     ):
-        try:
-            size = len(subjects.encode_token(name))
-        except UnicodeEncodeError as error:
-            text = f"the {what} {name!r} has half a character in its name"
-            raise BadRequestError(text, kind=kind) from error
-        if not 1 <= size <= TOKEN_CHARACTERS_MAX:
-            limit = f"1 to {TOKEN_CHARACTERS_MAX} bytes in a subject"
-            text = f"the name of a {what} has {limit}, got {name[:80]!r}"
-            raise BadRequestError(text, kind=kind)
+        problem = name_problem(name, what)
+        if problem is not None:
+            raise BadRequestError(problem, kind=kind)
 
 
 def new_key() -> str:
