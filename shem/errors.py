@@ -40,6 +40,7 @@ __all__ = [
     "UnknownComponentError",
     "UnknownWorkerError",
     "WorkerStoppedError",
+    "file_problem",
     "from_kind",
 ]
 
@@ -151,3 +152,11 @@ def from_kind(
 ) -> ShemError:
     """Return the exception for an error that came over the wire."""
     return _CLASSES.get(kind, default)(message, kind=kind, key=key)
+
+
+def file_problem(error: OSError) -> str:
+    """Return what is wrong with a file or folder, and with which."""
+    if error.filename is None and isinstance(error, FileNotFoundError):
+        # What asking for the working directory says.
+        return "the folder that you stand in is gone: go to another one"
+    return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"

@@ -19,7 +19,7 @@ from typing import Final, final
 from shem.build.commands import is_current, run_command
 from shem.build.fingerprints import Fingerprints, matching
 from shem.build.steps import Done, Step
-from shem.errors import BuildError
+from shem.errors import BuildError, file_problem
 from shem.manifest.application import AppComponent, Application
 
 __all__ = ["Builder", "artifact_of"]
@@ -65,8 +65,8 @@ class Builder:
                     if needed in finished:
                         await finished[needed].wait()
                 await self._build(component, steps)
-            except BuildError as error:
-                errors.append(BuildError(f"{component.name}: {error}"))
+            except (BuildError, OSError) as error:
+                errors.append(BuildError(f"{component.name}: {_told(error)}"))
             finally:
                 finished[component.name].set()
 
@@ -75,7 +75,10 @@ class Builder:
                 for component in components:
                     group.create_task(one(component))
         finally:
-            self._notes.save()
+            try:
+                self._notes.save()
+            except OSError as error:
+                errors.append(BuildError(_told(error)))
         if errors:
             raise BuildError("\n".join(str(each) for each in errors))
 
@@ -258,3 +261,7 @@ def _generated(component: AppComponent) -> list[str | None]:
 
 def _composed(component: AppComponent) -> list[str]:
     return [each.target for each in component.dependencies if each.type == "wasm" and each.target]
+
+
+def _told(error: BuildError | OSError) -> str:
+    return file_problem(error) if isinstance(error, OSError) else str(error)

@@ -18,7 +18,7 @@ from shem.cli.output import Output
 from shem.cli.session import run
 from shem.client import Client
 from shem.deployment import Action, plan
-from shem.errors import LaggedError, ShemError
+from shem.errors import BuildError, LaggedError, ShemError, file_problem
 from shem.location import STATE_DIR
 from shem.manifest.application import load
 
@@ -99,6 +99,9 @@ async def _round(client: Client, work: Opened, names: Sequence[str], how: How) -
         output.note(", ".join(["deployed", *counts]))
     except ShemError as error:
         output.fail(error)
+        return work
+    except OSError as error:
+        output.fail(BuildError(file_problem(error)))
         return work
     return fresh
 

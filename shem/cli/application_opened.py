@@ -9,7 +9,7 @@ import typer
 from msgspec import Struct
 
 from shem.cli.output import FAILED, Format, Output
-from shem.errors import BuildError, ManifestError, ShemError
+from shem.errors import BuildError, ManifestError, ShemError, file_problem
 from shem.manifest.application import AppComponent, Application, load
 from shem.manifest.discovery import find_manifest
 from shem.manifest.schema import Profile
@@ -37,6 +37,9 @@ def reporting(output: Output) -> Generator[None]:
         raise typer.Exit(FAILED) from error
     except ShemError as error:
         output.fail(error)
+        raise typer.Exit(FAILED) from error
+    except OSError as error:
+        output.fail(BuildError(file_problem(error)))
         raise typer.Exit(FAILED) from error
 
 

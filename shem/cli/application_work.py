@@ -170,7 +170,7 @@ def custom_command(name: str) -> TyperCommand | None:
     """Return the command that the manifest of this folder gives a name, None if there is none."""
     try:
         app = load(find_manifest(Path.cwd()))
-    except ManifestError:
+    except (ManifestError, OSError):
         return None
     command = app.custom_commands.get(name)
     found = [(command.folder, command.commands)] if command is not None else []

@@ -1,0 +1,51 @@
+"""`shem app` in folders that are gone, or in which something cannot be written."""
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from shem.cli.app import app
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["app", *arguments], prog_name="shem")
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An app in C, in which one stands."""
+    monkeypatch.chdir(tmp_path)
+    assert run("new", "shop", "c").exit_code == 0
+    monkeypatch.chdir(tmp_path / "shop")
+    return tmp_path / "shop"
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "build", "clean", "diagnose", "dev", "new shop c", "x"]
+)
+def test_a_folder_that_is_gone_is_told(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    done = run(*command.split())
+    assert isinstance(done.exception, SystemExit), done.exception
+    if command == "x":
+        assert "No such command" in done.output
+    else:
+        assert done.exit_code == 1
+        assert "the folder that you stand in is gone" in done.output
+
+
+@pytest.mark.parametrize("place", ["shem-temp", "components/counter/build"])
+def test_a_place_that_cannot_be_written_to_is_named(place: str, made: Path) -> None:
+    (made / place).write_text("a file, where a folder is to be")
+    done = run("build")
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == 1
+    assert str(made / place) in done.output.replace("\n", "")
