@@ -10,7 +10,13 @@ from typing import Final, final
 import msgspec
 from msgspec import Struct
 
-from broker.errors import InternalError, NotFoundError, UnavailableError
+from broker.errors import (
+    BrokerError,
+    InternalError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnavailableError,
+)
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.headers import user_headers
 from broker.jetstream.limits import (
@@ -110,6 +116,7 @@ class StreamReader:
         Raises:
             UnavailableError: no answer, or all replicas that answer lag, for longer than it takes
                 to elect a leader.
+            PermissionDeniedError: the identity may not read the stream.
         """
         sequence = max(1, from_sequence)
         patience = Patience(READ_PATIENCE_S)
@@ -217,6 +224,7 @@ class StreamReader:
 
         Raises:
             UnavailableError: the server fell silent, or the connection was lost.
+            PermissionDeniedError: it does not let us ask.
         """
         await self._ensure_inbox()
         if not self._wire.is_up:
@@ -250,7 +258,8 @@ class StreamReader:
         async with self._subscribing:
             if self._subscription is None:
                 self._inbox = self._wire.new_inbox()
-                self._wire.on_up(self._fail_batches)
+                self._wire.on_up(self._lose_batches)
+                self._wire.on_denied(self._deny_batches)
                 self._subscription = await self._wire.subscribe(f"{self._inbox}.*", self._take)
 
     def _take(self, message: WireMessage) -> None:
@@ -258,11 +267,19 @@ class StreamReader:
         if batch is not None:
             batch.take(message)
 
-    def _fail_batches(self) -> None:
+    def _lose_batches(self) -> None:
         # What was asked on the old connection is answered on none.
-        for batch in self._batches.values():
-            if not batch.end.done():
-                batch.end.set_exception(UnavailableError("the connection was lost while reading"))
+        self._fail_batches(UnavailableError("the connection was lost while reading"))
+
+    def _deny_batches(self, subject: str, error: PermissionDeniedError) -> bool:
+        # Nobody answers what the server has not let through.
+        return subject.lower() == self._direct.lower() and self._fail_batches(error)
+
+    def _fail_batches(self, error: BrokerError) -> bool:
+        waiting = [batch.end for batch in self._batches.values() if not batch.end.done()]
+        for end in waiting:
+            end.set_exception(error)
+        return bool(waiting)
 
 
 def parse_time(text: str) -> int:

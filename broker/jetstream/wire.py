@@ -10,7 +10,7 @@ from typing import Final, Protocol, final
 
 from msgspec import Struct
 
-from broker.errors import BrokerError, UnavailableError
+from broker.errors import BrokerError, PermissionDeniedError, UnavailableError
 from broker.ports import NO_HEADERS
 
 __all__ = [
@@ -160,6 +160,13 @@ class Wire(Protocol):
 
     def on_up(self, callback: Callable[[], None]) -> None:
         """Call back after every reconnection, with subscriptions renewed."""
+        ...
+
+    def on_denied(self, callback: Callable[[str, PermissionDeniedError], bool]) -> None:
+        """Call back with each subject, in whatever case, that the server let us not publish to.
+
+        The callback says whether somebody waited for that.
+        """
         ...
 
     async def close(self) -> None:

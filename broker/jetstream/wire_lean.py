@@ -86,6 +86,7 @@ class LeanWire:
         self._server = ServerInfo()
         self._up = asyncio.Event()
         self._hooks: list[Callable[[], None]] = []
+        self._denied_hooks: list[Callable[[str, PermissionDeniedError], bool]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
         self._add(f"{self._reply_prefix}*", "", self._pending.answer)
@@ -220,6 +221,10 @@ class LeanWire:
         """Call back after every reconnection."""
         self._hooks.append(callback)
 
+    def on_denied(self, callback: Callable[[str, PermissionDeniedError], bool]) -> None:
+        """Call back with each subject that the server let us not publish to."""
+        self._denied_hooks.append(callback)
+
     async def close(self) -> None:
         """Flush and disconnect."""
         if self._closed:
@@ -268,7 +273,12 @@ class LeanWire:
             f"the NATS identity may not do {action.lower()} to {subject!r}: "
             "grant it or connect as another"
         )
-        if action == "Publish" and self._pending.fail_subject(subject, denied):
+        if action == "Publish" and any(
+            [
+                self._pending.fail_subject(subject, denied),
+                *(hook(subject, denied) for hook in self._denied_hooks),
+            ]
+        ):
             return
         self._denied[subject] = denied
         log.error("permission denied by the broker", action=action, subject=subject)

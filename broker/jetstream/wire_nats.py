@@ -83,6 +83,7 @@ class NatsPyWire:
         self._wake = asyncio.Event()
         self._up = asyncio.Event()
         self._hooks: list[Callable[[], None]] = []
+        self._denied_hooks: list[Callable[[str, PermissionDeniedError], bool]] = []
         self._writer: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -213,6 +214,10 @@ class NatsPyWire:
     def on_up(self, callback: Callable[[], None]) -> None:
         """Call back after every reconnection."""
         self._hooks.append(callback)
+
+    def on_denied(self, callback: Callable[[str, PermissionDeniedError], bool]) -> None:
+        """Call back with each subject that the server let us not publish to."""
+        self._denied_hooks.append(callback)
 
     async def close(self) -> None:
         """Flush and disconnect."""
@@ -347,7 +352,11 @@ class NatsPyWire:
             f"the NATS identity may not {action.lower()} to {subject!r}: "
             "grant it or connect as another"
         )
-        if not self._pending.fail_subject(subject, denied):
+        waited = [
+            self._pending.fail_subject(subject, denied),
+            *(hook(subject, denied) for hook in self._denied_hooks),
+        ]
+        if not any(waited):
             # The library reports subjects in lower case.
             self._denied[subject.lower()] = denied
             log.error("permission denied by the broker", action=action, subject=subject)

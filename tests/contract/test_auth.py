@@ -159,6 +159,20 @@ async def test_a_forbidden_publish_is_reported_not_timed_out(make_nats_server, c
     await broker.close()
 
 
+async def test_reading_a_forbidden_stream_is_reported(make_nats_server, client):
+    """At once: nobody would ever answer."""
+    server = make_nats_server(
+        "authorization { users: [ { user: u, password: p, "
+        'permissions: { publish: { deny: "$JS.API.DIRECT.GET.SHEM_OPLOG" } } } ] }'
+    )
+    broker = await connect(
+        ConnectOptions(servers=(server.url,), user="u", password="p", client=client)
+    )
+    with pytest.raises(PermissionDeniedError, match=r"(?i)direct\.get\.shem_oplog"):
+        _ = [each async for each in broker.journal.read("shem.oplog.>")]
+    await broker.close()
+
+
 async def test_a_forbidden_subscription_is_reported(make_nats_server, client):
     server = make_nats_server(
         "authorization { users: [ { user: u, password: p, "

@@ -80,6 +80,13 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forgotten() -> Iterator[None]:
+    """Keep no tree for longer: a million objects slow each collection of the tests that follow."""
+    yield
+    tree.cache_clear()
+
+
 def place(path: Path, line: int = 0) -> str:
     name = path.relative_to(ROOT).as_posix()
     return f"{name}:{line}" if line else name

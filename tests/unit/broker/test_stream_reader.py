@@ -43,6 +43,9 @@ class Servers:
     def on_up(self, callback: Callable[[], None]) -> None:
         pass
 
+    def on_denied(self, callback: Callable[..., None]) -> None:
+        pass
+
     async def subscribe(self, subject: str, callback: Callable[[WireMessage], None]) -> None:
         self._take = callback
 

@@ -1,8 +1,9 @@
 """A worker's context over a virtual clock and an oplog in memory, for tests of host functions."""
 
 import asyncio
+import gc
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,15 @@ def _through_json(type_: Type | None, value: Value) -> Value:
     codec = codec_for(type_)
     text = msgspec.json.encode(codec.to_json(value))
     return codec.from_json(msgspec.json.decode(text))
+
+
+@pytest.fixture(scope="module")
+def quick_collections() -> Iterator[None]:
+    """Have `gc.collect` look at nothing that was there before: after other tests that is a lot."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

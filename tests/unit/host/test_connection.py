@@ -18,6 +18,9 @@ from actors.host.sockets.udp import Datagrams
 HERE = Endpoint("127.0.0.1", 0)
 WITHIN_S = 10
 
+# What is left open shows when it is collected, which is after each test.
+pytestmark = pytest.mark.usefixtures("quick_collections")
+
 
 async def _committed() -> None:
     return

@@ -14,6 +14,9 @@ from actors.host.pollable import wait_for_any
 from actors.host.table import TABLE
 from wit.values import err, some
 
+# What is left open shows when it is collected, which is after each test.
+pytestmark = pytest.mark.usefixtures("quick_collections")
+
 
 class Server:
     """Answers every connection with the same bytes and keeps what it was sent."""

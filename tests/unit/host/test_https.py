@@ -29,6 +29,9 @@ from wit.values import err, some
 WITHIN_S = 20
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhidden"
 
+# What is left open shows when it is collected, which is after each test.
+pytestmark = pytest.mark.usefixtures("quick_collections")
+
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
