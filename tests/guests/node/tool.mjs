@@ -35,6 +35,14 @@ const requests = {
     const made = await componentize(script, { witWorld: source, worldName: world });
     return text(made.component);
   },
+  // What becomes of a module and all that it imports, as the tools of our templates have it made,
+  // without comments.
+  code: async ({ script }) => {
+    const { rolldown } = await import(require.resolve("rolldown"));
+    const bundle = await rolldown({ input: script, external: /^[a-z0-9-]+:/ });
+    const { output } = await bundle.generate({ format: "esm", minify: true });
+    return output[0].code;
+  },
   // The same of several modules, whose imports the world in a folder names.
   bundle: async ({ script, wit, world }) => {
     const { rolldown } = await import(require.resolve("rolldown"));
