@@ -20,6 +20,7 @@ from actors.life import Life, Next
 from actors.limits import LOAD_BACKOFF_S, QUEUE_MESSAGES_MAX
 from actors.partition import Partition
 from actors.remembered import Leaving
+from actors.secrets import SecretKeyError
 from actors.services import Services
 from actors.waits import Answer
 from broker.errors import FencedError, RetryableError
@@ -125,6 +126,9 @@ class Worker:
             stumbled = True
         except PartitionLostError as error:
             log.info("not loaded", error=str(error))
+            stumbled = True
+        except SecretKeyError as error:
+            log.warning("a secret cannot be read here: trying again", error=str(error))
             stumbled = True
         except (FencedError, WriterStoppedError, RetryableError, CapacityError) as error:
             # Another owner has written, or may have: only the log knows the truth now.

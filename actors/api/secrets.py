@@ -79,4 +79,5 @@ class SecretApi:
         return {"erased": await self._secrets.erase(body.component, body.name, body.version)}
 
     async def _reencrypt(self, _body: Reencrypt, _request: Request) -> object:
-        return {"reencrypted": await self._secrets.reencrypt()}
+        count = await self._secrets.reencrypt()
+        return {"reencrypted": count, "key": self._secrets.keys.first}

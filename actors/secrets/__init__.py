@@ -5,6 +5,7 @@ from actors.secrets.store import (
     Pinned,
     SecretGoneError,
     SecretInfo,
+    SecretKeyError,
     SecretStore,
     check_name,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "Pinned",
     "SecretGoneError",
     "SecretInfo",
+    "SecretKeyError",
     "SecretStore",
     "check_name",
     "new_key",

@@ -18,11 +18,11 @@ import msgspec
 from msgspec import Struct, structs
 
 from actors.errors import ApiError, RetryableError
-from actors.secrets.keys import KeyRing, KeysError
-from broker.errors import ExistsError
+from actors.secrets.keys import KeyRing, KeysError, MissingKeyError
+from broker.errors import ExistsError, UnavailableError
 from broker.ports import Bucket, BucketEntry, Subscription
 
-__all__ = ["Pinned", "SecretGoneError", "SecretInfo", "SecretStore", "check_name"]
+__all__ = ["Pinned", "SecretGoneError", "SecretInfo", "SecretKeyError", "SecretStore", "check_name"]
 
 NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 VALUE_BYTES_MAX: Final = 64 << 10
@@ -34,6 +34,10 @@ _SALT_BYTES: Final = 32
 
 class SecretGoneError(RetryableError):
     """A log names a version that cannot be read: erased, of a lost key, or changed."""
+
+
+class SecretKeyError(SecretGoneError, UnavailableError):
+    """The key of a version is not at this executor: no fault of the guest, and it may come."""
 
 
 class Pinned(Struct, frozen=True):
@@ -218,8 +222,12 @@ class SecretStore:
         """Encrypt with the newest key whatever is encrypted with another; return how many were.
 
         Raises:
-            ApiError: something does not decrypt.
+            ApiError: something does not decrypt, or the key file cannot be read.
         """
+        try:
+            self._keys.reread()
+        except KeysError as error:
+            raise ApiError("bad-key", str(error)) from error
         old = [
             (component, name, version)
             for component, names in self._kept.items()
@@ -241,6 +249,9 @@ class SecretStore:
             if entry is None or entry.data is None:
                 return
             kept = _decode(entry.data)
+            if not kept.sealed:
+                # Erased meanwhile: that must not come back.
+                return
             changed = structs.replace(kept, sealed=sealed)
             try:
                 await self._bucket.update(_key(key), _encode(changed), revision=entry.revision)
@@ -269,6 +280,8 @@ class SecretStore:
             )
         try:
             return _decode_plain(self._keys.open(kept.sealed, bound_to=_name(key)))
+        except MissingKeyError as error:
+            raise SecretKeyError(str(error)) from error
         except (KeysError, msgspec.DecodeError) as error:
             raise SecretGoneError(str(error)) from error
 

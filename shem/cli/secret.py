@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from actors.secrets import KEY_FILE_VARIABLE, new_key
+from actors.secrets import KEY_FILE_VARIABLE, KeyRing, KeysError, new_key
 from shem.cli.output import FAILED, Format, FormatOption, Output, table
 from shem.cli.session import run
 from shem.client import Client
@@ -112,18 +112,39 @@ def keygen(
     output = Output(format_)
     try:
         old = file.read_text() if file.exists() else ""
-        unfinished = file.with_name(f"{file.name}.new")
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(f"{new_key()}\n{old}")
-        unfinished.replace(file)
-    except (OSError, UnicodeDecodeError) as error:
+        key = new_key()
+        # With a line that is no key no executor would start. Line numbers are those of the file.
+        KeyRing.parse(f"{old}\n{key}", where=str(file))
+        first = KeyRing.parse(key, where=str(file)).first
+        _write(file, f"{key}\n{old}")
+    except (OSError, UnicodeDecodeError, KeysError) as error:
         output.fail(RefusedError(f"cannot write {file}: {error}", kind="cannot-write"))
         raise typer.Exit(FAILED) from error
     output.done(
-        f"{file}: name it to every executor by {KEY_FILE_VARIABLE}, and keep a copy elsewhere",
-        {"file": str(file)},
+        f"{file}: encrypts by the new key {first}; name it to every executor by "
+        f"{KEY_FILE_VARIABLE}, and keep a copy elsewhere",
+        {"file": str(file), "key": first},
     )
+
+
+def _write(file: Path, text: str) -> None:
+    """Replace a key file as a whole, for who could read it before."""
+    unfinished = file.with_name(f"{file.name}.{os.getpid()}.new")
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(text)
+            if file.exists():
+                now = file.stat()
+                os.fchmod(descriptor, now.st_mode & 0o777)
+                if (now.st_uid, now.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(descriptor, now.st_uid, now.st_gid)
+            opened.flush()
+            os.fsync(descriptor)
+        unfinished.replace(file)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 @app.command("reencrypt", epilog="Example: `shem secret reencrypt`")
@@ -132,8 +153,11 @@ def reencrypt(*, format_: FormatOption = Format.TEXT) -> None:
     output = Output(format_)
 
     async def work(client: Client) -> None:
-        count = await client.secrets.reencrypt()
-        output.done(f"{count} versions were encrypted anew", {"reencrypted": count})
+        done = await client.secrets.reencrypt()
+        output.done(
+            f"{done.count} versions were encrypted anew; all are encrypted by the key {done.key}",
+            {"reencrypted": done.count, "key": done.key},
+        )
 
     run(output, work)
 

@@ -4,16 +4,23 @@ from base64 import b64encode
 from typing import Literal, final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from shem.client.requests import Requests
 from shem.records import Secret
 
-__all__ = ["Secrets"]
+__all__ = ["Reencrypted", "Secrets"]
 
 
 class _Set(Struct):
     version: int
+
+
+class Reencrypted(Struct, frozen=True):
+    """How many versions were encrypted anew, and by which key all are now."""
+
+    count: int = field(name="reencrypted")
+    key: str = ""
 
 
 @final
@@ -53,11 +60,10 @@ class Secrets:
         answer = await self._requests.ask("secret.delete", body)
         return msgspec.convert(answer, dict[Literal["erased"], list[int]])["erased"]
 
-    async def reencrypt(self) -> int:
+    async def reencrypt(self) -> Reencrypted:
         """Encrypt everything with the newest key of the executors; return how many were not.
 
         Raises:
             RefusedError: of kind `bad-key`, `no-keys`.
         """
-        answer = await self._requests.ask("secret.reencrypt", {})
-        return msgspec.convert(answer, dict[Literal["reencrypted"], int])["reencrypted"]
+        return msgspec.convert(await self._requests.ask("secret.reencrypt", {}), Reencrypted)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.secrets import KeyRing
 from broker.jetstream.connect import ConnectOptions, connect
 from tests.guests.build import build
 from tests.integration.system.whole import Whole
@@ -101,6 +102,35 @@ def test_a_secret_is_read_rotated_and_replayed_and_stands_nowhere(whole: Whole, 
 
     whole.json("secret", "delete", "probe/api-key", "--version", "2")
     assert whole.json("secret", "list", "probe")[0]["versions"] == [1]
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_waits_for_a_key_that_its_executor_does_not_have(whole: Whole, tmp_path: Path):
+    whole.add("probe", "probe")
+    set_secret(whole, tmp_path, FIRST)
+    keys = tmp_path / "secrets.key"
+    right = keys.read_text()
+    keys.unlink()
+    whole.run("secret", "keygen", str(keys))
+    executor = whole.executors[0]
+    executor.kill()
+    executor.start()
+    executor.wait_until_ready()
+    assert told(whole, "1 + 1") == 2
+    read = json.dumps(
+        ["__import__('hashlib').sha256(config.get('secret:api-key').encode()).hexdigest()"]
+    )
+    options = ("api/run", "--params", read, "--key", "once", "--timeout", "6")
+    early = whole.run("worker", "invoke", WORKER, *options)
+    assert early.returncode == 1
+    assert "timeout" in early.stderr
+    assert whole.json("worker", "get", WORKER)["last-error"] is None
+    # Nobody has to start anything anew.
+    keys.write_text(keys.read_text() + right)
+    done = whole.json("worker", "invoke", WORKER, *options[:-1], "60")
+    assert json.loads(done["result"]["ok"]) == digest(FIRST)
+    named = whole.json("secret", "reencrypt")
+    assert named == {"reencrypted": 1, "key": KeyRing.of_file(keys).first}
 
 
 async def snapshots_are_concealed(url: str) -> int:

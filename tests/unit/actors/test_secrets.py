@@ -1,6 +1,8 @@
 """Secrets where they are stored: encrypted, bound to their place, under keys that change."""
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,3 +140,66 @@ def test_without_keys_nothing_is_set_and_bad_names_and_values_are_refused():
 def test_a_key_file_that_is_none_is_told(text):
     with pytest.raises(KeysError, match=r"test\.key"):
         KeyRing.parse(text, where="test.key")
+
+
+def test_a_key_that_came_into_the_file_is_found_when_it_is_missed(tmp_path: Path):
+    async def main() -> None:
+        cluster = MemoryCluster()
+        file = tmp_path / "keys"
+        old, new = new_key(), new_key()
+        file.write_text(f"{old}\n")
+        stale = KeyRing.of_file(file)
+        store = await started(cluster, stale)
+        await store.set("shop", "key", VALUE, now_ms=1)
+        pinned = store.newest("shop", "key")
+        assert pinned is not None
+        file.write_text(f"{new}\n{old}\n")
+        newer = await started(cluster, KeyRing.of_file(file))
+        assert await newer.reencrypt() == 1
+        await asyncio.sleep(0)
+        assert store.read("shop", "key", pinned) == VALUE
+        assert stale.first == ring(new).first
+        # Asked to encrypt anew, an executor looks first.
+        file.write_text(f"{new_key()}\n{new}\n{old}\n")
+        assert await store.reencrypt() == 1
+        file.write_text("no key")
+        with pytest.raises(ApiError, match="line 1"):
+            await store.reencrypt()
+        assert store.read("shop", "key", pinned) == VALUE
+
+    asyncio.run(main())
+
+
+def test_what_is_erased_while_all_is_encrypted_anew_does_not_come_back():
+    async def main() -> None:
+        cluster = MemoryCluster()
+        old, new = new_key(), new_key()
+        other = await started(cluster, ring(new, old))
+        await (await started(cluster, ring(old))).set("shop", "key", VALUE, now_ms=1)
+        await asyncio.sleep(0)
+        bucket = cluster.connect().secrets
+        store = SecretStore(_Erasing(bucket, other), ring(new, old))
+        await store.start()
+        await store.reencrypt()
+        entry = await bucket.get("shop/key/1")
+        assert entry is not None
+        fresh = await started(cluster, ring(new, old))
+        assert fresh.all() == []
+
+    asyncio.run(main())
+
+
+class _Erasing:
+    """A bucket in which somebody else erases what is about to be read."""
+
+    def __init__(self, bucket: Any, other: SecretStore) -> None:
+        self._bucket = bucket
+        self._other = other
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bucket, name)
+
+    async def get(self, key: str) -> Any:
+        if self._other.all():
+            await self._other.erase("shop", "key", None)
+        return await self._bucket.get(key)

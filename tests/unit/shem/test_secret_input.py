@@ -1,13 +1,17 @@
 """What `shem secret set` takes for a value."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from actors.secrets import KeyRing
 from shem.cli import secret
+from shem.cli.app import app
 from shem.cli.output import Format, Output
 
 
@@ -57,3 +61,24 @@ def test_nobody_sees_what_is_typed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(secret, "getpass", lambda _: "typed")
     monkeypatch.setattr(sys, "stdin", Terminal())
     assert secret._read(Output(Format.TEXT), None) == "typed"
+
+
+def test_a_new_key_is_named_and_the_file_stays_who_could_read_it(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    names: list[str] = []
+    for count in (1, 2):
+        done = CliRunner().invoke(app, ["secret", "keygen", str(file), "-o", "json"])
+        assert done.exit_code == 0, done.output
+        names.append(json.loads(done.stdout)["key"])
+        assert names[-1] == KeyRing.of_file(file).first
+        assert len(file.read_text().splitlines()) == count
+        assert file.stat().st_mode & 0o777 == (0o600 if count == 1 else 0o640)
+        file.chmod(0o640)
+    assert len(set(names)) == 2
+
+    file.write_text("no key\n")
+    done = CliRunner().invoke(app, ["secret", "keygen", str(file)])
+    assert done.exit_code == 1
+    assert "line 1" in done.stderr
+    assert file.read_text() == "no key\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["keys"]
