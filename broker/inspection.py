@@ -28,12 +28,16 @@ NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 class Peer(Struct, frozen=True, kw_only=True):
-    """One copy of a stream. `lag`: how many operations it is behind the leader."""
+    """One copy of a stream. `lag`: how many operations it is behind the leader.
+
+    `is_silent`: the leader has not heard of it for some seconds, or not at all.
+    """
 
     name: str
     is_leader: bool = False
     is_current: bool = True
     is_offline: bool = False
+    is_silent: bool = False
     lag: int = 0
 
 

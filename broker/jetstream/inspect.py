@@ -48,6 +48,8 @@ _NS_PER_S: Final = 1_000_000_000
 _SAMPLES: Final = 5
 _MARKER: Final = "Nats-Marker-Reason"
 _OPERATION: Final = "KV-Operation"
+# A leader hears of the others every second; servers call them offline after half a minute only.
+_SILENT_NS: Final = 5_000_000_000
 
 T = TypeVar("T")
 
@@ -62,6 +64,8 @@ class _Replica(Struct, frozen=True):
     name: str = ""
     current: bool = True
     offline: bool = False
+    # For how long its leader has not heard of it; 0: never, since it leads.
+    active: int = 0
     lag: int = 0
 
 
@@ -342,6 +346,7 @@ def _facts(name: str, info: _Info, oplogs: tuple[str, ...]) -> StreamFacts:
             name=each.name,
             is_current=each.current,
             is_offline=each.offline,
+            is_silent=not each.current and not 0 < each.active < _SILENT_NS,
             lag=each.lag,
         )
         for each in info.cluster.replicas

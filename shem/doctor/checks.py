@@ -181,6 +181,9 @@ def _peers(stream: StreamFacts) -> Findings:
         name = f"replica {peer.name} of {stream.name}"
         if peer.is_offline:
             yield _finding("replicas", Level.ERROR, f"{name} is offline", "start that server")
+        elif peer.is_silent:
+            text = f"{name} is not heard of by its leader, and {peer.lag} operations behind"
+            yield _finding("replicas", Level.ERROR, text, "start that server, or look again")
         elif not peer.is_current and peer.lag > PEER_LAG_MAX:
             text = f"{name} is {peer.lag} operations behind"
             hint = "wait, and look again: it should catch up; if not, look at its disk"
@@ -322,6 +325,8 @@ def _identity(seen: Inspection, _: Expected) -> Findings:
 def _blind_spots(seen: Inspection, _: Expected) -> Findings:
     for reason in seen.unseen:
         hint = "an identity of the role `operator` or `observer` may see it"
+        if reason.endswith("in time"):
+            hint = f"look again while servers elect a leader; {hint}"
         yield _finding("permissions", Level.UNKNOWN, f"not seen: {reason}", hint)
 
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from broker.inspection import Disk, Grants, Identity, Inspection, Mark, Peer, Queue, StreamFacts
+from broker.jetstream import inspect
 from broker.jetstream.setup import BUCKET_STREAMS
 from broker.sharding import Sharding
 from broker.subjects import STREAM
@@ -27,6 +28,25 @@ def stream(name, **more):
     return StreamFacts(
         **{"name": name, "replicas": 3, "messages": 5, "bytes": 500, "peers": peers, **more}
     )
+
+
+# What a server says of a replica whose server was killed some seconds ago.
+KILLED = msgspec.json.encode(
+    {
+        "config": {"num_replicas": 3},
+        "cluster": {
+            "leader": "n1",
+            "replicas": [
+                {"name": "n3", "current": True, "active": 837_581_137},
+                {"name": "n2", "current": False, "active": 0, "lag": 15},
+            ],
+        },
+    }
+)
+
+
+def told(name, data):
+    return inspect._facts(name, msgspec.json.decode(data, type=inspect._Info), ())
 
 
 WELL = Inspection(
@@ -95,6 +115,12 @@ CASES = [
                 ),
             )
         },
+    ),
+    (
+        "replicas",
+        "error",
+        "n2 of SHEM_OPLOG is not heard of by its leader, and 15 operations behind",
+        {"streams": (told(STREAM, KILLED),)},
     ),
     ("replicas", "error", "no leader", {"streams": (stream(STREAM, peers=(Peer(name="n1"),)),)}),
     (
