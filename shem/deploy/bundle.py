@@ -4,6 +4,7 @@ ca.pem, ca.key          the authority; its key stays with you
 tls/                    what every server has: certificate, key, the authority's certificate
 accounts.conf           namespaces and what each identity may do
 NAME.conf               one for each server
+options.json            what all this was made with, which counts again where nothing else is said
 identities/NAMESPACE/ROLE.nk, ROLE.env
                         a key, and the environment with which `shem` is that identity
 
@@ -18,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from actors.secrets import KEY_FILE_VARIABLE, new_key
@@ -41,7 +43,7 @@ from shem.deploy.nats_text import (
     signed_accounts_text,
     url_host,
 )
-from shem.deploy.options import SYSTEM, BundleOptions, checked
+from shem.deploy.options import OPTIONS, SYSTEM, BundleOptions, checked
 from shem.deploy.sizes import size_in_bytes
 from shem.deploy.tls import write_tls
 from shem.errors import RefusedError
@@ -111,6 +113,8 @@ def write_bundle(folder: Path, options: BundleOptions, now: datetime) -> Written
             sync=options.sync,
         )
         write_file(folder / f"{name}.conf", server_text(server))
+    # Last: what was interrupted is named again.
+    write_file(folder / OPTIONS, msgspec.json.format(msgspec.json.encode(options)) + b"\n")
     return Written(
         servers=tuple(names),
         identities={name: tuple(each.name for each in users) for name, users in found.items()},

@@ -1,18 +1,22 @@
 """What a bundle is to be, and whether that can be."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
 from broker.permissions import Role
 from broker.subjects import PARTITIONS_DEFAULT
 from shem.deploy.sizes import size_in_bytes
 from shem.errors import RefusedError
 
-__all__ = ["SYSTEM", "BundleOptions", "checked"]
+__all__ = ["OPTIONS", "SYSTEM", "BundleOptions", "checked", "made_with", "merged"]
+
+OPTIONS: Final = "options.json"
 
 SYSTEM: Final = "SYS"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -45,6 +49,36 @@ class BundleOptions(Struct, frozen=True, kw_only=True):
     streams: int = 1
     partitions: int = PARTITIONS_DEFAULT
     jwt: bool = False
+
+
+def made_with(folder: Path) -> BundleOptions | None:
+    """Return what a bundle was made with; None: there is none, or it is of before that was kept.
+
+    Raises:
+        RefusedError: its file says nothing of the kind.
+        OSError: it cannot be read.
+    """
+    file = folder / OPTIONS
+    if not file.exists():
+        return None
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=BundleOptions)
+    except msgspec.DecodeError as error:
+        raise RefusedError(
+            f"{file}: {error}: remove the file and name all options again", kind="bad-options"
+        ) from error
+
+
+def merged(before: BundleOptions | None, named: Mapping[str, Any]) -> BundleOptions:
+    """Return the options as they are `named`; those that are None are as `before`."""
+    options = before or BundleOptions()
+    given = {name: value for name, value in named.items() if value is not None}
+    if "limits" not in given:
+        # Who left the namespace out, left its limit out.
+        namespaces = given.get("namespaces", options.namespaces)
+        limits = options.limits.items()
+        given["limits"] = {name: limit for name, limit in limits if name in namespaces}
+    return structs.replace(options, **given)
 
 
 def checked(options: BundleOptions) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from shem.cli.app import app
 from shem.deploy import BundleOptions, write_bundle
 from shem.deploy.certificates import make_authority, make_certificate
 from shem.deploy.tls import RENEWED_BEFORE_DAYS
@@ -121,6 +123,38 @@ def test_a_bundle_does_not_change_what_its_accounts_are_called(tmp_path: Path, *
     with pytest.raises(RefusedError, match="--jwt"):
         write(tmp_path, jwt=not jwt)
     assert (tmp_path / "accounts.conf").read_bytes() == before
+
+
+def deploy(folder: Path, *options: str) -> str:
+    """Run the command line; return what it says that has changed."""
+    done = CliRunner().invoke(app, ["deploy", "nats", str(folder), *options])
+    assert done.exit_code == 0, done.output
+    return "\n".join(line for line in done.stderr.splitlines() if line.startswith("changed: "))
+
+
+def test_a_bundle_is_made_again_as_it_was_and_what_changes_is_told(tmp_path: Path):
+    first = ("--host", "n0", "--host", "n1", "--namespace", "shop", "--namespace", "lab")
+    more = ("--client", "web", "--streams", "4", "--jwt", "--limit", "lab=1GB", "--port", "4333")
+    assert deploy(tmp_path, *first, *more) == ""
+    mapped = (tmp_path / "nats-1.conf").read_text()
+    assert deploy(tmp_path) == ""
+    assert (tmp_path / "nats-1.conf").read_text() == mapped
+    assert (tmp_path / "identities/lab/web.creds").exists()
+
+    told = deploy(tmp_path, "--namespace", "shop", "--client", "app")
+    assert told.splitlines() == [
+        "changed: namespaces shop, lab to shop",
+        "changed: clients web to app",
+        "changed: limits lab=1GB to none",
+    ]
+    told = deploy(tmp_path, "--anew", "--jwt")
+    assert "changed: hosts n0, n1 to localhost" in told
+    assert "changed: clients app to none" in told
+
+    (tmp_path / "options.json").write_text("{")
+    done = CliRunner().invoke(app, ["deploy", "nats", str(tmp_path), "--jwt"])
+    assert done.exit_code == 1
+    assert "options.json" in done.stderr
 
 
 def test_a_file_that_holds_no_key_is_named(tmp_path: Path):
