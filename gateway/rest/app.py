@@ -65,7 +65,7 @@ class Management:
         self._guard = guard
         self._explain = explain
         self._streams: set[asyncio.Task[object]] = set()
-        described = document(operations, version=version, base=BASE)
+        described = document(operations, version=version, base=BASE, is_open=guard.is_open)
         self._document = Response(200, _JSON_HEADERS, msgspec.json.encode(described))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

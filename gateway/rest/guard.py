@@ -35,7 +35,7 @@ class Guard:
 
     def __init__(self, tokens: Tokens, *, is_open: bool) -> None:
         self._tokens = tokens
-        self._is_open = is_open
+        self.is_open = is_open
 
     def check(self, headers: Mapping[str, str], role: Role, *, secret: str = "") -> None:
         """Return if the request may do what needs a role. `secret`: a token from elsewhere.
@@ -44,7 +44,7 @@ class Guard:
             RequestError: 401 without a token that counts, 403 if its role does not suffice.
         """
         kind, _, given = headers.get("authorization", "").partition(" ")
-        if self._is_open and not given and not secret:
+        if self.is_open and not given and not secret:
             _check_origin(headers)
             return
         token = self._tokens.find(given.strip() if kind.lower() == "bearer" else secret)

@@ -38,8 +38,13 @@ class Problem(Struct, frozen=True, kw_only=True):
     instance: str | None = None
 
 
-def document(operations: Sequence[Operation], *, version: str, base: str) -> dict[str, object]:
-    """Return the document of an API that is mounted at the path `base`."""
+def document(
+    operations: Sequence[Operation], *, version: str, base: str, is_open: bool = False
+) -> dict[str, object]:
+    """Return the document of an API that is mounted at the path `base`.
+
+    `is_open`: whoever has no token is answered, too.
+    """
     schemas = _Schemas(operations)
     paths: dict[str, dict[str, object]] = {}
     for each in operations:
@@ -54,7 +59,7 @@ def document(operations: Sequence[Operation], *, version: str, base: str) -> dic
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": base}],
-        "security": [{"token": []}],
+        "security": [*([{}] if is_open else []), {"token": []}],
         "paths": paths,
         "components": {
             "schemas": schemas.definitions,
@@ -76,7 +81,7 @@ class _Schemas:
     def __init__(self, operations: Sequence[Operation]) -> None:
         types: list[Any] = [Problem]
         for each in operations:
-            types += [each.path_type, each.query_type, each.body_type]
+            types += [each.path_type, each.query_type, each.described_body]
             types += [type_ for type_ in each.answers.values() if type_ is not None]
         unique = list(dict.fromkeys(types))
         schemas, definitions = msgspec.json.schema_components(
@@ -130,7 +135,7 @@ def _operation(each: Operation, schemas: _Schemas) -> dict[str, object]:
     }
     if each.body_type is not No:
         binary = each.body_type is bytes
-        schema = {"contentMediaType": each.consumes} if binary else schemas.of(each.body_type)
+        schema = {"contentMediaType": each.consumes} if binary else schemas.of(each.described_body)
         shown["requestBody"] = {"required": True, "content": {each.consumes: {"schema": schema}}}
     return shown
 

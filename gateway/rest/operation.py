@@ -87,7 +87,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """A row of the API. `answers` are statuses and the types of their bodies (None: none).
 
     `produces`: media type of a body that is no JSON. `consumes` says which bodies it takes;
-    bytes are handed on as they are when its type is `bytes`.
+    bytes are handed on as they are when its type is `bytes`. `described_body`: what the document
+    says of the body, where whoever is asked looks into it more closely than the decoder.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     path_type: type[Any]
     query_type: type[Any]
     body_type: Any
+    described_body: Any
     consumes: str
     body_bytes_max: int
     answers: Mapping[int, Any]
@@ -117,6 +119,7 @@ class _Described(Struct, frozen=True, kw_only=True):
     others: Mapping[int, Any]
     consumes: str
     produces: str
+    body: Any
     body_bytes_max: int
 
 
@@ -135,12 +138,14 @@ def rest(
     others: Mapping[int, Any] | None = None,
     consumes: str = JSON,
     produces: str = JSON,
+    body: Any = None,
     body_bytes_max: int = BODY_BYTES_MAX,
 ) -> Callable[[Handler], Handler]:
     """Mark a method as an operation: its summary is the docstring, its types the annotations.
 
     The method takes a `Call` of three types. `answer` is the type of the body if the method does
-    not return just that; `others` are the bodies of other statuses that it may answer with.
+    not return just that; `others` are the bodies of other statuses that it may answer with; `body`
+    is what the document says of the request's body, if that is more than its type.
     """
     described = _Described(
         name=name,
@@ -152,6 +157,7 @@ def rest(
         others=others or {},
         consumes=consumes,
         produces=produces,
+        body=body,
         body_bytes_max=body_bytes_max,
     )
 
@@ -172,7 +178,7 @@ def operations_of(noun: object) -> list[Operation]:
 
 
 def _operation(run: Callable[[AnyCall], Awaitable[object]], said: _Described) -> Operation:
-    hints = get_type_hints(run)
+    hints = get_type_hints(run, include_extras=True)
     path_type, query_type, body_type = get_args(hints["call"])
     answer = hints["return"] if said.answer is None else said.answer
     if answer is type(None):
@@ -187,6 +193,7 @@ def _operation(run: Callable[[AnyCall], Awaitable[object]], said: _Described) ->
         path_type=path_type,
         query_type=query_type,
         body_type=body_type,
+        described_body=body_type if said.body is None else said.body,
         consumes=said.consumes,
         produces=said.produces,
         body_bytes_max=said.body_bytes_max,

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal, final
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.definitions import NO_LIMITS, Limits, Requirement, Route
 from gateway.rest.operation import Call, No, Operation, Reply, Role, operations_of, rest
+from gateway.security.schemes import Scheme as AnyScheme
 from shem.client import Client
 from shem.records import Api, Deployed
 
@@ -25,6 +27,20 @@ class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     draft: bool = False
     limits: dict[str, Any] = {}
     security: list[dict[str, Any]] = []
+
+
+class ApiDefinition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version of an API, as `shem api define` takes it; checked against the components.
+
+    What it has to be in all its parts is told by whoever checks it, with places and suggestions.
+    """
+
+    id: ApiWord
+    version: ApiWord
+    routes: Annotated[list[Route], Meta(min_length=1)]
+    draft: bool = False
+    limits: Limits = NO_LIMITS
+    security: list[Requirement] = []
 
 
 class Definitions(Struct, frozen=True):
@@ -103,7 +119,7 @@ class _Apis:
         del call
         return Definitions(await self._client.apis.all())
 
-    @rest("api.define", "POST", "/apis", Role.ADMIN, status=201, answer=Api)
+    @rest("api.define", "POST", "/apis", Role.ADMIN, status=201, answer=Api, body=ApiDefinition)
     async def define(self, call: Call[No, No, Definition]) -> Reply:
         """Check and store a version of an HTTP API."""
         fields: dict[str, object] = msgspec.to_builtins(call.body)
@@ -148,7 +164,15 @@ class _Apis:
         del call
         return Schemes(await self._client.apis.schemes())
 
-    @rest("security.define", "POST", "/security-schemes", Role.ADMIN, status=201, answer=Scheme)
+    @rest(
+        "security.define",
+        "POST",
+        "/security-schemes",
+        Role.ADMIN,
+        status=201,
+        answer=Scheme,
+        body=AnyScheme,
+    )
     async def define_scheme(self, call: Call[No, No, dict[str, Any]]) -> Reply:
         """Check and store a security scheme, as `shem api security define` takes it."""
         return Reply(value=await self._client.apis.define_scheme(call.body), status=201)

@@ -1,7 +1,7 @@
 """Invocations over REST: with waiting, without, later; looked up by their keys, and cancelled."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, final
+from typing import Annotated, Any, Final, TypeAlias, final
 from urllib.parse import quote
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -13,7 +13,7 @@ from shem.client import Client, Worker
 from shem.client.values import encode_call
 from shem.errors import RefusedError
 from shem.records import InvocationStatus, Scheduled
-from shem.rest.params import Millis, Name, WorkerPath
+from shem.rest.params import Millis, Name, WorkerPath, exactly_one
 from shem.rest.workers import ONE
 
 __all__ = ["operations"]
@@ -81,6 +81,9 @@ class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
     cron: str | None = None
     zone: str = "UTC"
     every_ms: Annotated[int, Meta(ge=1_000, le=EVERY_MS_MAX)] | None = None
+
+
+OneSchedule: TypeAlias = Annotated[Schedule, exactly_one("at-ms", "cron", "every-ms")]
 
 
 class Schedules(Struct, frozen=True):
@@ -158,7 +161,7 @@ class _Invocations:
         )
 
     @rest("schedule.create", "POST", f"{ONE}/schedules", Role.OPERATOR, status=201, answer=Accepted)
-    async def schedule(self, call: Call[WorkerPath, No, Schedule]) -> Reply:
+    async def schedule(self, call: Call[WorkerPath, No, OneSchedule]) -> Reply:
         """Have a worker invoked later, or again and again."""
         body, path = call.body, call.path
         if (body.at_ms, body.cron, body.every_ms).count(None) != 2:

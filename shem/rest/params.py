@@ -15,6 +15,7 @@ __all__ = [
     "VersionNumber",
     "VersionPath",
     "WorkerPath",
+    "exactly_one",
     "pairs",
 ]
 
@@ -57,6 +58,21 @@ class Page(Struct, frozen=True, forbid_unknown_fields=True):
 
     cursor: str = ""
     count: Count = COUNT_DEFAULT
+
+
+def exactly_one(*names: str) -> Meta:
+    """Return what the document says of a body of which one field must be there and not null."""
+    others_null = [
+        {
+            "required": [name],
+            "properties": {
+                each: {"not": {"type": "null"}} if each == name else {"type": "null"}
+                for each in names
+            },
+        }
+        for name in names
+    ]
+    return Meta(extra_json_schema={"oneOf": others_null})
 
 
 def pairs(given: tuple[str, ...]) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """Workers over REST: create, find, look at, command, delete."""
 
-from typing import Annotated, Final, Literal, final
+from typing import Annotated, Final, Literal, TypeAlias, final
 
 from msgspec import Meta, Struct, field
 
+from gateway.errors import RequestError
 from gateway.rest.operation import Call, Count, No, Operation, Reply, Role, operations_of, rest
 from shem.client import Client, Worker
 from shem.records import OplogEntry, WorkerStatus
@@ -16,6 +17,7 @@ from shem.rest.params import (
     Name,
     VersionNumber,
     WorkerPath,
+    exactly_one,
     pairs,
 )
 
@@ -84,6 +86,9 @@ class Revert(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
 
     last_oplog_index: Index | None = None
     invocations: Index | None = None
+
+
+OneRevert: TypeAlias = Annotated[Revert, exactly_one("last-oplog-index", "invocations")]
 
 
 class RetryPolicy(Struct, frozen=True, forbid_unknown_fields=True):
@@ -212,7 +217,7 @@ class _Workers:
         return Rehearsed(started=True)
 
     @rest("worker.revert", "POST", f"{ONE}/revert", Role.OPERATOR)
-    async def revert(self, call: Call[WorkerPath, No, Revert]) -> Reverted:
+    async def revert(self, call: Call[WorkerPath, No, OneRevert]) -> Reverted:
         """Undo a worker's last entries or invocations."""
         body = call.body
         return Reverted(
@@ -237,6 +242,8 @@ class _Workers:
     async def complete(self, call: Call[PromisePath, No, Complete]) -> Completed:
         """Complete a promise of a worker."""
         body = call.body
+        if body.data is not None and body.text is not None:
+            raise RequestError(400, "bad-request", "body: one of data and text, not both")
         data = (body.text or "").encode() if body.data is None else body.data
         return Completed(await self._at(call.path).complete_promise(call.path.index, data))
 

@@ -6,6 +6,7 @@ import json
 import time
 from urllib.parse import quote
 
+import jsonschema_rs
 import pytest
 
 from shem.client.components import Components
@@ -186,6 +187,7 @@ def test_apis_are_defined_deployed_and_served_at_once(admin, system):
         ("POST", f"{WORKER}/revert", {}, 400, "bad-index"),
         ("GET", f"{WORKER}/oplog?query=(", None, 400, "bad-request"),
         ("POST", f"{WORKER}/promises/999/complete", {}, 404, "unknown-promise"),
+        ("POST", f"{WORKER}/promises/9/complete", {"data": "", "text": ""}, 400, "bad-request"),
     ],
 )
 def test_what_goes_wrong_is_a_problem_that_says_what(admin, method, path, body, status, kind):
@@ -195,6 +197,30 @@ def test_what_goes_wrong_is_a_problem_that_says_what(admin, method, path, body, 
     given = admin(method, path, body)
     assert (given.status, given.json["type"]) == (status, f"urn:shem:problem:{kind}"), given
     assert given.headers["content-type"] == "application/problem+json"
+
+
+def test_the_document_says_what_bodies_have_to_be(admin):
+    document = admin("GET", "/openapi.json").json
+    assert document["security"] == [{"token": []}]
+
+    def accepts(path, body):
+        content = document["paths"][path]["post"]["requestBody"]["content"]
+        schema = {**content["application/json"]["schema"], "components": document["components"]}
+        return jsonschema_rs.validator_for(schema).is_valid(body)
+
+    route = {"method": "GET", "path": "/x", "binding": {"type": "default", "response": "1"}}
+    api = {"id": "x", "version": "1", "routes": [route]}
+    assert accepts("/apis", api)
+    assert not accepts("/apis", {**api, "routes": [{}]})
+    assert not accepts("/apis", {**api, "routes": [{**route, "method": "FETCH"}]})
+    assert accepts("/security-schemes", {"type": "basic", "name": "x", "users": []})
+    assert not accepts("/security-schemes", {})
+    one = "/components/{component}/workers/{worker}"
+    assert accepts(f"{one}/revert", {"invocations": 1, "last-oplog-index": None})
+    assert not accepts(f"{one}/revert", {"invocations": 1, "last-oplog-index": 1})
+    assert not accepts(f"{one}/revert", {})
+    assert accepts(f"{one}/schedules", {"id": "x", "call": "get()", "every-ms": 1000})
+    assert not accepts(f"{one}/schedules", {"id": "x", "call": "get()"})
 
 
 def test_bodies_of_another_type_are_refused(admin):

@@ -5,6 +5,7 @@ import pytest
 from broker.memory import MemoryBroker, MemoryCluster
 from gateway.errors import RequestError
 from gateway.rest.guard import Guard, is_loopback
+from gateway.rest.openapi import document
 from gateway.rest.operation import Role
 from gateway.rest.tokens import Tokens
 
@@ -26,3 +27,9 @@ def test_without_tokens_only_this_machine_is_let_in_and_no_page_of_others():
     ):
         with pytest.raises(RequestError):
             guard.check(headers, Role.VIEWER)
+
+
+def test_the_document_says_whether_a_token_is_needed():
+    served = {"version": "1", "base": "/.shem/v1"}
+    assert document([], **served)["security"] == [{"token": []}]
+    assert document([], **served, is_open=True)["security"] == [{}, {"token": []}]
