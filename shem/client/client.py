@@ -16,6 +16,7 @@ from shem.client.apis import Apis
 from shem.client.components import Components
 from shem.client.feed import Event, Feed, Result, pattern
 from shem.client.invocations import Invocations
+from shem.client.lifetime import Lifetime
 from shem.client.mail import Mail
 from shem.client.requests import Requests
 from shem.client.schedules import Schedules
@@ -46,8 +47,9 @@ class Client:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._mail = Mail(broker.signals)
-        self._requests = Requests(broker.signals)
+        self._lifetime = Lifetime()
+        self._mail = Mail(broker.signals, self._lifetime)
+        self._requests = Requests(broker.signals, self._lifetime)
         self._invocations = Invocations(broker, self._mail)
         self.apis = Apis(self._requests)
         self.components = Components(self._requests, broker.blobs)
@@ -113,7 +115,7 @@ class Client:
         return self
 
     async def close(self) -> None:
-        """Disconnect. What was published stays durable."""
+        """Disconnect. What was published stays durable; who waits for an answer is told."""
         await self._mail.close()
         await self._broker.close()
 
@@ -251,11 +253,15 @@ class Client:
 
     def events(self, component: str | None = None) -> Feed[Event]:
         """Listen to the events of all workers, or of all of one component."""
-        return Feed(self._broker.signals, pattern("event", component, None), decode_event)
+        return Feed(
+            self._broker.signals, pattern("event", component, None), decode_event, self._lifetime
+        )
 
     def results(self, component: str | None = None) -> Feed[Result]:
         """Listen to the outcomes of all workers, or of all of one component."""
-        return Feed(self._broker.signals, pattern("result", component, None), decode_result)
+        return Feed(
+            self._broker.signals, pattern("result", component, None), decode_result, self._lifetime
+        )
 
 
 class _Page(msgspec.Struct, frozen=True):

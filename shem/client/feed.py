@@ -11,6 +11,7 @@ from msgspec import Struct
 from broker import subjects
 from broker.ports import Note, Signals, Subscription
 from shem.client.invocations import Outcome
+from shem.client.lifetime import Lifetime
 from shem.errors import LaggedError
 
 __all__ = ["Event", "Feed", "Result", "pattern"]
@@ -42,19 +43,34 @@ class Feed(AsyncIterator[Item], Generic[Item]):
     """A subscription to iterate over. Use it with `async with`: it listens from there on.
 
     Messages that come while the connection is down are lost, as are all that come while nobody
-    listens. What is read too slowly ends with `LaggedError`.
+    listens. What is read too slowly ends with `LaggedError`. It ends with its block, or its client.
     """
 
-    def __init__(self, signals: Signals, subject: str, decode: Callable[[Note], Item]) -> None:
+    def __init__(
+        self,
+        signals: Signals,
+        subject: str,
+        decode: Callable[[Note], Item],
+        lifetime: Lifetime,
+    ) -> None:
         self._signals = signals
+        self._lifetime = lifetime
         self._subject = subject
         self._decode = decode
         self._notes: deque[Note] = deque()
         self._arrived = asyncio.Event()
         self._lagged = False
         self._subscription: Subscription | None = None
+        self._has_begun = False
+        self._has_ended = False
+        self._forget: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> Self:
+        if self._has_begun:
+            raise RuntimeError("a feed is entered once: make another one")
+        self._lifetime.check()
+        self._has_begun = True
+        self._forget = self._lifetime.at_end(self._end)
         self._subscription = await self._signals.subscribe(self._subject, self._on_note)
         return self
 
@@ -64,6 +80,8 @@ class Feed(AsyncIterator[Item], Generic[Item]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end()
+        self._forget()
         if self._subscription is not None:
             await self._subscription.close()
             self._subscription = None
@@ -78,11 +96,18 @@ class Feed(AsyncIterator[Item], Generic[Item]):
                     f"more than {BUFFERED_MAX} messages of {self._subject} waited to be read",
                     kind="lagged",
                 )
-            if self._subscription is None:
+            if not self._has_begun:
+                raise RuntimeError("use a feed with `async with`: it listens from there on")
+            if self._has_ended:
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
         return self._decode(self._notes.popleft())
+
+    def _end(self) -> None:
+        self._has_ended = True
+        # Whoever waits in another task is to hear of it.
+        self._arrived.set()
 
     def _on_note(self, note: Note) -> None:
         if self._lagged or len(self._notes) >= BUFFERED_MAX:

@@ -16,6 +16,7 @@ from broker import subjects
 from broker.errors import BrokerError, NotFoundError, TooLargeError
 from broker.errors import RetryableError as BrokerRetryableError
 from broker.ports import Broker, Note
+from shem.client.lifetime import closed_error
 from shem.client.mail import Mail
 from shem.errors import (
     BadRequestError,
@@ -144,6 +145,7 @@ class Invocations:
             BadRequestError: it is too large.
             UnavailableError: the broker did not acknowledge it in time.
         """
+        self._mail.lifetime.check(key=key)
         message_id = f"{component}/{worker}:{key}"
         try:
             async with asyncio.timeout(timeout_s):
@@ -178,6 +180,7 @@ class Invocations:
         """
         place = f"{component}/{worker}:{key}"
         durable = False
+        self._mail.lifetime.check(key=key)
         try:
             async with asyncio.timeout(timeout_s):
                 payload, headers, enclosure = await self._enclosed(
@@ -192,6 +195,7 @@ class Invocations:
                     note = None if known else await letter.wait(ASK_AGAIN_S)
                     pause_s = ASK_AGAIN_S
                     while note is None:
+                        self._check_open(key, durable=durable)
                         again = self._again(place)
                         await self._send(component, worker, payload, again, all_headers)
                         note = await letter.wait(pause_s)
@@ -210,6 +214,11 @@ class Invocations:
                     key=key,
                 ) from error
             raise _unacknowledged(timeout_s, key) from error
+
+    def _check_open(self, key: str | None, *, durable: bool = False) -> None:
+        if self._mail.lifetime.is_over:
+            is_taken = "the invocation is durable" if durable else "the invocation may be durable"
+            raise closed_error(f"{is_taken}: ask again with the key {key!r}", key=key)
 
     def _again(self, message_id: str) -> str:
         self._count += 1
@@ -243,6 +252,7 @@ class Invocations:
                 break
             except BrokerRetryableError:
                 # The caller's time limit ends this.
+                self._check_open(key)
                 await asyncio.sleep(PUBLISH_PAUSE_S)
         told = {"$blob": name, "size": len(payload), "sha256": sha256}
         return b"", {**headers, HEADER: msgspec.json.encode(told).decode()}, name
@@ -258,6 +268,7 @@ class Invocations:
                 break
             except BrokerRetryableError:
                 # The caller's time limit ends this.
+                self._check_open(outcome.key, durable=True)
                 await asyncio.sleep(PUBLISH_PAUSE_S)
             except NotFoundError as error:
                 text = f"the result {at.name!r} is gone: the worker was deleted"
@@ -290,6 +301,7 @@ class Invocations:
                 )
             except BrokerRetryableError:
                 # The same id again cannot be stored twice; the caller's time limit ends this.
+                self._check_open(headers.get("Shem-Key"))
                 await asyncio.sleep(PUBLISH_PAUSE_S)
             except BrokerError as error:
                 raise broker_error(error, key=headers.get("Shem-Key")) from error

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import final
 
 from broker.ports import Note, Signals, Subscription
+from shem.client.lifetime import Lifetime
 
 __all__ = ["Letter", "Mail"]
 
@@ -15,8 +16,9 @@ __all__ = ["Letter", "Mail"]
 class Letter:
     """A question that waits for its answer at `reply_to`."""
 
-    def __init__(self, reply_to: str) -> None:
+    def __init__(self, reply_to: str, lifetime: Lifetime) -> None:
         self.reply_to = reply_to
+        self._lifetime = lifetime
         self._answer: Note | None = None
         self._nudge = asyncio.Event()
 
@@ -31,8 +33,8 @@ class Letter:
         self._nudge.set()
 
     async def wait(self, timeout_s: float) -> Note | None:
-        """Return the answer, or None if it is worth asking again."""
-        if self._answer is None:
+        """Return the answer, or None if it is worth asking again, or the client was closed."""
+        if self._answer is None and not self._lifetime.is_over:
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._nudge.wait()
@@ -42,11 +44,15 @@ class Letter:
         return self._answer
 
     async def wait_patiently(self, timeout_s: float) -> Note | None:
-        """Return the answer, or None when the time is over: for what must not be asked twice."""
+        """Return the answer, or None when the time is over: for what must not be asked twice.
+
+        Raises:
+            RefusedError: the client was closed.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 while (answer := await self.wait(timeout_s)) is None:
-                    pass
+                    self._lifetime.check()
         except TimeoutError:
             return None
         return answer
@@ -56,7 +62,8 @@ class Letter:
 class Mail:
     """Hands answers to the letters that wait for them."""
 
-    def __init__(self, signals: Signals) -> None:
+    def __init__(self, signals: Signals, lifetime: Lifetime | None = None) -> None:
+        self.lifetime = lifetime or Lifetime()
         self._signals = signals
         self._inbox = signals.inbox()
         self._numbers = itertools.count(1)
@@ -68,7 +75,9 @@ class Mail:
         self._subscription = await self._signals.subscribe(f"{self._inbox}.*", self._on_note)
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Listen no more; who waits still is told so."""
+        self.lifetime.end()
+        await self.reconnected()
         if self._subscription is not None:
             await self._subscription.close()
 
@@ -80,7 +89,7 @@ class Mail:
     @contextmanager
     def letter(self) -> Generator[Letter]:
         """Open a place for one answer."""
-        letter = Letter(f"{self._inbox}.{next(self._numbers)}")
+        letter = Letter(f"{self._inbox}.{next(self._numbers)}", self.lifetime)
         self._letters[letter.reply_to] = letter
         try:
             yield letter

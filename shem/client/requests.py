@@ -12,6 +12,7 @@ from broker.errors import BrokerError
 from broker.errors import UnavailableError as BrokerUnavailableError
 from broker.ports import Note, Signals
 from shem.client.invocations import Failure, broker_error
+from shem.client.lifetime import Lifetime
 from shem.errors import InternalError, UnavailableError, from_kind
 
 __all__ = ["Answer", "Requests", "decode_answer"]
@@ -50,8 +51,9 @@ def decode_answer(note: Note) -> object:
 class Requests:
     """Asks the management service. Every request may be repeated without harm."""
 
-    def __init__(self, signals: Signals) -> None:
+    def __init__(self, signals: Signals, lifetime: Lifetime) -> None:
         self._signals = signals
+        self._lifetime = lifetime
 
     async def ask(
         self,
@@ -87,6 +89,7 @@ class Requests:
     ) -> object:
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
+            self._lifetime.check()
             left_s = deadline - asyncio.get_running_loop().time()
             try:
                 note = await self._signals.request(

@@ -388,6 +388,7 @@ class Worker:
             RefusedError: the worker refused it.
             ResultTimeoutError: it is durable, but was not answered in time.
         """
+        self._mail.lifetime.check()
         body = msgspec.json.encode({"command": command, **fields})
         with self._mail.letter() as letter:
             try:
@@ -485,12 +486,12 @@ class Worker:
     def events(self) -> Feed[Event]:
         """Listen to output, log lines and status changes from now on."""
         subject = pattern("event", self.component, self.name)
-        return Feed(self._broker.signals, subject, decode_event)
+        return Feed(self._broker.signals, subject, decode_event, self._mail.lifetime)
 
     def results(self) -> Feed[Result]:
         """Listen to the outcomes of all invocations from now on."""
         subject = pattern("result", self.component, self.name)
-        return Feed(self._broker.signals, subject, decode_result)
+        return Feed(self._broker.signals, subject, decode_result, self._mail.lifetime)
 
 
 class _Rehearsal(msgspec.Struct, frozen=True):

@@ -251,6 +251,71 @@ def test_a_feed_that_is_read_too_slowly_says_so_instead_of_skipping():
     run(scenario)
 
 
+def test_a_feed_ends_with_its_block_for_who_waits_in_another_task():
+    async def scenario(scene: Scene) -> None:
+        feed = scene.client.events()
+        async with feed:
+            waiting = asyncio.ensure_future(anext(feed))
+            await asyncio.sleep(0)
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+        with pytest.raises(RuntimeError, match="entered once"):
+            await feed.__aenter__()
+
+    run(scenario)
+
+
+def test_a_feed_that_was_not_entered_says_so_instead_of_being_empty():
+    async def scenario(scene: Scene) -> None:
+        with pytest.raises(RuntimeError, match="async with"):
+            await anext(scene.client.results())
+
+    run(scenario)
+
+
+def test_a_client_that_is_closed_tells_those_who_wait():
+    async def scenario(scene: Scene) -> None:
+        scene.adder.silent = True
+        alice = scene.client.worker("counter", "alice")
+        invoking = asyncio.ensure_future(alice.invoke("add", 1, key="k"))
+        await scene.adder.heard.wait()
+        scene.adder.heard.clear()
+        commanding = asyncio.ensure_future(alice.resume())
+        await scene.adder.heard.wait()
+        async with scene.client.events() as feed:
+            waiting = asyncio.ensure_future(anext(feed))
+            await asyncio.sleep(0)
+            await scene.client.close()
+            await scene.client.close()
+            with pytest.raises(StopAsyncIteration):
+                await waiting
+        with pytest.raises(shem.RefusedError, match="durable: ask again with the key 'k'") as told:
+            await invoking
+        assert (told.value.kind, told.value.key) == ("client-closed", "k")
+        with pytest.raises(shem.RefusedError, match="the client is closed"):
+            await commanding
+
+    run(scenario)
+
+
+def test_a_client_that_is_closed_takes_nothing_more():
+    async def scenario(scene: Scene) -> None:
+        alice = scene.client.worker("counter", "alice")
+        await scene.client.close()
+        for asked in (
+            alice.invoke("add", 1),
+            alice.publish("add", 1),
+            alice.resume(),
+            alice.status(),
+        ):
+            with pytest.raises(shem.RefusedError, match="the client is closed"):
+                await asked
+        with pytest.raises(shem.RefusedError, match="the client is closed"):
+            await alice.events().__aenter__()
+
+    run(scenario)
+
+
 def test_commands_are_answered_or_refused():
     async def scenario(scene: Scene) -> None:
         alice = scene.client.worker("counter", "alice")

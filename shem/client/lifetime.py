@@ -1,0 +1,43 @@
+"""How long a client lives: what waits when it is closed ends then, instead of for ever."""
+
+from collections.abc import Callable
+from typing import final
+
+from shem.errors import RefusedError
+
+__all__ = ["Lifetime", "closed_error"]
+
+
+def closed_error(more: str = "connect another one", *, key: str | None = None) -> RefusedError:
+    """Return what somebody is told who asks a closed client, or still waits for it."""
+    return RefusedError(f"the client is closed; {more}", kind="client-closed", key=key)
+
+
+@final
+class Lifetime:
+    """Known to all parts of a client."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._waiting: set[Callable[[], None]] = set()
+
+    def check(self, *, key: str | None = None) -> None:
+        """Go on while the client is open.
+
+        Raises:
+            RefusedError: it is closed.
+        """
+        if self.is_over:
+            raise closed_error(key=key)
+
+    def at_end(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Have something called when the client is closed; return what takes that back."""
+        self._waiting.add(call)
+        return lambda: self._waiting.discard(call)
+
+    def end(self) -> None:
+        """The client is closed."""
+        self.is_over = True
+        waiting, self._waiting = self._waiting, set()
+        for call in waiting:
+            call()
