@@ -53,19 +53,30 @@ def make_server(
     def changed(params: types.DidChangeTextDocumentParams) -> None:
         publish(params.text_document.uri)
 
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(params: types.DidCloseTextDocumentParams) -> None:
+        # What is wrong with a text that is not open is not shown.
+        server.text_document_publish_diagnostics(
+            types.PublishDiagnosticsParams(params.text_document.uri, [])
+        )
+
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hovered(params: types.HoverParams) -> types.Hover | None:
-        document = server.workspace.get_text_document(params.text_document.uri)
-        return known.hover(document, document.offset_at_position(params.position))
+        document = server.workspace.text_documents.get(params.text_document.uri)
+        if document is None:
+            return None
+        return known.hover(document, _offset(document.source, params.position))
 
     @server.feature(
         types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=[".", "("])
     )
     def completed(params: types.CompletionParams) -> list[types.CompletionItem]:
-        document = server.workspace.get_text_document(params.text_document.uri)
-        return known.complete(document, document.offset_at_position(params.position))
+        document = server.workspace.text_documents.get(params.text_document.uri)
+        if document is None:
+            return []
+        return known.complete(document, _offset(document.source, params.position))
 
-    for used in (opened, changed, hovered, completed):
+    for used in (opened, changed, closed, hovered, completed):
         assert callable(used)
     return server
 
@@ -169,6 +180,20 @@ def _diagnostic(document: TextDocument, found: rib.Diagnostic) -> types.Diagnost
 
 def _range(text: str, start: int, end: int) -> types.Range:
     return types.Range(_position(text, start), _position(text, end))
+
+
+def _offset(text: str, position: types.Position) -> int:
+    """Return where a place of an editor is in a text: the other way round than `_position`."""
+    start = 0
+    for _ in range(position.line):
+        end = text.find("\n", start)
+        if end < 0:
+            return len(text)
+        start = end + 1
+    end = text.find("\n", start)
+    line = text[start : len(text) if end < 0 else end]
+    units = line.encode("utf-16-le")[: 2 * position.character]
+    return start + len(units.decode("utf-16-le", errors="ignore"))
 
 
 def _position(text: str, offset: int) -> types.Position:

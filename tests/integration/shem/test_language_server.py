@@ -105,6 +105,20 @@ def test_an_editor_is_served(editor: Editor, tmp_path: Path) -> None:
     shown = editor.at("textDocument/hover", program, 0, 4)
     assert "instance" in shown["contents"]["value"]
 
+    # What other languages take for the end of a line is none of an editor's.
+    assert (
+        editor.open(program, 'let s = "\u2028\x0c\x85"; let w = instance("a");\nlet x = 1;') == []
+    )
+    shown = editor.at("textDocument/hover", program, 0, 19)
+    assert "instance" in shown["contents"]["value"]
+    assert "s32" in editor.at("textDocument/hover", program, 1, 4)["contents"]["value"]
+    # What is closed has nothing wrong with it, and nothing to tell.
+    (_,) = editor.open(program, "1 +")
+    editor.send("textDocument/didClose", {"textDocument": {"uri": program}})
+    assert editor.findings() == []
+    assert editor.at("textDocument/hover", program, 0, 0) is None
+    assert editor.at("textDocument/completion", program, 0, 0) == []
+
     tests = (tmp_path / "some.rib").as_uri()
     (tmp_path / "mine.wasm").write_bytes(build("tiny").read_bytes())
     text = 'component mine from "mine.wasm";\ntest "a" {\n  let w = instance("a");\n  assert w.ge'
