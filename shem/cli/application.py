@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from shem.build.steps import Step
+from shem.cli.arguments import TemplateOption
 from shem.cli.output import Format, FormatOption, Output
 from shem.cli.update_mode import UpdateMode
 from shem.manifest.schema import Profile
@@ -81,9 +82,7 @@ def new(
         str | None, typer.Argument(help="Language of a first component.", show_default=False)
     ] = None,
     *,
-    template: Annotated[
-        str, typer.Option("--template", "-t", help="counter, counter-wit or rpc.")
-    ] = "counter",
+    template: TemplateOption = "counter",
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Make a new app with a first component."""

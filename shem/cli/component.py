@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from shem.cli.arguments import ComponentName, VersionOption, parse_pairs
+from shem.cli.arguments import ComponentName, TemplateOption, VersionOption, parse_pairs
 from shem.cli.component_update import update_workers
 from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
@@ -171,7 +171,7 @@ def new(
     language: Annotated[str, typer.Argument(help="The language to write it in.")],
     name: Annotated[str, typer.Argument(metavar="NS:NAME", help="The component's name.")],
     *,
-    template: Annotated[str, typer.Option("--template", "-t")] = "counter",
+    template: TemplateOption = "counter",
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Add a component to the app that this folder belongs to."""

@@ -111,7 +111,7 @@ def test_an_editor_is_served(editor: Editor, tmp_path: Path) -> None:
     )
     shown = editor.at("textDocument/hover", program, 0, 19)
     assert "instance" in shown["contents"]["value"]
-    assert "s32" in editor.at("textDocument/hover", program, 1, 4)["contents"]["value"]
+    assert "u64" in editor.at("textDocument/hover", program, 1, 4)["contents"]["value"]
     # What is closed has nothing wrong with it, and nothing to tell.
     (_,) = editor.open(program, "1 +")
     editor.send("textDocument/didClose", {"textDocument": {"uri": program}})

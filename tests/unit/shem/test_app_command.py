@@ -1,12 +1,14 @@
-"""`shem app` in folders that are gone, or in which something cannot be written."""
+"""`shem app`: in folders that are gone or cannot be written to, and what its help names."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from shem.cli.app import app
+from shem.scaffold.catalogue import TEMPLATES
 
 
 def run(*arguments: str) -> Result:
@@ -49,3 +51,10 @@ def test_a_place_that_cannot_be_written_to_is_named(place: str, made: Path) -> N
     assert isinstance(done.exception, SystemExit), done.exception
     assert done.exit_code == 1
     assert str(made / place) in done.output.replace("\n", "")
+
+
+def test_the_help_names_every_template() -> None:
+    for group, command in (("app", "new"), ("component", "new")):
+        told = CliRunner().invoke(app, [group, command, "--help"], prog_name="shem").output
+        words = set(re.findall(r"[a-z-]+", told))
+        assert words >= set(TEMPLATES), set(TEMPLATES) - words
