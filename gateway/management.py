@@ -12,7 +12,13 @@ from broker.errors import ExistsError
 from broker.ports import Bucket
 from gateway.clients.functions import misfits
 from gateway.compiling import compile_routes, components_of
-from gateway.definitions import ApiDefinition, WebsocketBinding, decode_definition
+from gateway.definitions import (
+    ApiDefinition,
+    FileServerBinding,
+    HttpHandlerBinding,
+    WebsocketBinding,
+    decode_definition,
+)
 from gateway.deployments import (
     DEFINITIONS,
     SITES,
@@ -247,12 +253,18 @@ class ApiManagement:
             draft=definition.draft,
         )
 
-    async def broken_by(self, component: str, world: World) -> list[str]:
-        """Return why deployed APIs could not go on with another version of a component."""
+    async def broken_by(self, component: str, world: World | None) -> list[str]:
+        """Return why deployed APIs could not go on with another version of a component.
+
+        None: without it.
+        """
         found: list[str] = []
         for deployment in await self.deployments():
             for each in deployment.routes:
                 place = f"{deployment.host}: {each.api}: {each.method} {each.path}"
+                if world is None:
+                    found += [f"{place}: calls it"] if component in _called(each) else []
+                    continue
                 if (
                     isinstance(each.binding, WebsocketBinding)
                     and each.binding.component == component
@@ -377,3 +389,17 @@ def _host(text: str) -> str:
 def _table(routes: Sequence[CompiledRoute]) -> None:
     """Refuse routes that conflict."""
     Table(map(LiveRoute.of, routes))
+
+
+def _called(route: CompiledRoute) -> set[str]:
+    """Return the components that a route calls, or takes files from."""
+    found: set[str] = set()
+    if isinstance(route.binding, FileServerBinding | HttpHandlerBinding | WebsocketBinding):
+        found.add(route.binding.component)
+    for code in route.programs:
+        try:
+            found.update(use.component for use in Program.decode(code).functions)
+        except ProgramFormatError:
+            # Of another version of Shem: it is compiled anew before it is served.
+            continue
+    return found

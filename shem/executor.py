@@ -225,7 +225,9 @@ async def _services(
         broker.signals,
         check=check,
         users_of=statuses.users_of,
-        breaks=lambda name, world: apis.broken_by(name, with_virtual_exports(world)),
+        breaks=lambda name, world: apis.broken_by(
+            name, None if world is None else with_virtual_exports(world)
+        ),
         listing=WorkerListing(broker, statuses),
     )
     routes = {

@@ -143,7 +143,11 @@ class ComponentApi:
 
     async def _delete(self, body: DeleteComponent, _request: Request) -> object:
         deleted = await self._store.delete(
-            body.name, body.version, users_of=self._users_of, force=body.force
+            body.name,
+            body.version,
+            users_of=self._users_of,
+            breaks=self._breaks,
+            force=body.force,
         )
         return {"deleted": deleted}
 

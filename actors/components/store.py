@@ -51,8 +51,9 @@ READS_AT_ONCE_MAX: Final = 32
 
 # Raises MissingImportsError (or any ComponentError) if the host cannot link the component with the
 # components that serve its imports, by interface.
-# Returns why others could not go on with another version of a component, by its name and exports.
-Breaks: TypeAlias = Callable[[str, World], Awaitable[Sequence[str]]]
+# Returns why others could not go on with another version of a component, by name and exports, or
+# without it (None).
+Breaks: TypeAlias = Callable[[str, World | None], Awaitable[Sequence[str]]]
 Check: TypeAlias = Callable[[Component, Mapping[str, Linked]], object]
 # Names the workers that run a version (None: any version) of a component.
 UsersOf: TypeAlias = Callable[[str, int | None], Awaitable[Sequence[str]]]
@@ -240,14 +241,21 @@ class ComponentStore:
         return record
 
     async def delete(
-        self, name: str, version: int | None = None, *, users_of: UsersOf, force: bool = False
+        self,
+        name: str,
+        version: int | None = None,
+        *,
+        users_of: UsersOf,
+        breaks: Breaks | None = None,
+        force: bool = False,
     ) -> list[ComponentRecord]:
         """Delete one version, or all; return what was deleted. Numbers are not given again.
 
         Raises:
             UnknownComponentError: no such component or version.
-            ComponentInUseError: workers run it and `force` is not set. With `force` such workers
-                fail when they are loaded the next time.
+            ComponentInUseError: workers run it, or others could not go on with what is left, by
+                what `breaks` says, and `force` is not set. With `force` such workers fail when they
+                are loaded the next time.
         """
         if version is None:
             doomed = await self.versions(name)
@@ -263,6 +271,8 @@ class ComponentStore:
                     f"component {name!r} is used by workers {', '.join(users[:3])}{more}; "
                     "delete them first, or force the deletion"
                 )
+            if breaks is not None:
+                await self._check_left(name, doomed, breaks)
         for record in doomed:
             await self._bucket.delete(_version_key(name, record.version))
             self._records.pop((name, record.version), None)
@@ -270,6 +280,20 @@ class ComponentStore:
         for digest in {record.digest for record in doomed}:
             await self._drop_blob(digest)
         return doomed
+
+    async def _check_left(
+        self, name: str, doomed: Sequence[ComponentRecord], breaks: Breaks
+    ) -> None:
+        """Refuse a deletion if others could not go on with the version that is the newest then."""
+        left = [each for each in await self.versions(name) if each not in doomed]
+        newest = max(left, key=lambda each: each.version, default=None)
+        broken = await breaks(name, None if newest is None else (await self.load(newest)).world)
+        if broken:
+            uses = "\n".join(broken)
+            raise ComponentInUseError(
+                f"component {name!r}: deployed APIs rely on it; take them down by `shem api "
+                f"undeploy` first, or force the deletion:\n{uses}"
+            )
 
     async def _check_bytes(
         self, upload: Upload, check: Check, progress: Progress | None

@@ -291,7 +291,10 @@ def delete(
         int | None, typer.Option(min=0, help="A version; by default all.", show_default=False)
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Although workers run it: they will fail.")
+        bool,
+        typer.Option(
+            "--force", help="Although workers run it, or deployed APIs rely on it: they will fail."
+        ),
     ] = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:

@@ -305,6 +305,20 @@ def test_a_component_that_would_break_an_api_is_refused(system: RunningSystem) -
     assert system.run("shem", "component", "add", "tiny", str(build("tiny"))).returncode == 0
 
 
+def test_a_component_that_an_api_calls_is_not_deleted(system: RunningSystem) -> None:
+    assert system.run("shem", "component", "add", "doomed", str(build("tiny"))).returncode == 0
+    binding = "{type: default, components: [doomed], response: 'instance(\"w\").get()'}"
+    text = f'id: doomed\nversion: "1"\nroutes: [{{method: GET, path: /doomed, binding: {binding}}}]'
+    (system.folder / "doomed.yaml").write_text(text)
+    assert system.run("shem", "api", "deploy", "doomed.yaml").returncode == 0
+    done = system.run("shem", "component", "delete", "doomed")
+    assert done.returncode == 1
+    assert "component-in-use" in done.stdout
+    assert "GET /doomed: calls it" in done.stdout
+    assert system.run("shem", "api", "undeploy", "doomed").returncode == 0
+    assert system.run("shem", "component", "delete", "doomed").returncode == 0
+
+
 def test_what_clients_repeat_happens_once_although_everything_is_killed(
     system: RunningSystem,
 ) -> None:

@@ -310,6 +310,31 @@ def test_a_used_component_is_deleted_only_by_force():
     run(scenario)
 
 
+def test_a_component_that_others_rely_on_is_deleted_only_by_force():
+    async def scenario(world: Scene) -> None:
+        await world.upload(b"one")
+        await world.upload(b"two")
+        asked: list[bool] = []
+
+        async def breaks(name: str, left: World | None) -> list[str]:
+            assert name == "counter"
+            asked.append(left is not None)
+            return [] if left else ["*: shop@1: GET /: calls it"]
+
+        # The version that is left is as good.
+        await world.store.delete("counter", 1, users_of=nobody, breaks=breaks)
+        for version in (0, None):
+            with pytest.raises(ComponentInUseError, match=r"(?s)undeploy` first.*GET /: calls it"):
+                await world.store.delete("counter", version, users_of=nobody, breaks=breaks)
+        assert asked == [True, False, False]
+        assert (await world.store.get("counter")).version == 0
+        await world.store.delete("counter", users_of=nobody, breaks=breaks, force=True)
+        with pytest.raises(UnknownComponentError):
+            await world.store.get("counter")
+
+    run(scenario)
+
+
 def test_deleted_version_numbers_are_not_given_again():
     async def scenario(world: Scene) -> None:
         for data in (b"one", b"two", b"three"):
