@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 from gateway.errors import RequestError
 from gateway.limits import BODY_BYTES_PER_S_MIN, HEADER_BYTES_MAX
+from gateway.texts import header_text
 
 __all__ = ["Event", "GoneError", "Incoming", "Receive", "Scope"]
 
@@ -29,8 +30,8 @@ class Incoming:
     """A request whose head is decoded and whose body has not been read.
 
     `path` are the segments, decoded one by one, so that `%2F` stays inside its segment; `target` is
-    path and query as they came. Names of headers are in lower case. `client` is the address of who
-    asks, as far as the proxy in front says it.
+    path and query as they came, and `fields` the headers, as Latin-1. Names of headers are in lower
+    case. `client` is the address of who asks, as far as the proxy in front says it.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -53,7 +54,9 @@ class Incoming:
         if len(raw) + len(query) + sum(map(_size, scope["headers"])) > HEADER_BYTES_MAX:
             detail = f"the request has more than {HEADER_BYTES_MAX} bytes before its body"
             raise RequestError(431, "head-too-large", detail, _CLOSE)
-        self.headers: Mapping[str, str] = _joined(self.fields)
+        self.headers: Mapping[str, str] = _joined(
+            [(name.decode("latin-1"), header_text(value)) for name, value in scope["headers"]]
+        )
         client = scope.get("client")
         self.client = str(client[0]) if client else ""
 

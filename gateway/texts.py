@@ -8,7 +8,7 @@ from wit.types import EnumType, ListType, OptionType, Primitive, Type
 from wit.values import Value
 from wit.wave import parse_value
 
-__all__ = ["MisfitError", "read_all", "read_text"]
+__all__ = ["MisfitError", "header_text", "read_all", "read_text"]
 
 _BOOLEANS: Final = {"true": True, "false": False}
 _SHOWN_MAX: Final = 40
@@ -60,3 +60,11 @@ def read_text(text: str, type_: Type) -> Value:
     except WitError as error:
         shown = text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
         raise MisfitError(f"got {shown!r}") from error
+
+
+def header_text(value: bytes) -> str:
+    """Return a header's value as its sender means it: UTF-8, or Latin-1 of old."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.errors import RequestError
 from gateway.rest.operation import JSON, AnyCall, No, Operation
+from gateway.texts import header_text
 
 __all__ = ["GoneError", "Receive", "Scope", "Send", "call_of", "headers_of", "segments_of"]
 
@@ -31,7 +32,7 @@ def headers_of(scope: Scope) -> dict[str, str]:
     """Return the headers by their names in lower case; repeated ones joined by commas."""
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), header_text(value)
         found[key] = f"{found[key]}, {text}" if key in found else text
     return found
 
