@@ -45,6 +45,11 @@ class Path(Struct, frozen=True):
         """The names of its path variables, in order."""
         return tuple(each.text for each in self.segments if each.kind != "literal")
 
+    @property
+    def has_rest(self) -> bool:
+        """Whether the last one takes everything that is left."""
+        return bool(self.segments) and self.segments[-1].kind == "rest"
+
     def shape(self) -> tuple[tuple[str, str], ...]:
         """Return what decides which requests it takes: names of variables do not."""
         return tuple(

@@ -41,11 +41,16 @@ def document(
     # Before any other: its name is used by references that are not made by `schemas`.
     schemas.definitions[PROBLEM] = PROBLEM_SCHEMA
     paths: dict[str, Schema] = {}
-    for live in routes:
-        if live.route.is_derived:
-            continue
+    told_of = [each for each in routes if not each.route.is_derived]
+    plain = {(each.method, _template(each.path)) for each in told_of if not each.path.has_rest}
+    ids: set[str] = set()
+    for live in told_of:
         template = _template(live.path)
+        if live.path.has_rest and (live.method, template) in plain:
+            # Another route takes one segment there: OpenAPI knows no difference but the name.
+            template = _template(live.path, mark="+")
         operation = _operation(live, template, schemas)
+        operation["operationId"] = _unique(operation["operationId"], ids)
         paths.setdefault(template, {})[live.method.lower()] = operation
     used = {each.scheme for live in routes for each in live.route.security}
     told = {each: scheme_schema(schemes[each]) for each in sorted(used) if each in schemes}
@@ -69,6 +74,11 @@ def _operation(live: LiveRoute, template: str, schemas: JsonSchemas) -> Schema:
     route = live.route
     made: Schema = {"operationId": _operation_id(live.method, live.path)}
     parameters = parameters_of(live)
+    if "{+" in template:
+        rest = live.path.segments[-1].text
+        for each in parameters:
+            if (each["in"], each["name"]) == ("path", rest):
+                each["name"] = f"+{rest}"
     if live.takes_key:
         parameters.append(_KEY)
     if parameters:
@@ -87,9 +97,23 @@ def _operation(live: LiveRoute, template: str, schemas: JsonSchemas) -> Schema:
     return made
 
 
-def _template(path: Path) -> str:
-    parts = [each.text if each.kind == "literal" else f"{{{each.text}}}" for each in path.segments]
+def _template(path: Path, *, mark: str = "") -> str:
+    """Return a path as OpenAPI has it; `mark` goes before the name of what takes all the rest."""
+    marks = {"rest": mark, "variable": ""}
+    parts = [
+        each.text if each.kind == "literal" else f"{{{marks[each.kind]}{each.text}}}"
+        for each in path.segments
+    ]
     return "/" + "/".join(parts)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    taken.add(found)
+    return found
 
 
 def _operation_id(method: str, path: Path) -> str:

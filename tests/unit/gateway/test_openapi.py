@@ -61,6 +61,9 @@ routes:
   - method: GET
     path: /files/{+rest}
     binding: {type: file-server, component: shop, file: request.path.rest}
+  - method: GET
+    path: /files/{rest}
+    binding: {type: file-server, component: shop, file: '"one/${request.path.rest}"'}
   - method: OPTIONS
     path: /put
     binding: {type: cors-preflight}
@@ -126,6 +129,15 @@ def test_responses_are_those_of_all_branches(made):
 def test_parts_of_the_page_are_no_operations(made):
     assert list(made["paths"]["/docs"]) == ["get"]
     assert "/docs/{part}" not in made["paths"]
+
+
+def test_routes_that_differ_in_what_a_variable_takes_are_two_operations(made):
+    one, all_ = made["paths"]["/files/{rest}"]["get"], made["paths"]["/files/{+rest}"]["get"]
+    assert list(parameters(one)) == [("path", "rest")]
+    assert list(parameters(all_)) == [("path", "+rest")]
+    assert one["x-shem-binding"] != all_["x-shem-binding"]
+    ids = [each["operationId"] for path in made["paths"].values() for each in path.values()]
+    assert len(ids) == len(set(ids))
 
 
 def test_all_schemas_are_valid_and_all_references_lead_somewhere(made):
