@@ -4,19 +4,32 @@ A walk over the document beside the types of `schema`, as `msgspec.inspect` desc
 """
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast, final
 
 import msgspec
 from msgspec import Struct, inspect
 
+from actors.errors import TerminalError
+from actors.memory_policy import parse_memory
+from actors.quota_policy import parse_quota
+from actors.retry import parse_retry
+from actors.snapshot_policy import parse_policy
 from shem.errors import ManifestError
-from shem.manifest.schema import Manifest
+from shem.manifest.schema import Manifest, Properties
 from shem.manifest.source import Document, Step
 from shem.problems import Problem
 from wit.misfit import shown, unknown_name
 
 __all__ = ["checked", "manifest_of"]
 
+# What components say in a text of its own grammar.
+_POLICIES: Final[Mapping[str, Callable[[str], object]]] = {
+    "snapshots": parse_policy,
+    "retry": parse_retry,
+    "memory": parse_memory,
+    "quota": parse_quota,
+}
 _Path = tuple[Step, ...]
 T = TypeVar("T", bound=Struct)
 # What a struct is called in a message about its fields.
@@ -97,6 +110,8 @@ class _Check:
         for name, inner in given.items():
             if name in fields:
                 self.value(inner, fields[name].type, (*path, name))
+                if name in _POLICIES and issubclass(type_.cls, Properties):
+                    self._policy(inner, _POLICIES[name], (*path, name))
             else:
                 message = unknown_name(f"field of {called}", name, fields)
                 self._note(message, (*path, name), at_key=True)
@@ -130,6 +145,15 @@ class _Check:
             self._misfit("a text", value, path, hint=hint)
         elif type_.pattern is not None and not re.search(type_.pattern, value):
             self._misfit("an absolute path, beginning with /", value, path)
+
+    def _policy(self, value: Any, parse: Callable[[str], object], path: _Path) -> None:
+        """Note what is wrong with a policy here, and not when everything is built and uploaded."""
+        if not isinstance(value, str) or not value or "{{" in value:
+            return
+        try:
+            parse(value)
+        except (TerminalError, ValueError) as error:
+            self._note(str(error), path)
 
     def _misfit(self, expected: str, value: Any, path: _Path, *, hint: str = "") -> None:
         self._note(f"expected {expected}, got {shown(value)}{hint}", path)

@@ -59,6 +59,34 @@ CASES = {
           4 |       - {sourcePath: a, targetPath: etc/a}
             |                                     ^^^^^""",
     ),
+    "snapshots that make no sense": (
+        "components:\n  demo:a:\n    snapshots: sometimes\n",
+        """\
+        shem.yaml:3:16: snapshots 'sometimes': expected auto, never, custom, or idle, every=N and period=D (as 30s, 5m, 1h) separated by commas, perhaps behind custom
+          3 |     snapshots: sometimes
+            |                ^^^^^^^^^""",  # noqa: E501 - as it is printed
+    ),
+    "a retry policy of a build profile that makes no sense": (
+        "components:\n  demo:a:\n    profiles:\n      p: {retry: attempts=no}\n",
+        """\
+        shem.yaml:4:18: retry 'attempts=no': expected never, or attempts=N, min=D, max=D (as 100ms, 5s, 1m), multiplier=X and jitter=X separated by commas
+          4 |       p: {retry: attempts=no}
+            |                  ^^^^^^^^^^^""",  # noqa: E501 - as it is printed
+    ),
+    "a limit of memory of a template that makes no sense": (
+        "templates:\n  t:\n    memory: max=lots\n",
+        """\
+        shem.yaml:3:13: memory 'max=lots': expected max=N (as 64MiB, 1GiB) and full=retry or full=fail separated by a comma
+          3 |     memory: max=lots
+            |             ^^^^^^^^""",  # noqa: E501 - as it is printed
+    ),
+    "a quota that makes no sense": (
+        "components:\n  demo:a: {quota: workers=-1}\n",
+        """\
+        shem.yaml:2:19: quota 'workers=-1': expected workers=N, pending=N, entries=N and bytes=N (as 512MiB or 10GiB) separated by commas
+          2 |   demo:a: {quota: workers=-1}
+            |                   ^^^^^^^^^^""",  # noqa: E501 - as it is printed
+    ),
     "a missing field": (
         "components:\n  demo:a:\n    build:\n      - {dir: x}\n",
         """\
