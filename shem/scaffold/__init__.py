@@ -17,6 +17,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
+from rib.lexer import KEYWORDS
 from shem.errors import BuildError
 from shem.manifest.discovery import FILE_NAME
 from shem.scaffold.catalogue import LANGUAGES, TEMPLATES
@@ -150,6 +151,8 @@ def _values(namespace: str, name: str) -> dict[str, str]:
         "namespace_snake": namespace.replace("-", "_"),
         "name": name,
         "name_snake": "_".join(words),
+        # What the component is called in its tests.
+        "alias": f"{name}-component" if name in KEYWORDS else name,
         "module": _module("_".join(words)),
         "NamePascal": "".join(word.capitalize() for word in words),
     }

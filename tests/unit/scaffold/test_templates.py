@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+import rib
+from rib.lexer import KEYWORDS
 from shem.build.builder import Builder
 from shem.build.steps import Step
 from shem.errors import BuildError
 from shem.manifest.application import load
 from shem.scaffold import add_component, languages, make_app, templates_of
+from wit.type_text import WIT_KEYWORDS
 
 EVERY = [(language, template) for language in languages() for template in templates_of(language)]
 
@@ -75,6 +78,17 @@ def test_names_that_mean_something_in_a_language_are_refused_or_made_harmless(
         for each in components
         if each.properties.python
     )
+
+
+@pytest.mark.parametrize("template", ["counter", "ephemeral", "http-handler", "rpc"])
+@pytest.mark.parametrize("word", sorted(KEYWORDS - WIT_KEYWORDS))
+def test_a_component_may_be_called_like_a_word_of_rib(
+    word: str, template: str, tmp_path: Path
+) -> None:
+    make_app(tmp_path / "app", "shop", "c", "counter")
+    made = add_component(tmp_path / "app", "c", f"shop:{word}", template)
+    (tests,) = [each for each in made if each.suffix == ".rib"]
+    assert rib.parse_tests((tmp_path / "app" / tests).read_text()).tests
 
 
 def test_an_app_is_made_where_nothing_is(tmp_path: Path) -> None:
