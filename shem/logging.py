@@ -17,7 +17,7 @@ import msgspec
 import structlog
 from opentelemetry import trace
 
-__all__ = ["LEVELS", "say", "set_up"]
+__all__ = ["LEVELS", "say", "set_up", "set_up_library"]
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -64,6 +64,18 @@ def set_up(level: str = "info", *, process: str | None = None) -> None:
     )
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def set_up_library() -> None:
+    """Have a program that uses the client, and has not said what it wants, hear warnings on stderr.
+
+    Without this, structlog would print every step of a reconnection to the program's stdout.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy())),
+        )
 
 
 def say(data: bytes) -> None:

@@ -32,6 +32,7 @@ from shem.client.worker import (
 )
 from shem.connection import CONNECT_TIMEOUT_S, Connection
 from shem.errors import RefusedError, UnavailableError
+from shem.logging import set_up_library
 from shem.records import Reindexed, WorkerStatus
 
 __all__ = ["Client"]
@@ -77,6 +78,8 @@ class Client:
         What is not given comes from the `SHEM_NATS_*` variables; the URL then from the system that
         `shem up` started in this directory, else it is the default port of this machine.
 
+        Warnings go to stderr, unless the program has configured structlog.
+
         Raises:
             UnavailableError: no server answers.
             RefusedError: the server refuses us, or is not as Shem needs it.
@@ -94,6 +97,7 @@ class Client:
         }
         chosen = {name: str(value) for name, value in given.items() if value is not None}
         connection = structs.replace(Connection.from_environment(), **chosen)
+        set_up_library()
         # How the server keeps messages is told to operators, by the executors.
         options = connection.options(name="shem-client", assume_durable=True, timeout_s=timeout_s)
         try:
