@@ -16,7 +16,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from actors.spans import Sampling, Span
 from shem.otlp import batch, encode, scope
 
-__all__ = ["BATCH_MAX", "QUEUE_MAX", "SpanExport", "sampling_of"]
+__all__ = ["BATCH_MAX", "END_S_MAX", "QUEUE_MAX", "SpanExport", "sampling_of"]
 
 BATCH_MAX: Final = 2_048
 """Spans in one request, unless `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` says otherwise."""
@@ -27,7 +27,9 @@ QUEUE_MAX: Final = 16_384
 DELAY_MS: Final = 5_000
 """How long one waits for others, unless `OTEL_BSP_SCHEDULE_DELAY` says otherwise."""
 
-_END_S_MAX: Final = 30.0
+END_S_MAX: Final = 1.0
+"""How long a process that ends waits for the collector."""
+
 _SCOPE: Final = "shem.actors"
 
 log = structlog.get_logger(__name__)
@@ -71,6 +73,7 @@ class SpanExport:
         self._ending = False
         self._lost = 0
         self._thread: threading.Thread | None = None
+        self._exporter: _Exporter | None = None
 
     def take(self, span: Span) -> None:
         """Queue a span; if too many wait already it is lost."""
@@ -86,14 +89,19 @@ class SpanExport:
             self._wanted.set()
 
     def end(self) -> None:
-        """Send what waits, for at most half a minute; nothing is taken afterwards."""
+        """Send what waits, for a moment; nothing is taken afterwards."""
         self._ending = True
         self._wanted.set()
-        if self._thread is not None:
-            self._thread.join(_END_S_MAX)
+        if self._thread is None:
+            return
+        self._thread.join(END_S_MAX)
+        if self._thread.is_alive() and self._exporter is not None:
+            # Ends its waiting between two tries; what is on its way then is lost, and told.
+            self._exporter.close()
+            self._thread.join(END_S_MAX / 10)
 
     def _run(self) -> None:
-        exporter = _Exporter(endpoint=self._url)
+        exporter = self._exporter = _Exporter(endpoint=self._url)
         while not self._ending:
             self._wanted.wait(self._delay_s)
             self._wanted.clear()

@@ -7,10 +7,13 @@ knows, such as sampling, is configured by its own `OTEL_*` variables.
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from opentelemetry import propagate, trace
 from opentelemetry.trace import ProxyTracerProvider, SpanKind
 
@@ -32,6 +35,11 @@ METRICS_VARIABLES: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 )
 
+_END_MS_MAX: Final = 1_000
+_PROTOCOL: Final = "http/protobuf"
+
+log = structlog.get_logger(__name__)
+
 
 def set_up(service: str, *, endpoint: str | None = None) -> Callable[[], None]:
     """Export spans to `endpoint` or the one of the environment; return what flushes and ends it.
@@ -49,9 +57,13 @@ def set_up(service: str, *, endpoint: str | None = None) -> Callable[[], None]:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - see above
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - see above
 
-    from shem.span_export import SpanExport  # noqa: PLC0415 - see above
+    from shem.span_export import END_S_MAX, SpanExport  # noqa: PLC0415 - see above
 
     url = None if endpoint is None else f"{endpoint.rstrip('/')}/v1/traces"
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", _PROTOCOL)
+    if protocol != _PROTOCOL:
+        # Whoever set it has named a port that speaks it.
+        log.warning("OTLP is spoken by HTTP only", expected=_PROTOCOL, protocol=protocol)
 
     resource = Resource.create(_who(service))
     provider = TracerProvider(resource=resource)
@@ -64,7 +76,10 @@ def set_up(service: str, *, endpoint: str | None = None) -> Callable[[], None]:
 
     def end() -> None:
         export.end()
-        provider.shutdown()
+        # It waits for as long as the exporter tries, and cannot be told otherwise.
+        ending = threading.Thread(target=provider.shutdown, name="end of spans", daemon=True)
+        ending.start()
+        ending.join(END_S_MAX)
 
     return end
 
@@ -97,7 +112,7 @@ def measure(
         readers.append(PrometheusMetricReader())
     provider = MeterProvider(readers, Resource.create(_who(service)))
     metrics.set_meter_provider(provider)
-    return provider.shutdown
+    return partial(provider.shutdown, _END_MS_MAX)
 
 
 def inject(headers: dict[str, str]) -> dict[str, str]:

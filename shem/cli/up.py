@@ -1,6 +1,7 @@
 """`shem up`: run everything."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +27,7 @@ from shem.server import EXECUTORS_MAX, Server, ServerOptions
 __all__ = ["up"]
 
 INTERRUPTED: Final = 130
+_OTLP_URL: Final = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?")
 
 
 class RestAuth(StrEnum):
@@ -189,6 +191,11 @@ def up(
         )
     if rest_port is not None and http_port is None:
         raise typer.BadParameter("--rest-port needs --http-port: a gateway serves both")
+    if otlp is not None and not _OTLP_URL.fullmatch(otlp):
+        raise typer.BadParameter(
+            f"--otlp {otlp!r}: expected the base URL of a collector that speaks OTLP by HTTP, like "
+            "http://127.0.0.1:4318"
+        )
     if until_stdin_ends and not is_leashed():
         raise typer.BadParameter("--until-stdin-ends: stdin is no pipe")
     logging.set_up(log_level)

@@ -303,6 +303,8 @@ def test_a_mistake_in_options_or_the_environment_is_told_without_a_traceback(tmp
         wrong = [
             (["shem", "doctor"], {"SHEM_NATS_CLIENT": "none"}, "SHEM_NATS_CLIENT is 'none'"),
             (["shem", "up", "--rest-port", "0"], {}, "--rest-port needs --http-port"),
+            (["shem", "up", "--otlp", "collector:4318"], {}, "expected the base URL"),
+            (["shem", "up", "--otlp", "grpc://collector:4317"], {}, "expected the base URL"),
             (["shem.executor", settings], {}, f"port {port} of 0.0.0.0"),
         ]
         for words, variables, said in wrong:
