@@ -157,12 +157,9 @@ class Setup:
                 f"{self._options.partitions} are asked for: partitions are fixed at creation, so "
                 "leave the option out or start with an empty server"
             )
-        if self._options.streams not in {None, sharding.streams}:
-            raise SetupError(
-                f"{sharding.streams} stream(s) hold the logs here, {self._options.streams} are "
-                "asked for: leave the option out, or deal the partitions out anew by "
-                f"`shem streams split {self._options.streams}`"
-            )
+        streams = self._options.streams
+        if streams is not None and streams != sharding.streams:
+            raise SetupError(_other_streams(sharding, streams))
         if self._options.replicas not in {None, config.num_replicas}:
             raise SetupError(
                 f"stream {STREAM} has {config.num_replicas} replicas, {self._options.replicas} are "
@@ -237,3 +234,17 @@ def blobs_config(bucket: str, replicas: int) -> dict[str, Any]:
         "allow_rollup_hdrs": True,
         "duplicate_window": DUPLICATE_WINDOW_S * _NS_PER_S,
     }
+
+
+def _other_streams(sharding: Sharding, wanted: int) -> str:
+    """Say what can be done where other streams are wanted than there are."""
+    text = (
+        f"{sharding.streams} stream(s) hold the logs here, {wanted} are asked for: leave the "
+        "option out"
+    )
+    if wanted % sharding.streams or wanted > sharding.partitions:
+        return f"{text}: streams can be split into a multiple of what there is, and not be joined"
+    return (
+        f"{text}, or deal the partitions out anew by `shem streams split {wanted}` (of a stopped "
+        f"`shem up`: `shem streams split {wanted} --data DIR`)"
+    )

@@ -16,8 +16,8 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, final
 
@@ -37,6 +37,7 @@ from broker.subjects import (
 from shem.backup.manifest import (
     FORMAT,
     LATER_FILE,
+    MANIFEST_FILE,
     BackupError,
     LaterMessage,
     Manifest,
@@ -62,11 +63,17 @@ Progress = Callable[[str, int], None]
 async def create(archive: Archive, folder: Path, *, progress: Progress) -> Manifest:
     """Write a backup into a folder that is empty or does not exist.
 
+    Whatever ends it before, the folder is as it was.
+
     Raises:
         BackupError: the folder is in use, the disk is full, or there is nothing to save.
         UnavailableError: the broker does not answer.
     """
-    _prepare(folder)
+    with _new_folder(folder):
+        return await _fill(archive, folder, progress)
+
+
+async def _fill(archive: Archive, folder: Path, progress: Progress) -> Manifest:
     streams = await archive.streams()
     if STREAM not in streams:
         raise BackupError(f"there is no stream {STREAM}: nothing to save", kind="nothing-to-save")
@@ -107,14 +114,28 @@ def _manifest(
     )
 
 
-def _prepare(folder: Path) -> None:
+@contextmanager
+def _new_folder(folder: Path) -> Generator[None]:
+    """Make the folder, and take it away again with all that is in it if the body fails."""
     try:
+        was_there = folder.exists()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        in_use = any(folder.iterdir())
+        names = {each.name for each in folder.iterdir()}
     except OSError as error:
         raise BackupError(f"cannot write to {folder}: {error}", kind="cannot-write") from error
-    if in_use:
-        raise BackupError(f"{folder} is not empty: name a new folder", kind="not-empty")
+    if names:
+        what = "is not empty"
+        if LATER_FILE in names and MANIFEST_FILE not in names:
+            what = "holds a backup that was killed before it was finished"
+        raise BackupError(f"{folder} {what}: remove it, or name a new folder", kind="not-empty")
+    try:
+        yield
+    except BaseException:
+        for file in folder.iterdir():
+            file.unlink(missing_ok=True)
+        if not was_there:
+            folder.rmdir()
+        raise
 
 
 async def _save(

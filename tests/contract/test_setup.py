@@ -106,8 +106,10 @@ async def test_several_streams_are_found_again(make_nats_server):
     broker = await connect(ConnectOptions(servers=(url,)))
     assert broker.sharding == Sharding(8, 3)
     await broker.close()
-    with pytest.raises(SetupError, match=r"3 stream\(s\) hold the logs here, 2 are asked for"):
-        await connect_and_close(url, streams=2)
+    for other, advice in ((2, "not be joined"), (4, "not be joined"), (6, "streams split 6")):
+        asked = rf"3 stream\(s\) hold the logs here, {other} are asked for.*{advice}"
+        with pytest.raises(SetupError, match=asked):
+            await connect_and_close(url, streams=other)
 
 
 async def test_several_streams_need_a_server_that_sorts(nats_url):

@@ -18,7 +18,7 @@ import pytest
 from broker.embedded import EmbeddedOptions, EmbeddedServer
 from broker.jetstream.archive import Snapshot, open_archive
 from broker.jetstream.connect import ConnectOptions, connect
-from shem.backup import read_manifest
+from shem.backup import create, read_manifest
 from shem.verification import Verified, verify
 from tests.chaos.cluster import ROOT
 from tests.chaos.operations import COMPONENT
@@ -167,6 +167,38 @@ def test_a_damaged_or_unfinished_backup_is_refused(tmp_path: Path):
     assert "is damaged" in told.stderr
     (saved / "backup.json").unlink()
     assert "not finished" in whole.run("backup", "verify", str(saved)).stderr
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_backup_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, *, is_there: bool):
+    folder = tmp_path / "saved"
+    if is_there:
+        folder.mkdir()
+
+    def stop(name: str, size: int) -> None:
+        if name == "SHEM_OPLOG" and size:
+            assert list(folder.iterdir())
+            raise asyncio.CancelledError
+
+    async def interrupted(url: str) -> None:
+        archive = await open_archive(ConnectOptions(servers=(url,)))
+        try:
+            with pytest.raises(asyncio.CancelledError):
+                await create(archive, folder, progress=stop)
+        finally:
+            await archive.close()
+
+    (tmp_path / "old").mkdir()
+    with running(tmp_path / "old") as whole:
+        whole.json("worker", "invoke", f"{COMPONENT}/alice", "add(5)")
+        asyncio.run(interrupted(whole.server.url))
+        assert folder.exists() == is_there
+        whole.json("backup", "create", str(folder))
+        # As a kill leaves it.
+        (folder / "backup.json").unlink()
+        told = whole.run("backup", "create", str(folder))
+        assert told.returncode == 1
+        assert "was killed before it was finished" in told.stderr
 
 
 def left_of(process_id: int) -> list[str]:
