@@ -175,16 +175,18 @@ def test_a_backup_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, *, i
     if is_there:
         folder.mkdir()
 
-    def stop(name: str, size: int) -> None:
-        if name == "SHEM_OPLOG" and size:
-            assert list(folder.iterdir())
-            raise asyncio.CancelledError
-
     async def interrupted(url: str) -> None:
         archive = await open_archive(ConnectOptions(servers=(url,)))
+
+        def stop(name: str, size: int) -> None:
+            if name == "SHEM_OPLOG" and size:
+                assert list(folder.iterdir())
+                creating.cancel()
+
+        creating = asyncio.ensure_future(create(archive, folder, progress=stop))
         try:
             with pytest.raises(asyncio.CancelledError):
-                await create(archive, folder, progress=stop)
+                await creating
         finally:
             await archive.close()
 
