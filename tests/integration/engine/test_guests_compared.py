@@ -15,6 +15,7 @@ from wasmtime import component as oracle
 from actors.engine.errors import GuestTrap
 from actors.engine.port import Limits
 from tests.guests.build import GUESTS, OPTIONAL_GUESTS, build, unavailable
+from tests.support.compiler import Compiler
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -55,6 +56,11 @@ def guest(name):
     return build(name).read_bytes()
 
 
+@pytest.fixture(scope="module")
+def compiler():
+    return Compiler()
+
+
 def functions_of(component):
     return {
         each.name: (interface.name, each)
@@ -80,11 +86,11 @@ async def ours(engine, data, calls, world):
 
 
 class Theirs:
-    """One guest under wasmtime, compiled once."""
+    """One guest under wasmtime."""
 
-    def __init__(self, data):
-        self.engine = wasmtime.Engine()
-        self.component = oracle.Component(self.engine, data)
+    def __init__(self, compiler, name):
+        self.engine = compiler.engine
+        self.component = compiler.component(name)
 
     def over_own_wasi(self, calls, functions, output):
         linker, store = oracle.Linker(self.engine), wasmtime.Store(self.engine)
@@ -126,12 +132,12 @@ class Theirs:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_guests_run_as_with_the_oracle(engine, tmp_path, name):
+def test_guests_run_as_with_the_oracle(engine, compiler, tmp_path, name):
     assert name in GUESTS or name in OPTIONAL_GUESTS
     data, calls = guest(name), CALLS[name]
     here, there = recorded_wasi.World(), recorded_wasi.World()
     results, imports, functions = asyncio.run(ours(engine, data, calls, here))
-    theirs = Theirs(data)
+    theirs = Theirs(compiler, name)
     assert results == theirs.over_recorded(calls, functions, imports, there)
     assert here.calls == there.calls
     assert here.output == there.output
