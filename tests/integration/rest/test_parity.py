@@ -496,7 +496,7 @@ async def live(way: Any) -> dict[str, Any]:
     told["update"] = await way.update(1)
     told["get"] = status_of(await way.get(), way.worker)
     told["list"] = [status_of(each, way.worker) for each in await way.list()]
-    told["bad fork"] = error_of(await way.fork("a/b"))
+    told["bad fork"] = error_of(await way.fork(way.worker))
     told["fork"] = error_of(await way.fork(f"copy-of-{way.worker}"))
     told["revert"] = await way.revert(1)
     told["promise"] = await way.promise(1)
