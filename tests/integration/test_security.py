@@ -133,6 +133,7 @@ class Secured:
             disconnected_cb=closed,
             allow_reconnect=closed is None,
             max_reconnect_attempts=1,
+            reconnect_time_wait=0.1,
         )
 
 
