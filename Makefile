@@ -6,9 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PACKAGES := actors broker gateway oplog rib shem wit
-# Two workers are enough to hide waiting: each keeps systems of its own running, and more of them only
-# fight for the cores of a small machine.
-JOBS ?= 2
+# What runs systems waits for a third of its time, for kills to be noticed and leaders to be elected:
+# three workers keep two cores busy. More of them keep more systems running, which take their share.
+JOBS ?= 3
 SEED ?= 1
 SECONDS ?= 60
 SOAK_SECONDS ?= 1200
