@@ -1,7 +1,5 @@
 """One request of a deployed API: find its route, let it in, have its binding answer."""
 
-import math
-import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, assert_never, final
@@ -36,8 +34,8 @@ from gateway.later.records import LaterRun, as_json
 from gateway.later.runs import BELOW, LaterRuns, wait_wanted
 from gateway.limits import BODY_BYTES_MAX, BODY_BYTES_RANGE, LATER_BODY_BYTES_MAX
 from gateway.problems import problem
-from gateway.rates import Rates, client_of
 from gateway.responses import Response, check_accepted, respond
+from gateway.route_rates import RouteRates
 from gateway.running import Run, random_key
 from gateway.security.guard import RouteGuard
 from gateway.security.login import AUTH
@@ -56,13 +54,20 @@ _log = structlog.get_logger(__name__)
 class Handler:
     """Answers the requests of all sites."""
 
-    def __init__(self, sites: Sites, workers: Workers, guard: RouteGuard, runs: LaterRuns) -> None:
+    def __init__(
+        self,
+        sites: Sites,
+        workers: Workers,
+        guard: RouteGuard,
+        runs: LaterRuns,
+        rates: RouteRates,
+    ) -> None:
         """Make a handler of what is deployed, of the workers that answer, and of who may ask."""
         self._runs = runs
         self._guard = guard
         self._sites = sites
         self._workers = workers
-        self._rates = Rates(time.monotonic)
+        self._rates = rates
 
     async def answer(self, request: Incoming) -> Response:
         """Return the response to a request, whatever happens.
@@ -108,7 +113,7 @@ class Handler:
             detail = f"{shown} takes {allowed}, not {method}"
             raise RequestError(405, "method-not-allowed", detail, (("allow", allowed),))
         live, variables = chosen
-        self._limit(live, request)
+        self._rates.check(live, request)
         origin = request.headers.get("origin", "")
         if isinstance(live.route.binding, CorsBinding):
             return preflight(live.route.binding, origin)
@@ -148,17 +153,6 @@ class Handler:
                 raise AssertionError("preflight requests have been answered")
             case _:
                 assert_never(binding)
-
-    def _limit(self, live: LiveRoute, request: Incoming) -> None:
-        rate = live.route.limits.rate
-        if rate is None:
-            return
-        who = live.api, live.method, live.path.text, client_of(request.client)
-        wait_s = self._rates.take(who, requests=rate.requests, per_s=rate.per_s)
-        if wait_s > 0:
-            detail = f"at most {rate.requests} requests in {rate.per_s:g} s"
-            after = ("retry-after", str(math.ceil(wait_s)))
-            raise RequestError(429, "too-many-requests", detail, (after,))
 
     async def _arrived(
         self,

@@ -30,6 +30,7 @@ from gateway.handling import Handler
 from gateway.later.runs import LaterRuns
 from gateway.rest.guard import Guard
 from gateway.rest.tokens import Tokens
+from gateway.route_rates import RouteRates
 from gateway.security.administration import FollowedSchemes
 from gateway.security.guard import RouteGuard
 from gateway.security.providers import Providers
@@ -118,9 +119,10 @@ async def _serve(
     workers, name = ClientWorkers(client, broker.blobs), _own_name(settings)
     holder = Holder(broker.clients, Mailbag(broker), post_by(client), name=name)
     runs = LaterRuns(broker.clients, workers, name=name)
-    apis = Gateway(Handler(sites, workers, guard, runs))
+    rates = RouteRates()
+    apis = Gateway(Handler(sites, workers, guard, runs, rates))
     is_apart = settings.rest_port is not None
-    sockets = Sockets(sites, holder, guard)
+    sockets = Sockets(sites, holder, guard, rates)
     front = Front(apis=apis, sockets=sockets, management=None if is_apart else rest)
     logged = AccessLog(front) if settings.access_log else front
     watched = observed_app(logged, measured=observation.measured)

@@ -209,6 +209,9 @@ def _refused(error: ShemError) -> RequestError:
             return RequestError(503, "unavailable", str(error), (("retry-after", "1"),))
         case _ if error.kind == "worker-busy":
             return RequestError(503, "worker-busy", str(error), (("retry-after", "1"),))
+        case _ if error.kind == "bad-worker-name":
+            # It was made of what the client sent, as a route's other names are.
+            return RequestError(400, "bad-request", str(error))
         case _:
             return RequestError(502, "worker-failed", f"{error} ({error.kind})")
 

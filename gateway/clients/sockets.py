@@ -11,6 +11,7 @@ import structlog
 from opentelemetry import metrics
 
 import rib
+from actors.identity import name_problem
 from broker.errors import BrokerError
 from gateway.clients.connection import Connection
 from gateway.clients.framing import framing_of
@@ -24,6 +25,7 @@ from gateway.inputs import Arrived, bind
 from gateway.problems import problem
 from gateway.rest.app import send_response
 from gateway.rest.requests import Receive, Scope, Send
+from gateway.route_rates import RouteRates
 from gateway.security.guard import RouteGuard
 from gateway.sites import Sites
 
@@ -46,10 +48,11 @@ _log = structlog.get_logger(__name__)
 class Sockets:
     """The websockets of all sites, as an ASGI application."""
 
-    def __init__(self, sites: Sites, holder: Holder, guard: RouteGuard) -> None:
+    def __init__(self, sites: Sites, holder: Holder, guard: RouteGuard, rates: RouteRates) -> None:
         self._sites = sites
         self._holder = holder
         self._guard = guard
+        self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until its end; refuse it with what a request would get."""
@@ -80,6 +83,7 @@ class Sockets:
     async def _client(self, scope: Scope, receive: Receive) -> tuple[Held, str, int | None]:
         request = Incoming(scope, receive)
         live, variables = self._route(request)
+        self._rates.check(live, request)
         binding = live.route.binding
         assert isinstance(binding, WebsocketBinding), "other routes have been refused"
         _check_origin(request, binding.allow_origin)
@@ -99,6 +103,9 @@ class Sockets:
             assert target is not None, "it was compiled"
             assert live.worker is not None, "it was compiled"
             worker = await _worker(live.worker, arrived)
+            problem_ = name_problem(worker, "worker")
+            if problem_ is not None:
+                raise RequestError(400, "bad-request", problem_)
             target = msgspec.structs.replace(target, worker=worker)
             return (*await self._holder.open(target, api), None)
         after = _after(request.query)

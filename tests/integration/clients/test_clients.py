@@ -175,6 +175,37 @@ def test_handshakes_that_are_refused(system):
     error.value.close()
 
 
+def test_a_route_s_rate_and_the_worker_s_name_are_asked_of_who_connects(system):
+    limits = "{rate: {requests: 3, per-s: 3600}}"
+    binding = "{type: websocket, component: chat, worker: request.query.room, on-message: said}"
+    route = f"{{method: GET, path: /few, limits: {limits}, binding: {binding}}}"
+    (system.folder / "few.yaml").write_text(f'id: few\nversion: "1"\nroutes: [{route}]\n')
+    done = system.run("shem", "api", "deploy", "few.yaml")
+    assert done.returncode == 0, done.stdout
+    base = f"{system.http_url.replace('http', 'ws')}/few"
+
+    async def answered(url):
+        try:
+            async with connect(url):
+                return 101, None
+        except InvalidStatus as error:
+            return error.response.status_code, error.response.headers.get("retry-after")
+
+    async def run():
+        async with asyncio.timeout(PATIENCE_S):
+            # Gateways hear of it a moment later.
+            while (await answered(f"{base}?room="))[0] == 404:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.05)
+        # The one before was the first.
+        assert await answered(f"{base}?room={'%C3%A9' * 600}") == (400, None)
+        assert await answered(f"{base}?room=a") == (101, None)
+        status, after = await answered(f"{base}?room=a")
+        assert status == 429
+        assert int(after) > 1000
+
+    asyncio.run(run())
+
+
 def test_frames_that_say_nothing_end_the_connection_with_the_reason(system):
     async def run():
         for subprotocols, frame in ((["shem.v1"], "no json"), (["shem.v1"], "{}"), (None, b"\0")):
