@@ -202,8 +202,9 @@ async def cut(broker: Broker, component: str, worker: str, *, dry_run: bool) -> 
         )
     if not report.intact_to:
         raise RefusedError(
-            f"nothing of the log of {component}/{worker} is intact: restore a backup, or delete "
-            "the worker",
+            f"nothing of the log of {component}/{worker} is intact from its beginning on: restore "
+            "a backup. Where a snapshot stands behind the damage the worker goes on without; where "
+            "none does, delete the worker",
             kind="log-damaged",
         )
     behind = [

@@ -6,7 +6,7 @@ import re
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import structlog
 from nats.aio.client import Client
@@ -124,8 +124,12 @@ class NatsPyWire:
 
     @property
     def certificate_until_s(self) -> float | None:
-        """Unseen: the library keeps it to itself."""
-        return None
+        """Until when the server's certificate is good."""
+        # The library keeps its connection to itself; without it there is nothing to see.
+        transport = cast("Any", self._client)._transport  # noqa: SLF001 - see above
+        writer = getattr(transport, "_io_writer", None)
+        shown = None if writer is None else writer.get_extra_info("peercert")
+        return ssl.cert_time_to_seconds(shown["notAfter"]) if shown else None
 
     @property
     def is_up(self) -> bool:

@@ -102,11 +102,13 @@ class Secured:
         self.server.kill()
         self.server.wait()
 
-    def shem(self, namespace: str, name: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    def shem(
+        self, namespace: str, name: str, *words: str, **more: str
+    ) -> "subprocess.CompletedProcess[str]":
         inherited = {key: text for key, text in os.environ.items() if not key.startswith("SHEM_")}
         return subprocess.run(
             [sys.executable, "-m", "shem", *words],
-            env={**inherited, "PYTHONPATH": str(ROOT), **self.environment(namespace, name)},
+            env={**inherited, "PYTHONPATH": str(ROOT), **self.environment(namespace, name), **more},
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -484,8 +486,9 @@ def test_a_certificate_that_expires_is_told_and_made_again_is_taken_over(
         write_bundle(tmp_path, options, datetime.now(UTC))
         os.kill(server.pid, signal.SIGHUP)
         server.wait_for_words("Reloaded server configuration")
-        told = secured.shem("shop", "operator", "doctor")
-        assert f"is good for {CERTIFICATE_DAYS - 1} days" in told.stdout
+        for client in ("lean", "nats-py"):
+            told = secured.shem("shop", "operator", "doctor", SHEM_NATS_CLIENT=client)
+            assert f"is good for {CERTIFICATE_DAYS - 1} days" in told.stdout
     finally:
         server.kill()
 
