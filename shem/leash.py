@@ -24,8 +24,11 @@ async def wait_for_end_of_stdin(leaving: asyncio.Event) -> None:
     """Leave when stdin ends: who holds the other end is gone."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    # What comes means nothing, and may be any amount.
-    while await reader.read(65_536):
-        pass
+    pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        # What comes means nothing, and may be any amount.
+        while await reader.read(65_536):
+            pass
+    finally:
+        pipe.close()
     leaving.set()
