@@ -164,7 +164,7 @@ def test_the_journal_is_searched_and_followed_while_it_grows(whole: Whole) -> No
         (["worker", "revert", "W"], 2, None),
         (["worker", "revert", "W", "--last-oplog-index", "9999"], 1, "bad-index"),
         (["worker", "revert", "W", "--invocations", "99"], 1, "bad-index"),
-        (["worker", "fork", "W", "a/b"], 1, "cannot-fork"),
+        (["worker", "fork", "W", "x" * 2_000], 1, "cannot-fork"),
         (["worker", "fork", "W", "z", "--at", "9999"], 1, "cannot-fork"),
         (["promise", "complete", "W", "1", "--data", "x"], 1, "unknown-promise"),
         (["promise", "complete", "NOBODY", "1"], 1, "unknown-worker"),
