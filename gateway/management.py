@@ -1,7 +1,7 @@
 """Management of APIs: definitions and deployments, kept in a bucket that all gateways watch."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final, final
 
 import msgspec
@@ -253,14 +253,18 @@ class ApiManagement:
             draft=definition.draft,
         )
 
-    async def broken_by(self, component: str, world: World | None) -> list[str]:
+    async def broken_by(
+        self, component: str, world: World | None, *, replaced: Collection[tuple[str, str]] = ()
+    ) -> list[str]:
         """Return why deployed APIs could not go on with another version of a component.
 
-        None: without it.
+        None: without it. Those that are `replaced`, by host and id, do not have to.
         """
         found: list[str] = []
         for deployment in await self.deployments():
             for each in deployment.routes:
+                if (deployment.host, each.api.id) in replaced:
+                    continue
                 place = f"{deployment.host}: {each.api}: {each.method} {each.path}"
                 if world is None:
                     found += [f"{place}: calls it"] if component in _called(each) else []

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.compiling import compile_routes, components_of
 from gateway.definitions import ApiDefinition, decode_definition
-from gateway.errors import DefinitionError
+from gateway.errors import BrokenError, DefinitionError
 from gateway.meaning import is_same
 from shem.client import Client
 from shem.deployment import Action
@@ -20,8 +21,9 @@ from shem.errors import BuildError, RefusedError
 from shem.manifest.application import Application
 from shem.manifest.schema import Deployment
 from shem.records import Deployed
+from wit.world import World
 
-__all__ = ["ApiPlan", "PlannedApi", "PlannedSite", "apply_apis", "plan_apis"]
+__all__ = ["ApiPlan", "PlannedApi", "PlannedSite", "apply_apis", "check_apis", "plan_apis"]
 
 Name = tuple[str, str]
 
@@ -53,6 +55,18 @@ class ApiPlan(Struct, frozen=True, kw_only=True):
 
     apis: tuple[PlannedApi, ...] = ()
     sites: tuple[PlannedSite, ...] = ()
+
+    @property
+    def replaced(self) -> list[Name]:
+        """Host and id of what is compiled anew, of what this plan defines."""
+        defined = {each.name for each in self.apis}
+        return [
+            (site.host, name[0])
+            for site in self.sites
+            if site.action is not Action.KEEP
+            for name in site.apis
+            if name in defined
+        ]
 
     @property
     def changes(self) -> bool:
@@ -111,6 +125,35 @@ async def plan_apis(
     )
     sites = tuple(_site(each, definitions, served, apis) for each in chosen)
     return ApiPlan(apis=apis, sites=sites)
+
+
+async def check_apis(client: Client, planned: ApiPlan, worlds: Mapping[str, World]) -> None:
+    """Compile what is to be served against the components as they will be: `worlds` change.
+
+    So nothing is uploaded for APIs that would be refused afterwards, when those that are served
+    may not fit any more.
+
+    Raises:
+        RefusedError: a program does not compile; with all reasons.
+    """
+    anew = {id_ for _, id_ in planned.replaced}
+    definitions = [
+        decode_definition(each.definition)
+        for each in planned.apis
+        if each.action is not Action.KEEP or each.id in anew
+    ]
+    wanted = components_of(definitions)
+    there = [each.name for each in await client.components.all()] if definitions else []
+    known = {
+        name: (await client.components.typed(name)).world
+        for name in there
+        if name not in worlds and (wanted is None or name in wanted)
+    }
+    schemes = [str(each["name"]) for each in await client.apis.schemes()]
+    try:
+        compile_routes(definitions, {**known, **worlds}, schemes)
+    except BrokenError as error:
+        raise RefusedError(str(error), kind="api-broken") from error
 
 
 async def apply_apis(client: Client, planned: ApiPlan) -> list[Deployed]:

@@ -75,9 +75,16 @@ async def plan(
 
 
 async def apply(
-    client: Client, planned: Sequence[Planned], *, progress: Progress, uploaded: Uploaded
+    client: Client,
+    planned: Sequence[Planned],
+    *,
+    replaced: Sequence[tuple[str, str]] = (),
+    progress: Progress,
+    uploaded: Uploaded,
 ) -> list[Component]:
     """Upload what is new or changed, one after the other; return the records of all.
+
+    What `replaced` APIs (host, id) rely on does not count: others are served in their place next.
 
     Raises:
         RefusedError: a component is refused; those before it are uploaded.
@@ -100,6 +107,7 @@ async def apply(
             quota=each.quota,
             history=each.history,
             read_only=each.read_only,
+            replaced=replaced,
             progress=progress,
         )
         uploaded(each, record)

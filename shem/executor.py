@@ -225,8 +225,10 @@ async def _services(
         broker.signals,
         check=check,
         users_of=statuses.users_of,
-        breaks=lambda name, world: apis.broken_by(
-            name, None if world is None else with_virtual_exports(world)
+        breaks=lambda name, world, replaced=(): apis.broken_by(
+            name,
+            None if world is None else with_virtual_exports(world),
+            replaced=[(each.host, each.api) for each in replaced],
         ),
         listing=WorkerListing(broker, statuses),
     )

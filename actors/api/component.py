@@ -1,14 +1,14 @@
 """`shem.api.component.*`: upload, find and delete components."""
 
 import time
-from collections.abc import Sequence
-from typing import Final, final
+from collections.abc import Awaitable, Sequence
+from typing import Final, Protocol, final
 
 import msgspec
 from msgspec import Struct
 
 from actors.api.routes import Routes, route
-from actors.components import Breaks, Check, ComponentRecord, ComponentStore, Upload, UsersOf
+from actors.components import Check, ComponentRecord, ComponentStore, Upload, UsersOf
 from actors.engine.errors import ComponentError
 from actors.engine.port import Component
 from actors.errors import ApiError
@@ -27,10 +27,31 @@ __all__ = ["PROGRESS_TO", "ComponentApi"]
 PROGRESS_TO: Final = "Shem-Progress-To"
 
 
+class ServedApi(Struct, frozen=True, forbid_unknown_fields=True):
+    """An API, by its id, as it is served at a host."""
+
+    host: str
+    api: str
+
+
 class AddComponent(Upload, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
-    """An upload; `if_changed` answers with the newest version if the upload equals it."""
+    """An upload; `if_changed` answers with the newest version if the upload equals it.
+
+    What `replaced` APIs rely on does not count: whoever uploads serves others in their place next.
+    """
 
     if_changed: bool = False
+    replaced: tuple[ServedApi, ...] = ()
+
+
+class Breaks(Protocol):
+    """Says why deployed APIs could not go on with other exports of a component, or without it."""
+
+    def __call__(
+        self, component: str, world: World | None, replaced: Sequence[ServedApi] = (), /
+    ) -> Awaitable[Sequence[str]]:
+        """Return a reason for each use, but for those of APIs that are replaced."""
+        ...
 
 
 class ListComponents(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,13 +115,16 @@ class ComponentApi:
                 note = msgspec.json.encode({"done": done, "total": total})
                 self._signals.publish(progress_to, note)
 
+        breaks = self._breaks
         return await self._store.add(
             body,
             check=self._check,
             now_ms=time.time_ns() // 1_000_000,
             if_changed=body.if_changed,
             progress=progress,
-            breaks=self._breaks,
+            breaks=None
+            if breaks is None
+            else lambda name, world: breaks(name, world, body.replaced),
         )
 
     async def _list(self, body: ListComponents, _request: Request) -> object:

@@ -9,7 +9,8 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from shem.api_deployment import ApiPlan, apply_apis, plan_apis
+from actors.virtual import with_virtual_exports
+from shem.api_deployment import ApiPlan, apply_apis, check_apis, plan_apis
 from shem.cli.application_opened import Opened, reporting, selected
 from shem.cli.output import Output, table
 from shem.cli.session import run
@@ -18,6 +19,7 @@ from shem.client.updates import UpdateOutcome
 from shem.deployment import Action, Planned, apply, plan
 from shem.records import Component, Deployed
 from shem.worker_redeployment import delete_workers, move_workers
+from wit.component import describe
 
 __all__ = ["How", "RolledOut", "deploy", "roll_out"]
 
@@ -82,7 +84,15 @@ async def roll_out(
     Raises:
         ShemError: something is refused; what was done before it stays.
     """
-    components = await _upload(client, output, planned)
+    # The types of a function and the API that calls it may change together.
+    changed = {
+        each.component: with_virtual_exports(describe(each.data))
+        for each in planned
+        if each.action is not Action.KEEP
+    }
+    if changed and apis.changes:
+        await check_apis(client, apis, changed)
+    components = await _upload(client, output, planned, apis.replaced)
     workers = await _workers(client, output, planned, components, how)
     return RolledOut(components=components, workers=workers, sites=await apply_apis(client, apis))
 
@@ -118,7 +128,9 @@ async def _workers(
     return dict(counts)
 
 
-async def _upload(client: Client, output: Output, planned: Sequence[Planned]) -> list[Component]:
+async def _upload(
+    client: Client, output: Output, planned: Sequence[Planned], replaced: Sequence[tuple[str, str]]
+) -> list[Component]:
     """Upload what is new or changed, with progress on a terminal."""
     with Progress(
         TextColumn("{task.description}"),
@@ -136,7 +148,7 @@ async def _upload(client: Client, output: Output, planned: Sequence[Planned]) ->
         def uploaded(each: Planned, record: Component) -> None:
             output.note(f"{each.component} version {record.version}")
 
-        return await apply(client, planned, progress=progress, uploaded=uploaded)
+        return await apply(client, planned, replaced=replaced, progress=progress, uploaded=uploaded)
 
 
 def _show_plan(console: Console, planned: Sequence[Planned]) -> None:

@@ -47,6 +47,7 @@ class Components:
         sockets: bool = False,
         read_only: Sequence[str] = (),
         if_changed: bool = False,
+        replaced: Sequence[tuple[str, str]] = (),
         progress: Progress | None = None,
     ) -> Component:
         """Upload a component and return its new version: 0 for the first.
@@ -60,8 +61,9 @@ class Components:
         snapshots stand for moves to the object store, with `purge` it is thrown away. `sockets`
         gives workers the network through `wasi:sockets`; functions that are `read_only` run beside
         the queue. With `if_changed` an upload that equals the newest version is answered with that
-        one. `progress(step, done, total)` hears of the steps `upload` (bytes) and `compile`
-        (modules).
+        one. What `replaced` APIs (host, id) rely on does not count: the caller serves others in
+        their place next. `progress(step, done, total)` hears of the steps `upload` (bytes) and
+        `compile` (modules).
 
         Raises:
             RefusedError: of kind `bad-component`, with the reason.
@@ -85,6 +87,8 @@ class Components:
             "if-changed": if_changed,
             "upload-id": secrets.token_hex(12),
         }
+        if replaced:
+            upload["replaced"] = [{"host": host, "api": api} for host, api in replaced]
         total = len(data) + sum(len(content) for _, content, _ in files)
         _tell(progress, "upload", 0, total)
         try:

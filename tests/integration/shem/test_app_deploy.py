@@ -30,6 +30,7 @@ ROUTE = """
         path: /{name}/add/{amount}
         binding: {type: default, componentName: "demo:counter", response: "%s"}
 """
+ADDED = '"increase" (func $add)'
 RESPONSE = "instance(request.path.name).add(request.path.amount)"
 
 
@@ -128,6 +129,31 @@ def test_an_app_with_an_api_is_deployed_changed_and_deployed_again(system: Runni
     assert planned(deployed) == {"counting@2": "redeploy", "*": "update"}
     assert deployed["workers"] == {"deleted": 1}
     assert post(system, "/eve/add/5") == b"1005"
+
+
+def test_a_function_and_the_api_that_calls_it_change_together(system: RunningSystem) -> None:
+    write_app(system.folder, version="10")
+    document(system, "app", "deploy", "--redeploy-http-api")
+    assert post(system, "/both/add/5") == b"5"
+
+    def change(version: str, response: str) -> None:
+        write_app(system.folder, version=version, response=response)
+        text = (system.folder / "main.wat").read_text()
+        (system.folder / "main.wat").write_text(text.replace('"add" (func $add)', ADDED))
+
+    # With an API that calls what is gone nothing is uploaded, and what is served goes on.
+    before = len(document(system, "component", "list", "demo:counter"))
+    change("11", RESPONSE)
+    refused = system.run("shem", "app", "deploy")
+    assert refused.returncode == 1
+    assert "counting@11: POST /{name}/add/{amount}" in refused.stdout
+    assert len(document(system, "component", "list", "demo:counter")) == before
+    assert post(system, "/both/add/5") == b"10"
+
+    change("11", RESPONSE.replace(".add(", ".increase("))
+    document(system, "app", "deploy")
+    # Of workers that there are the log tells of a function that is gone: they stay as they are.
+    assert post(system, "/fresh/add/5") == b"5"
 
 
 def test_a_wrong_api_takes_nothing_away_from_those_that_are_served(system: RunningSystem) -> None:
