@@ -7,8 +7,8 @@ import typer
 from typer.core import TyperGroup
 
 from shem.build.steps import Step
-from shem.cli.arguments import TemplateOption
 from shem.cli.output import Format, FormatOption, Output
+from shem.cli.template_option import TemplateOption
 from shem.cli.update_mode import UpdateMode
 from shem.manifest.schema import Profile
 

@@ -12,7 +12,6 @@ from shem.cli.completion import component_names, worker_ids
 __all__ = [
     "ComponentName",
     "MomentOption",
-    "TemplateOption",
     "VersionOption",
     "WorkerId",
     "WorkerIdArgument",
@@ -55,16 +54,6 @@ WorkerIdArgument = Annotated[
         help="The worker, like counter/alice; counter/- makes up a name.",
         autocompletion=worker_ids,
         show_default=False,
-    ),
-]
-TemplateOption = Annotated[
-    str,
-    typer.Option(
-        "--template",
-        "-t",
-        # Told here, since what knows them is slow to import.
-        help="counter, ephemeral, http-handler or rpc; in Python counter-wit, too. "
-        "Not every language has all.",
     ),
 ]
 ComponentName = Annotated[

@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from shem.cli.arguments import ComponentName, TemplateOption, VersionOption, parse_pairs
+from shem.cli.arguments import ComponentName, VersionOption, parse_pairs
 from shem.cli.component_update import update_workers
 from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
+from shem.cli.template_option import TemplateOption
 from shem.cli.times import moment
 from shem.client import Client
 from shem.records import ComponentCode, ComponentDescription, ComponentWorkers
