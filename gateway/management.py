@@ -254,16 +254,16 @@ class ApiManagement:
         )
 
     async def broken_by(
-        self, component: str, world: World | None, *, replaced: Collection[tuple[str, str]] = ()
+        self, component: str, world: World | None, *, replaced: Collection[str] = ()
     ) -> list[str]:
         """Return why deployed APIs could not go on with another version of a component.
 
-        None: without it. Those that are `replaced`, by host and id, do not have to.
+        None: without it. Those that are `replaced`, `id@host`, do not have to.
         """
         found: list[str] = []
         for deployment in await self.deployments():
             for each in deployment.routes:
-                if (deployment.host, each.api.id) in replaced:
+                if f"{each.api.id}@{deployment.host}" in replaced:
                     continue
                 place = f"{deployment.host}: {each.api}: {each.method} {each.path}"
                 if world is None:

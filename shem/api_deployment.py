@@ -57,11 +57,11 @@ class ApiPlan(Struct, frozen=True, kw_only=True):
     sites: tuple[PlannedSite, ...] = ()
 
     @property
-    def replaced(self) -> list[Name]:
-        """Host and id of what is compiled anew, of what this plan defines."""
+    def replaced(self) -> list[str]:
+        """What is compiled anew of what this plan defines, as `id@host`."""
         defined = {each.name for each in self.apis}
         return [
-            (site.host, name[0])
+            f"{name[0]}@{site.host}"
             for site in self.sites
             if site.action is not Action.KEEP
             for name in site.apis
@@ -136,7 +136,7 @@ async def check_apis(client: Client, planned: ApiPlan, worlds: Mapping[str, Worl
     Raises:
         RefusedError: a program does not compile; with all reasons.
     """
-    anew = {id_ for _, id_ in planned.replaced}
+    anew = {each.partition("@")[0] for each in planned.replaced}
     definitions = [
         decode_definition(each.definition)
         for each in planned.apis

@@ -78,13 +78,13 @@ async def apply(
     client: Client,
     planned: Sequence[Planned],
     *,
-    replaced: Sequence[tuple[str, str]] = (),
+    replaced: Sequence[str] = (),
     progress: Progress,
     uploaded: Uploaded,
 ) -> list[Component]:
     """Upload what is new or changed, one after the other; return the records of all.
 
-    What `replaced` APIs (host, id) rely on does not count: others are served in their place next.
+    What `replaced` APIs (`id@host`) rely on does not count: others are served in their place next.
 
     Raises:
         RefusedError: a component is refused; those before it are uploaded.

@@ -228,7 +228,7 @@ async def _services(
         breaks=lambda name, world, replaced=(): apis.broken_by(
             name,
             None if world is None else with_virtual_exports(world),
-            replaced=[(each.host, each.api) for each in replaced],
+            replaced=replaced,
         ),
         listing=WorkerListing(broker, statuses),
     )

@@ -27,28 +27,22 @@ __all__ = ["PROGRESS_TO", "ComponentApi"]
 PROGRESS_TO: Final = "Shem-Progress-To"
 
 
-class ServedApi(Struct, frozen=True, forbid_unknown_fields=True):
-    """An API, by its id, as it is served at a host."""
-
-    host: str
-    api: str
-
-
 class AddComponent(Upload, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """An upload; `if_changed` answers with the newest version if the upload equals it.
 
-    What `replaced` APIs rely on does not count: whoever uploads serves others in their place next.
+    What `replaced` APIs (`id@host`) rely on does not count: whoever uploads serves others in their
+    place next.
     """
 
     if_changed: bool = False
-    replaced: tuple[ServedApi, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 class Breaks(Protocol):
     """Says why deployed APIs could not go on with other exports of a component, or without it."""
 
     def __call__(
-        self, component: str, world: World | None, replaced: Sequence[ServedApi] = (), /
+        self, component: str, world: World | None, replaced: Sequence[str] = (), /
     ) -> Awaitable[Sequence[str]]:
         """Return a reason for each use, but for those of APIs that are replaced."""
         ...

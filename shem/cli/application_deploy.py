@@ -129,7 +129,7 @@ async def _workers(
 
 
 async def _upload(
-    client: Client, output: Output, planned: Sequence[Planned], replaced: Sequence[tuple[str, str]]
+    client: Client, output: Output, planned: Sequence[Planned], replaced: Sequence[str]
 ) -> list[Component]:
     """Upload what is new or changed, with progress on a terminal."""
     with Progress(

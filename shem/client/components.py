@@ -47,7 +47,7 @@ class Components:
         sockets: bool = False,
         read_only: Sequence[str] = (),
         if_changed: bool = False,
-        replaced: Sequence[tuple[str, str]] = (),
+        replaced: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> Component:
         """Upload a component and return its new version: 0 for the first.
@@ -61,7 +61,7 @@ class Components:
         snapshots stand for moves to the object store, with `purge` it is thrown away. `sockets`
         gives workers the network through `wasi:sockets`; functions that are `read_only` run beside
         the queue. With `if_changed` an upload that equals the newest version is answered with that
-        one. What `replaced` APIs (host, id) rely on does not count: the caller serves others in
+        one. What `replaced` APIs (`id@host`) rely on does not count: the caller serves others in
         their place next. `progress(step, done, total)` hears of the steps `upload` (bytes) and
         `compile` (modules).
 
@@ -69,7 +69,7 @@ class Components:
             RefusedError: of kind `bad-component`, with the reason.
         """
         digest = hashlib.sha256(data).hexdigest()
-        upload = {
+        upload: dict[str, object] = {
             "name": name,
             "digest": digest,
             "size": len(data),
@@ -88,7 +88,8 @@ class Components:
             "upload-id": secrets.token_hex(12),
         }
         if replaced:
-            upload["replaced"] = [{"host": host, "api": api} for host, api in replaced]
+            # Not known to executors of before.
+            upload["replaced"] = list(replaced)
         total = len(data) + sum(len(content) for _, content, _ in files)
         _tell(progress, "upload", 0, total)
         try:

@@ -47,6 +47,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ren
     read_only: tuple[str, ...] = ()
     sockets: bool = False
     if_changed: bool = False
+    replaced: tuple[str, ...] = ()
 
 
 class UploadedFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +74,7 @@ class Upload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     read_only: tuple[str, ...] = ()
     sockets: bool = False
     if_changed: bool = False
+    replaced: tuple[str, ...] = ()
 
 
 class Force(Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,6 +169,7 @@ class _Components:
             read_only=options.read_only,
             sockets=options.sockets,
             if_changed=options.if_changed,
+            replaced=options.replaced,
         )
         return _created(call.base, made)
 
@@ -197,6 +200,7 @@ class _Components:
             read_only=body.read_only,
             sockets=body.sockets,
             if_changed=body.if_changed,
+            replaced=body.replaced,
         )
         return _created(call.base, made)
 
