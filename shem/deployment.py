@@ -12,7 +12,7 @@ from shem.build.builder import artifact_of
 from shem.build.linking import read_source
 from shem.build.wit_sources import clients_of
 from shem.client import Client
-from shem.errors import BuildError, UnknownComponentError
+from shem.errors import BuildError, RefusedError, UnknownComponentError
 from shem.manifest.application import AppComponent, Application
 from shem.manifest.schema import InitialFile
 from shem.records import Component
@@ -94,25 +94,37 @@ async def apply(
         if each.action is Action.KEEP:
             records.append(await client.components.get(each.component))
             continue
-        record = await client.components.add(
-            each.component,
-            each.data,
-            type_=each.type,
-            env=each.env,
-            files=each.files,
-            links=each.links,
-            snapshots=each.snapshots,
-            retry=each.retry,
-            memory=each.memory,
-            quota=each.quota,
-            history=each.history,
-            read_only=each.read_only,
-            replaced=replaced,
-            progress=progress,
-        )
+        try:
+            record = await _add(client, each, progress)
+        except RefusedError as error:
+            # Said only where it is needed: executors of before do not know it.
+            if error.kind != "component-in-use" or not replaced:
+                raise
+            record = await _add(client, each, progress, replaced=replaced)
         uploaded(each, record)
         records.append(record)
     return records
+
+
+async def _add(
+    client: Client, each: Planned, progress: Progress, *, replaced: Sequence[str] = ()
+) -> Component:
+    return await client.components.add(
+        each.component,
+        each.data,
+        type_=each.type,
+        env=each.env,
+        files=each.files,
+        links=each.links,
+        snapshots=each.snapshots,
+        retry=each.retry,
+        memory=each.memory,
+        quota=each.quota,
+        history=each.history,
+        read_only=each.read_only,
+        replaced=replaced,
+        progress=progress,
+    )
 
 
 def _called_first(planned: Sequence[Planned]) -> list[Planned]:

@@ -88,7 +88,6 @@ class Components:
             "upload-id": secrets.token_hex(12),
         }
         if replaced:
-            # Not known to executors of before.
             upload["replaced"] = list(replaced)
         total = len(data) + sum(len(content) for _, content, _ in files)
         _tell(progress, "upload", 0, total)
