@@ -36,7 +36,7 @@ from actors.life_plan import LifePlan, Plan
 from actors.mailbox import Mailbox
 from actors.orders import Orders
 from actors.programs import Prepared
-from actors.quotas import refuse_above
+from actors.quotas import refuse_above, refuse_beyond
 from actors.reads import Reads
 from actors.recovery import Recovered, cursor_of, recall, recover
 from actors.refusals import cannot_run, refuse_all
@@ -349,6 +349,7 @@ class Life:
             self.ledger.create(prepared.record, self._reads.first_envelope(self.mailbox))
         assert self.ledger.created is not None
         self.ledger.obey_component(prepared)
+        self._refuse_beyond()
         cursor = cursor_of(self._loaded, self._past, plan, self._saved)
         session = Session(
             self.ledger,
@@ -429,6 +430,7 @@ class Life:
         while True:
             if not self._intake.trusted or (self.mailbox.overflowed and not len(self.mailbox)):
                 await self._intake.read_mailbox()
+                self._refuse_beyond()
             if not self.mailbox.is_empty or self._leaving:
                 break
             self._is_idle = True
@@ -445,6 +447,11 @@ class Life:
             self._is_idle = False
             self._services.residency.woke(self._resident)
         self._reads.between(None)
+
+    def _refuse_beyond(self) -> None:
+        pending = self.ledger.quota.pending
+        if pending is not None:
+            refuse_beyond(self.ledger, self.mailbox, pending=pending)
 
     @property
     def _memory_bytes(self) -> int:

@@ -28,9 +28,19 @@ class Mailbox:
         self._invocations: list[tuple[int, Message]] = []
         self._commands: list[tuple[int, Message]] = []
         self._known: set[int] = set()
+        self._refused: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._invocations)
+
+    @property
+    def undecided(self) -> int:
+        """How many invocations wait that were not refused."""
+        return len(self._invocations) - len(self._refused)
+
+    def refused(self, sequence: int) -> None:
+        """Take note that a queued invocation has its outcome already."""
+        self._refused.add(sequence)
 
     @property
     def has_commands(self) -> bool:
@@ -53,6 +63,7 @@ class Mailbox:
         self._invocations = self._invocations[:keep]
         self._ceiling = self._invocations[-1][0]
         self._known = {sequence for sequence, _ in self._invocations}
+        self._refused &= self._known
         self._known.update(sequence for sequence, _ in self._commands)
 
     @property
@@ -92,6 +103,7 @@ class Mailbox:
         while self._invocations:
             sequence, message = heappop(self._invocations)
             self._known.discard(sequence)
+            self._refused.discard(sequence)
             if sequence > self.invoked:
                 self.invoked = sequence
                 self.consumed += 1

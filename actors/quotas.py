@@ -8,7 +8,7 @@ from actors.stored_logs import too_much
 from broker.ports import Message
 from oplog.entries import Failure
 
-__all__ = ["refuse_above", "too_long"]
+__all__ = ["refuse_above", "refuse_beyond", "too_long"]
 
 
 def refuse_above(ledger: Ledger, mailbox: Mailbox, message: Message, *, pending: int) -> None:
@@ -16,14 +16,38 @@ def refuse_above(ledger: Ledger, mailbox: Mailbox, message: Message, *, pending:
 
     It stays in the queue, where its key makes it a duplicate that is answered the same again.
     """
-    if len(mailbox) <= pending:
+    if mailbox.undecided <= pending:
         return
     if ledger.created is None or mailbox.is_consumed(message.sequence):
         return
     envelope = understand(message).envelope
-    if envelope.key not in ledger.keys and not _waits(mailbox, envelope.key, message.sequence):
-        text = f"{pending} invocations of {ledger.id} wait already: ask again later"
-        ledger.reject(envelope, _exceeded(text), consumed=False)
+    if envelope.key in ledger.keys:
+        mailbox.refused(message.sequence)
+    elif not _waits(mailbox, envelope.key, message.sequence):
+        _refuse(ledger, mailbox, message, pending=pending)
+
+
+def refuse_beyond(ledger: Ledger, mailbox: Mailbox, *, pending: int) -> None:
+    """Refuse what waits above the quota in a mailbox that was read: it came while nobody looked.
+
+    One more may wait than while something runs: the first is about to.
+    """
+    room = pending if ledger.running is not None else pending + 1
+    known: set[str] = set()
+    for message in mailbox.waiting():
+        key = understand(message).envelope.key
+        if key in ledger.keys:
+            mailbox.refused(message.sequence)
+        elif key not in known and len(known) >= room:
+            _refuse(ledger, mailbox, message, pending=pending)
+        else:
+            known.add(key)
+
+
+def _refuse(ledger: Ledger, mailbox: Mailbox, message: Message, *, pending: int) -> None:
+    text = f"{pending} invocations of {ledger.id} wait already: ask again later"
+    ledger.reject(understand(message).envelope, _exceeded(text), consumed=False)
+    mailbox.refused(message.sequence)
 
 
 def _waits(mailbox: Mailbox, key: str, before: int) -> bool:

@@ -78,6 +78,44 @@ def test_whoever_asks_again_while_the_queue_is_full_is_not_refused_what_was_take
     run(main())
 
 
+@pytest.mark.parametrize("exists", [False, True])
+def test_what_came_while_nobody_looked_is_held_to_the_quota(*, exists: bool) -> None:
+    async def main() -> None:
+        async with Simulation(settings={"quota": "pending=3"}) as simulation:
+            if exists:
+                node = simulation.start()
+                await simulation.invoke("a", "add", 0, key="first")
+                await node.stop()
+            for number in range(12):
+                await simulation.publish("a", "add", 1, key=f"k{number}")
+            simulation.start()
+            outcomes = [await simulation.result(f"k{number}") for number in range(12)]
+            assert [each.get("result") for each in outcomes[:4]] == [1, 2, 3, 4]
+            assert {kind_of(each) for each in outcomes[4:]} == {"quota-exceeded"}
+            assert (await simulation.invoke("a", "get", key="last"))["result"] == 4
+
+    run(main())
+
+
+def test_what_was_refused_takes_up_no_place_in_the_queue() -> None:
+    async def main() -> None:
+        async with Simulation(settings={"quota": "pending=2"}) as simulation:
+            simulation.start()
+            await simulation.publish("a", "nap", 2_000, key="nap")
+            await asyncio.sleep(1)
+            for key in ("k0", "k1"):
+                await simulation.publish("a", "nap", 3_000, key=key)
+            for number in range(5):
+                await simulation.publish("a", "add", 1, key=f"refused{number}")
+            assert kind_of(await simulation.result("refused4")) == "quota-exceeded"
+            await simulation.result("nap")
+            # One has begun, one waits.
+            await simulation.publish("a", "add", 1, key="taken")
+            assert "result" in await simulation.result("taken")
+
+    run(main())
+
+
 @pytest.mark.parametrize("crash", [None, *range(1, 16)])
 def test_what_waits_above_the_quota_is_refused_once_and_for_ever(crash: int | None) -> None:
     async def main() -> None:
