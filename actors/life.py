@@ -51,7 +51,7 @@ from actors.view import Views
 from actors.waiting import Waiting
 from actors.waits import Answer
 from broker.ports import Message
-from oplog.entries import Failure
+from oplog.entries import Create, Failure
 from oplog.replay import Cursor
 from oplog.status import Status
 
@@ -345,11 +345,7 @@ class Life:
             await self._reads.refuse(cannot_run(error))
             refuse_all(self.ledger, self.mailbox, cannot_run(error))
             return Ended.REST
-        if self.ledger.created is None:
-            self.ledger.create(prepared.record, self._reads.first_envelope(self.mailbox))
-        assert self.ledger.created is not None
-        self.ledger.obey_component(prepared)
-        self._refuse_beyond()
+        created = self._obey(prepared)
         cursor = cursor_of(self._loaded, self._past, plan, self._saved)
         session = Session(
             self.ledger,
@@ -370,8 +366,6 @@ class Life:
         if prepared.is_ephemeral:
             cursor = Cursor(())
             self.waiting.stay()
-
-        created = self.ledger.created
 
         async def start() -> Guest:
             if self._guest is not None:
@@ -447,6 +441,15 @@ class Life:
             self._is_idle = False
             self._services.residency.woke(self._resident)
         self._reads.between(None)
+
+    def _obey(self, prepared: Prepared) -> Create:
+        """Be a worker of this component, a new one if there is none; return how it began."""
+        if self.ledger.created is None:
+            self.ledger.create(prepared.record, self._reads.first_envelope(self.mailbox))
+        assert self.ledger.created is not None
+        self.ledger.obey_component(prepared)
+        self._refuse_beyond()
+        return self.ledger.created
 
     def _refuse_beyond(self) -> None:
         pending = self.ledger.quota.pending
