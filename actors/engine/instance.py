@@ -56,7 +56,7 @@ class GuestInstance:
         self._program = program
         self._limits = limits
         plan, machine = program.plan, program.machine
-        self._maps = machine.admit(program.memory_count)
+        machine.admit(program.memory_count)
         self._is_admitted = True
         machine.living.setdefault(program.digest, set()).add(self)
         self._is_busy = False
@@ -261,7 +261,7 @@ class GuestInstance:
         if self._is_admitted:
             self._is_admitted = False
             self._program.machine.living[self._program.digest].discard(self)
-            self._program.machine.release(self._maps)
+            self._program.machine.release(self._program.memory_count)
 
 
 def _lower(store: Store, context: ExportContext, arguments: Sequence[Value]) -> BorrowScope | None:

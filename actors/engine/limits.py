@@ -5,6 +5,8 @@ from typing import Final
 __all__ = [
     "ADAPTER_DEPTH_MAX",
     "ADAPTER_TYPES_MAX",
+    "ADDRESSES_SHARE",
+    "ADDRESS_SPACE_BYTES",
     "ASYNC_STACK_BYTES",
     "COMPONENT_INSTANCES_MAX",
     "CORE_INSTANCES_MAX",
@@ -57,11 +59,14 @@ MEMORIES_MAX: Final = 64
 TABLES_MAX: Final = 1_000
 """Tables of one instance."""
 
-MEMORY_RESERVATION_BYTES: Final = 1 << 30
-"""Address space behind each memory. Memories never move, so it is also the most one can grow to."""
+MEMORY_RESERVATION_BYTES: Final = 1 << 32
+"""Address space of each memory, all that 32 bits can name.
 
-MEMORY_GUARD_BYTES: Final = 1 << 16
-"""Unmapped space after each reservation."""
+Memories never move, and an access beyond the end of one faults, so that none has to be checked.
+"""
+
+MEMORY_GUARD_BYTES: Final = 1 << 25
+"""Unmapped space before and after each reservation, for constant offsets."""
 
 WASM_STACK_BYTES: Final = 1 << 19
 """Stack for guest code. Past it: the trap `stack-overflow`."""
@@ -84,3 +89,9 @@ MAPS_SHARE: Final = 0.75
 
 Past the machine's limit an allocation fails in the middle of wasmtime, which ends the process.
 """
+
+ADDRESS_SPACE_BYTES: Final = 1 << 47
+"""What a process can address."""
+
+ADDRESSES_SHARE: Final = 0.75
+"""Which part of that, or of the process's own limit, the memories of live instances may take."""

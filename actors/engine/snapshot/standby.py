@@ -20,7 +20,8 @@ def open_baseline(program: "LinkedProgram") -> Baseline:
         CapacityError: no room for the memory mappings of one more store.
     """
     machine, plan = program.machine, program.plan
-    maps = machine.reserve(len(program.memories))
+    memories = len(program.memories)
+    machine.reserve(memories)
     store = Store(
         machine.address,
         machine.ticks,
@@ -32,7 +33,7 @@ def open_baseline(program: "LinkedProgram") -> Baseline:
 
     def free() -> None:
         store.close()
-        machine.give_back(maps)
+        machine.give_back(memories)
 
     instances = CoreInstances(store, program.layout, program.template, machine.waiting)
     try:

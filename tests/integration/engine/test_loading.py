@@ -217,19 +217,23 @@ def test_missing_imports_are_all_named(engine):
     run(scenario)
 
 
-def test_more_instances_than_the_machine_can_map_are_refused(engine):
+@pytest.mark.parametrize(
+    ("bound", "value", "told"),
+    [("_maps_max", 10, "vm.max_map_count"), ("_memories_max", 2, "ulimit -v")],
+)
+def test_more_instances_than_the_process_can_hold_are_refused(engine, bound, value, told):
     async def scenario():
         machine = engine._machine
-        machine._maps_max = 10
+        setattr(machine, bound, value)
         guests = [await new_guest(engine, MEMORY) for _ in range(2)]
-        with pytest.raises(CapacityError, match="2 instances are live"):
+        with pytest.raises(CapacityError, match=f"2 instances are live.*{told}"):
             await new_guest(engine, MEMORY)
         guests.pop().close()
         guests.append(await new_guest(engine, MEMORY))
         for guest in guests:
             guest.close()
             guest.close()
-        assert machine._maps == 0
+        assert machine._memories == machine._stores == 0
 
     run(scenario)
 
