@@ -4,13 +4,14 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import cast
 
 import msgspec
 
 from shem.errors import BadRequestError
 
-__all__ = ["Json", "encode_call", "to_json"]
+__all__ = ["Json", "encode_call", "scheduled_payload", "to_json"]
 
 # Whatever JSON can say; its shape depends on the function's type.
 Json = object
@@ -31,6 +32,30 @@ def encode_call(function: str, params: Sequence[object] | Mapping[str, object]) 
     except UnicodeEncodeError as error:
         text = f"a text holds {error.object[error.start]!r}, which is half a character"
         raise BadRequestError(text, kind="bad-parameters") from error
+
+
+def scheduled_payload(
+    function: str | bytes, params: Sequence[object] | Mapping[str, object], at: datetime
+) -> bytes:
+    """Return what is to be sent at a time: the invocation, or bytes as they are.
+
+    Nobody is there to hear of a mistake when it is sent.
+
+    Raises:
+        BadRequestError: it is none, or the time has no zone.
+    """
+    if at.tzinfo is None:
+        text = f"at: {at} has no zone; expected a time like datetime.now(UTC) + timedelta(hours=1)"
+        raise BadRequestError(text, kind="bad-request")
+    if isinstance(function, str) and "(" not in function:
+        return encode_call(function, params)
+    if isinstance(function, str) or params:
+        text = (
+            f"{function!r}: expected the name of a function, with its parameters behind it, or a "
+            "WAVE call as bytes, with nothing behind it"
+        )
+        raise BadRequestError(text, kind="bad-request")
+    return function
 
 
 def to_json(value: object, place: str = "") -> Json:

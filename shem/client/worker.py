@@ -22,7 +22,7 @@ from shem.client.follow import Followed, follow
 from shem.client.invocations import Invocations, Outcome, broker_error, decode_outcome
 from shem.client.mail import Mail
 from shem.client.requests import Requests, decode_answer
-from shem.client.values import encode_call
+from shem.client.values import encode_call, scheduled_payload
 from shem.errors import BadRequestError, ResultTimeoutError, UnavailableError
 from shem.records import FileEntry, InvocationStatus, OplogEntry, WorkerStatus
 from shem.telemetry import enqueue
@@ -180,14 +180,24 @@ class Worker:
         )
         return chosen
 
-    async def schedule(self, payload: bytes, *, at: datetime, key: str | None = None) -> str:
-        """Have a WAVE call or a JSON invocation sent at a time; return the key.
+    async def schedule(
+        self,
+        function: str | bytes,
+        *params: object,
+        at: datetime,
+        named: Mapping[str, object] | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Have the worker invoked at a time, with what `invoke` takes; return the key.
 
-        The same key again replaces the time and the payload, as long as it was not sent.
+        Bytes are a WAVE call or a JSON invocation, sent as they are. The same key again replaces
+        the time and the invocation, as long as it was not sent.
 
         Raises:
+            BadRequestError: a parameter is nothing that JSON can say, or `at` has no zone.
             UnavailableError: the broker does not answer.
         """
+        payload = scheduled_payload(function, params if named is None else named, at)
         chosen = _chosen(key)
         name = subjects.encode_token(f"key-{chosen}")
         try:

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import ModuleType
 
 import pytest
@@ -106,6 +107,36 @@ def test_an_invocation_returns_the_result_as_a_python_value():
         assert await scene.client.worker("counter", "bob").invoke("add", 1) == 1
         assert await alice.invoke("nothing") is None
         assert await alice.call_wave("get()") == "7"
+
+    run(scenario)
+
+
+def test_what_is_scheduled_is_given_as_to_invoke_or_as_it_is_sent():
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+
+    async def scenario(scene: Scene) -> None:
+        alice = scene.client.worker("counter", "alice")
+
+        async def sent(*given: object, **named: object) -> bytes:
+            key = await alice.schedule(*given, at=at, **named)
+            token = subjects.encode_token(f"key-{key}")
+            stored = await scene.connection.journal.last(
+                subjects.schedule("counter", "alice", token)
+            )
+            assert stored is not None
+            return stored.data
+
+        assert json.loads(await sent("add", 5)) == {"function": "add", "params": [5]}
+        told = json.loads(await sent("add", named={"value": 5}, key="k"))
+        assert told == {"function": "add", "params": {"value": 5}}
+        assert await sent(b"add(5)") == b"add(5)"
+        for wrong in (("add(5)",), (b"add", 5)):
+            with pytest.raises(shem.BadRequestError, match="name of a function"):
+                await sent(*wrong)
+        with pytest.raises(shem.BadRequestError, match="no zone"):
+            await alice.schedule("get", at=datetime(2030, 1, 1))  # noqa: DTZ001 - what is refused
+        with pytest.raises(shem.BadRequestError, match=r"\[0\]"):
+            await sent("add", object())
 
     run(scenario)
 
