@@ -97,11 +97,7 @@ def test_pausing_resuming_and_cancelling(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_one_that_is_running_can_be_cancelled_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene(simulation: Simulation, schedules: Schedules) -> None:
         simulation.start()
-        await simulation.publish("a", "nap", 90_000, key="busy")
-        await schedules.repeat(COMPONENT, "a", tick())
-        # The first occurrence waits behind the nap, and nothing is scheduled.
-        await asyncio.sleep(75)
-        assert await schedules.pending(COMPONENT) == []
+        await wait_behind_a_nap(simulation, schedules)
         assert await schedules.cancel(COMPONENT, "a", "tick")
         assert not await schedules.cancel(COMPONENT, "a", "tick")
         await asyncio.sleep(300)
@@ -110,15 +106,20 @@ def test_one_that_is_running_can_be_cancelled_too(monkeypatch: pytest.MonkeyPatc
     play(scene, monkeypatch)
 
 
+async def wait_behind_a_nap(simulation: Simulation, schedules: Schedules) -> None:
+    """Have the first occurrence wait in the queue of a worker that sleeps: nothing is scheduled."""
+    await simulation.publish("a", "nap", 90_000, key="busy")
+    await schedules.repeat(COMPONENT, "a", tick())
+    await asyncio.sleep(75)
+    assert await schedules.pending(COMPONENT) == []
+
+
 def test_one_that_waits_in_the_queue_can_be_paused_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def scene(simulation: Simulation, schedules: Schedules) -> None:
         simulation.start()
-        await simulation.publish("a", "nap", 90_000, key="busy")
-        await schedules.repeat(COMPONENT, "a", tick())
-        await asyncio.sleep(75)
-        assert await schedules.pending(COMPONENT) == []
+        await wait_behind_a_nap(simulation, schedules)
         assert await schedules.pause(COMPONENT, "a", "tick")
         await asyncio.sleep(300)
         # What waited ran, and nothing since.
