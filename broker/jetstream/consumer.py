@@ -225,6 +225,7 @@ class JetStreamConsumer:
             self._receive_status(message)
             return
         headers = message.headers
+        delivery = self._delivery(message, user_headers(headers))
         pin = headers.get(_PIN)
         if pin is not None and pin != self._pin:
             self._pin = pin
@@ -232,7 +233,6 @@ class JetStreamConsumer:
         self._received += 1
         if self._received >= self._batch:
             self._pull()
-        delivery = self._delivery(message, user_headers(headers))
         if is_forged(headers):
             log.warning("forged by a schedule", subject=message.subject)
             self.acknowledge(delivery.token)
@@ -241,8 +241,9 @@ class JetStreamConsumer:
 
     def _pinned(self) -> None:
         # Another client may have been pinned while we waited for the first message; what it was
-        # given and did not acknowledge has to come again.
-        if time.monotonic() - self._reset_at > PULL_EXPIRES_S:
+        # given and did not acknowledge has to come again. The consumer's first delivery since a
+        # reset tells that nobody was given anything: the usual case after a takeover in quiet.
+        if self._order != 1 and time.monotonic() - self._reset_at > PULL_EXPIRES_S:
             self._spawn(self._reset_again())
 
     async def _reset_again(self) -> None:

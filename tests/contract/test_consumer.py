@@ -62,6 +62,19 @@ async def test_many_messages_all_arrive_in_order(world, inbox, until):
     assert sequences == sorted(set(sequences))
 
 
+async def test_what_comes_first_long_after_a_quiet_takeover_comes_once(world, inbox, until):
+    broker, got = await world.connect(), inbox()
+    consumer = consumer_of(broker, got)
+    await consumer.acquire(owner_is_dead=False)
+    # Longer than a pull lasts: another client could have been pinned in between.
+    await asyncio.sleep(1.2)
+    for number in range(20):
+        await publish(broker, b"%d" % number)
+        await until(lambda number=number: b"%d" % number in got.data)
+    assert got.data == [b"%d" % number for number in range(20)]
+    assert not any(delivery.missed for delivery in got.deliveries)
+
+
 async def test_acquiring_again_delivers_the_unacknowledged_in_order(world, inbox, until):
     broker, got = await world.connect(), inbox()
     consumer = consumer_of(broker, got)
