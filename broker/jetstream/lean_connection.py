@@ -14,7 +14,9 @@ import structlog
 from broker.errors import SetupError, UnavailableError
 from broker.jetstream.auth import auth_fields
 from broker.jetstream.limits import (
+    BYTES_PER_FURTHER_MESSAGE,
     MESSAGES_PER_TURN_MAX,
+    MESSAGES_PER_TURN_MIN,
     PING_INTERVAL_S,
     PINGS_UNANSWERED_MAX,
     READ_BACKLOG_BYTES_HIGH,
@@ -194,7 +196,7 @@ class LeanConnection(asyncio.Protocol):
         """Take a first portion of what arrived, unless an earlier one is not through yet."""
         self._parser.feed(data)
         if not self._has_more:
-            self._take()
+            self._take_portion()
         elif self._parser.held_bytes > READ_BACKLOG_BYTES_HIGH:
             assert self._transport is not None
             self._reading_paused = True
@@ -202,9 +204,13 @@ class LeanConnection(asyncio.Protocol):
 
     def _take_more(self) -> None:
         if not self._lost.done():
-            self._take()
+            self._take_portion()
 
-    def _take(self, messages_max: int = MESSAGES_PER_TURN_MAX) -> None:
+    def _take_portion(self) -> None:
+        further = self._parser.held_bytes // BYTES_PER_FURTHER_MESSAGE
+        self._take(min(MESSAGES_PER_TURN_MIN + further, MESSAGES_PER_TURN_MAX))
+
+    def _take(self, messages_max: int) -> None:
         """Hand messages out; a server that speaks nonsense is left."""
         self._has_more = False
         try:

@@ -11,12 +11,14 @@ __all__ = [
     "BLOB_ATTEMPTS_MAX",
     "BLOB_CHUNKS_IN_FLIGHT_MAX",
     "BLOB_CHUNK_BYTES_MAX",
+    "BYTES_PER_FURTHER_MESSAGE",
     "CONTAINERS_MAX",
     "DELIVERIES_UNACKNOWLEDGED_MAX",
     "FOLLOWER_HEARD_S",
     "HEADER_RESERVE_BYTES",
     "MARKER_TTL_S",
     "MESSAGES_PER_TURN_MAX",
+    "MESSAGES_PER_TURN_MIN",
     "OUTGOING_BYTES_MAX",
     "PINGS_UNANSWERED_MAX",
     "PING_INTERVAL_S",
@@ -58,10 +60,13 @@ PINGS_UNANSWERED_MAX: Final = 3
 WRITE_BUFFER_BYTES_HIGH: Final = 4 * 1024 * 1024
 OUTGOING_BYTES_MAX: Final = 64 * 1024 * 1024
 
-# What arrived together is taken in small portions, one per turn of the event loop: the commits of
-# the first leave while the later ones run. Taken all at once, everybody would move in step, the
-# broker idle while we work, and we while it does.
-MESSAGES_PER_TURN_MAX: Final = 8
+# What arrived together is taken in portions, one per turn of the event loop: the commits of the
+# first leave while the later ones run. Taken all at once, everybody would move in step, the broker
+# idle while we work, and we while it does. The more waits, the larger they are, by about half of
+# it: what is handed out together shares turns, sends and, for one worker, commits.
+MESSAGES_PER_TURN_MIN: Final = 8
+BYTES_PER_FURTHER_MESSAGE: Final = 512
+MESSAGES_PER_TURN_MAX: Final = 64
 # With so much received and not yet taken, no more is read.
 READ_BACKLOG_BYTES_HIGH: Final = 8 * 1024 * 1024
 

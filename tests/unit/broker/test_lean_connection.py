@@ -7,7 +7,9 @@ import uvloop
 
 from broker.jetstream.lean_connection import LeanConnection
 from broker.jetstream.limits import (
+    BYTES_PER_FURTHER_MESSAGE,
     MESSAGES_PER_TURN_MAX,
+    MESSAGES_PER_TURN_MIN,
     READ_BACKLOG_BYTES_HIGH,
     WRITE_BUFFER_BYTES_HIGH,
 )
@@ -53,12 +55,15 @@ async def connected(talk):
     return connection, seen, server
 
 
-def test_what_arrives_together_is_taken_in_portions(run):
-    count = 50 * MESSAGES_PER_TURN_MAX
+@pytest.mark.parametrize("body_bytes", [0, 1000])
+def test_what_arrives_together_is_taken_in_portions_that_grow_with_what_waits(run, body_bytes):
+    message = b"MSG a 1 %d\r\n%b\r\n" % (body_bytes, bytes(body_bytes))
+    count = 3 * MESSAGES_PER_TURN_MAX
+    arrived_bytes = len(message) * count
 
     async def scenario():
         async def talk(writer):
-            writer.write(MESSAGE * count)
+            writer.write(message * count)
             await writer.drain()
             await asyncio.Event().wait()
 
@@ -68,7 +73,12 @@ def test_what_arrives_together_is_taken_in_portions(run):
             before = len(seen)
             await asyncio.sleep(0)
             portions.append(len(seen) - before)
-        assert max(portions) <= MESSAGES_PER_TURN_MAX
+        assert max(portions) <= min(
+            MESSAGES_PER_TURN_MIN + arrived_bytes // BYTES_PER_FURTHER_MESSAGE,
+            MESSAGES_PER_TURN_MAX,
+        )
+        # Much that waits is taken faster, or those portions would be the smallest ones, too.
+        assert (max(portions) > 2 * MESSAGES_PER_TURN_MIN) == (body_bytes > 0)
         await connection.abort()
         server.close()
 
