@@ -33,6 +33,8 @@ from shem import Client
 from tests.guests.build import build
 
 WORKERS = 1_000
+# Where eight invocations wait for each worker, several share one commit.
+CROWD_CLIENTS, CROWD_WORKERS = 512, 64
 _key = msgspec.json.Decoder(msgspec.defstruct("K", [("key", str)])).decode
 
 
@@ -237,10 +239,11 @@ async def measure(system: System, fsync: str, seconds: float) -> list[Row]:
     await load.each(64, WORKERS)
     per_s = WORKERS / (time.monotonic() - begun)
     row(f"creation of {WORKERS} workers, 64 clients", f"{per_s:,.0f}/s", "-", None)
-    for clients in (1, 16, 64):
+    loads = ((1, WORKERS), (16, WORKERS), (64, WORKERS), (CROWD_CLIENTS, CROWD_WORKERS))
+    for clients, workers in loads:
         cpu = cpu_s(system.executor)
         broker_cpu = cpu_s(system.about["pids"]["broker"])
-        per_s, p50 = await load.throughput(clients, seconds, WORKERS)
+        per_s, p50 = await load.throughput(clients, seconds, workers)
         spent = (cpu_s(system.executor) - cpu) / (per_s * seconds) * 1e6
         spent_broker = (
             (cpu_s(system.about["pids"]["broker"]) - broker_cpu) / (per_s * seconds) * 1e6
@@ -248,11 +251,12 @@ async def measure(system: System, fsync: str, seconds: float) -> list[Row]:
         publishes, _ = await floor(broker, clients, seconds / 2)
         ratio = per_s / (publishes / 2)
         budget, met = "-", None
-        if clients == 64:
-            budget = "≥ 8,000/s" if lazy else "≥ 60% of half the broker's publishes"
-            met = per_s >= 8_000 if lazy else ratio >= 0.6
+        if clients >= 64 and lazy:
+            budget, met = "≥ 8,000/s", per_s >= 8_000
+        elif clients == 64:
+            budget, met = "≥ 60% of half the broker's publishes", ratio >= 0.6
         row(
-            f"throughput, {clients} clients, {WORKERS} workers",
+            f"throughput, {clients} clients, {workers} workers",
             f"{per_s:,.0f}/s p50 {p50:.1f} ms, {ratio:.0%} of half of {publishes:,.0f} publishes, "
             f"CPU µs: executor {spent:.0f}, broker {spent_broker:.0f}",
             budget,
