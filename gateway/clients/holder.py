@@ -250,7 +250,8 @@ class Holder:
             await self._bucket.delete(client_key(id_))
             if record.target.on_close is not None:
                 await self._call(Held(id_, record, 0), record.target.on_close, [], "close")
-            await self.mailbag.forget(id_)
+            # Before the end is forgotten: nobody would look for its messages again.
+            await self.mailbag.clear(id_)
             await self._bucket.delete(ended_key(id_))
             self._ending.pop(id_, None)
         finally:
@@ -317,7 +318,14 @@ class Holder:
         self._strays.discard(client)
         is_known = client in self._elsewhere or client in self._held
         if self._tasks is not None and not is_known:
-            self.spawn(self.mailbag.forget(client))
+            self.spawn(self._clear_stray(client))
+
+    async def _clear_stray(self, client: str) -> None:
+        try:
+            await self.mailbag.clear(client)
+        except BrokerError as error:
+            _log.warning("messages of a client stay for now", client=client, reason=str(error))
+            self._stray(client)
 
     def _on_entry(self, entry: BucketEntry) -> None:
         key, data = entry.key, entry.data

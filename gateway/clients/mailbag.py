@@ -92,8 +92,16 @@ class Mailbag:
             if found:
                 return
 
-    async def forget(self, client: str, up_to: int | None = None) -> None:
-        """Remove what a client has got, or everything."""
+    async def clear(self, client: str) -> None:
+        """Remove everything of a client that is gone.
+
+        Raises:
+            BrokerError: it may be there still.
+        """
+        await self._broker.journal.purge(subjects.client_messages(client))
+
+    async def forget(self, client: str, up_to: int) -> None:
+        """Remove what a client has got."""
         try:
             subject = subjects.client_messages(client)
             await self._broker.journal.purge(subject, up_to_sequence=up_to)

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from broker import subjects
+from broker.errors import BrokerError
 from broker.memory import MemoryBroker, MemoryCluster
 from gateway.clients import holder as holding
 from gateway.clients.connection import Connection
@@ -217,6 +218,42 @@ def test_what_is_sent_to_a_client_that_has_just_gone_is_removed(monkeypatch):
             await sender.journal.publish(subject, b'{"text": "x"}', message_id="1:1")
             # The broker in memory passes nothing that is stored on to who listens.
             one.holder._nudge("gone")
+            async with asyncio.timeout(10):
+                while await sender.journal.last(subject) is not None:  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_stray", [False, True])
+def test_messages_that_could_not_be_removed_when_their_client_went_are_removed_later(
+    monkeypatch, is_stray
+):
+    monkeypatch.setattr(holding, "AWAY_S", 0.05)
+    monkeypatch.setattr(holding, "HEARTBEAT_S", 0.02)
+
+    async def run():
+        cluster = MemoryCluster()
+        sender = MemoryBroker(cluster)
+        async with Gateway(cluster, "a") as one:
+            held, _ = await one.holder.open(TARGET, "chat@1 /")
+            client = "stray" if is_stray else held.id
+            subject = subjects.client_messages(client)
+            await sender.journal.publish(subject, b'{"text": "x"}', message_id="1:1")
+            journal = one.holder.mailbag._broker.journal
+            purge, refused = journal.purge, asyncio.Event()
+
+            async def refuses(*_, **__):
+                refused.set()
+                raise BrokerError("no answer in time")
+
+            journal.purge = refuses
+            if is_stray:
+                one.holder._nudge(client)
+            else:
+                one.holder.leave(held)
+            await asyncio.wait_for(refused.wait(), 10)
+            journal.purge = purge
             async with asyncio.timeout(10):
                 while await sender.journal.last(subject) is not None:  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.01)
