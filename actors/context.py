@@ -29,6 +29,7 @@ from actors.host.interface import Kind
 from actors.host.rpc.patience import call_timeout_ms
 from actors.identity import WorkerId
 from actors.journal import WorkerJournal
+from actors.last_words import LastWords
 from actors.limits import LOG_MESSAGE_BYTES_MAX
 from actors.remote import Remote
 from actors.secrets import Pinned, SecretStore
@@ -91,6 +92,7 @@ class WorkerContext:
         self.environment = environment
         self.stores = stores
         self.allows_sockets = allows_sockets
+        self.last_words = LastWords()
         self.state: dict[object, Any] = {}
         self.random_bytes = entropy
         self.control = control
@@ -144,6 +146,8 @@ class WorkerContext:
             data = self._concealed(data.decode(errors="surrogateescape")).encode(
                 errors="surrogateescape"
             )
+        if stream == "stderr":
+            self.last_words.hear(data)
         for start in range(0, len(data), LOG_MESSAGE_BYTES_MAX):
             piece = data[start : start + LOG_MESSAGE_BYTES_MAX]
             self.journal.output(stream, piece.decode(errors="replace"))

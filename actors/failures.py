@@ -3,12 +3,17 @@
 Each has a page under `docs/errors/`. A kind is a stable name: programs depend on it.
 """
 
+from textwrap import indent
 from typing import Final
 
+from actors.engine.errors import GuestTrap
 from oplog.entries import Failure
 from oplog.status import Status
 
-__all__ = ["KINDS", "exit_failure", "is_final", "last_failure", "refusal"]
+__all__ = ["KINDS", "exit_failure", "is_final", "last_failure", "refusal", "trap_text"]
+
+# wasmtime's own words, with which its text about a trap goes on.
+_BACKTRACE: Final = "\nerror while executing at wasm backtrace:"
 
 _REFUSALS: Final = {
     "failed": "the worker has failed earlier and runs nothing any more",
@@ -72,6 +77,16 @@ def exit_failure(code: int) -> Failure:
     return Failure(kind="exited", message=f"the guest exited with code {code}")
 
 
+def trap_text(trap: GuestTrap) -> str:
+    """Return what is told of a trap: why, what the guest said of it on stderr, and where."""
+    parts = [str(trap)]
+    if trap.last_words:
+        parts.append(f"stderr:\n{indent(trap.last_words, '    ')}")
+    if trap.backtrace:
+        parts.append(trap.backtrace)
+    return "\n".join(parts)
+
+
 def last_failure(status: Status) -> Failure:
     """Return why a failed or exited worker runs nothing any more."""
     if status.state == "exited" or status.last_error is None:
@@ -82,6 +97,10 @@ def last_failure(status: Status) -> Failure:
 def refusal(status: Status) -> Failure:
     """Return what becomes of invocations that a failed or exited worker still gets."""
     last = status.last_error
-    detail = "" if last is None else f" (it failed with {last.kind}: {last.message})"
+    detail = ""
+    if last is not None:
+        # Where it trapped stands in its status and in the outcome of the invocation that failed.
+        brief, _, _ = last.message.partition(_BACKTRACE)
+        detail = f" (it failed with {last.kind}: {brief})"
     message = f"{_REFUSALS[status.state]}{detail}"
     return Failure(kind=f"previous-invocation-{status.state}", message=message)

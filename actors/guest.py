@@ -113,32 +113,43 @@ class Guest:
         )
         limits = Limits(memory_bytes_max=prepared.memory.limit(options.worker_memory_bytes_max))
         try:
-            if saved is not None and saved.words_of:
-                return await Guest._told(
-                    prepared, context, limits, references=references, saved=saved
+            with context.last_words:
+                guest = await Guest._begun(
+                    prepared, context, limits, references=references, base=base, saved=saved
                 )
-            if saved is not None:
-                guest = await Guest._restored(
-                    prepared, context, limits, references=references, saved=saved
-                )
-                tracing.metrics.snapshot_loaded()
-                return guest
-            context.state[FILES] = new_filesystem(prepared.files)
-            instantiate = prepared.program.instantiate
-            if base is None:
-                instance = await instantiate(context, limits, pace=context.pace)
-                return Guest(instance, context, calls=prepared.calls, references=references)
-            with journal.unheard():
-                instance = await instantiate(context, limits, pace=context.pace)
-                guest = Guest(instance, context, calls=prepared.calls, references=references)
-                snapshot = base.entry.snapshot
-                assert isinstance(snapshot, Raw), "a base has a snapshot"
-                state = _decode_bytes(references.get(bytes(snapshot), snapshot))
-                await guest._tell(state)
-                return guest
         except BaseException:
             context.close()
             raise
+        if saved is not None and not saved.words_of:
+            tracing.metrics.snapshot_loaded()
+        return guest
+
+    @staticmethod
+    async def _begun(
+        prepared: Prepared,
+        context: WorkerContext,
+        limits: Limits,
+        *,
+        references: Mapping[bytes, Raw],
+        base: Update | None,
+        saved: SavedGuest | None,
+    ) -> "Guest":
+        if saved is not None:
+            follow = Guest._told if saved.words_of else Guest._restored
+            return await follow(prepared, context, limits, references=references, saved=saved)
+        context.state[FILES] = new_filesystem(prepared.files)
+        instantiate = prepared.program.instantiate
+        if base is None:
+            instance = await instantiate(context, limits, pace=context.pace)
+            return Guest(instance, context, calls=prepared.calls, references=references)
+        with context.journal.unheard():
+            instance = await instantiate(context, limits, pace=context.pace)
+            guest = Guest(instance, context, calls=prepared.calls, references=references)
+            snapshot = base.entry.snapshot
+            assert isinstance(snapshot, Raw), "a base has a snapshot"
+            state = _decode_bytes(references.get(bytes(snapshot), snapshot))
+            await guest._tell(state)
+            return guest
 
     @staticmethod
     async def _restored(
@@ -194,7 +205,7 @@ class Guest:
             RejectedError: its component does not export `save-snapshot`.
         """
         save = self.calls.own_words("save-snapshot", "save")
-        with self._context.journal.unheard():
+        with self._context.last_words, self._context.journal.unheard():
             snapshot: bytes = await self._instance.call(save, [])
         return snapshot
 
@@ -288,15 +299,16 @@ class Guest:
             StopGuest, ExitRequest: it left on purpose.
             DivergenceError: it did something else than the log says.
         """
-        if bound.drops:
-            await self._instance.drop(arguments[0])
-            self._instance.forget_refusals()
-            return UNSET
         instance = self._instance
-        if bound.run is None:
-            value = await instance.call(bound.function, arguments)
-        else:
-            value = await bound.run(instance, self._context, bound.function, arguments)
+        with self._context.last_words:
+            if bound.drops:
+                await instance.drop(arguments[0])
+                instance.forget_refusals()
+                return UNSET
+            if bound.run is None:
+                value = await instance.call(bound.function, arguments)
+            else:
+                value = await bound.run(instance, self._context, bound.function, arguments)
         instance.forget_refusals()
         return bound.encode_result(value, self.resources)
 

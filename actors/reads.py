@@ -26,7 +26,7 @@ from actors.engine.errors import (
     SnapshotUnusableError,
 )
 from actors.errors import ComponentUnknownError, ReadOnlyError, RejectedError, StopGuest
-from actors.failures import exit_failure
+from actors.failures import exit_failure, trap_text
 from actors.guest import Guest
 from actors.host.context import ExitRequest
 from actors.ledger import Ledger
@@ -365,8 +365,7 @@ def _failure_of(error: BaseException) -> Failure:
         case ReadOnlyError():
             return Failure(kind="read-only", message=str(error))
         case GuestTrap():
-            text = f"{error}\n{error.backtrace}" if error.backtrace else str(error)
-            return Failure(kind="trap", message=text)
+            return Failure(kind="trap", message=trap_text(error))
         case TimeoutError():
             text = f"a read-only function may run for {READ_S_MAX:.0f} s"
             return Failure(kind="timed-out", message=text)

@@ -27,7 +27,7 @@ from actors.errors import (
     RestartGuest,
     SuspendGuest,
 )
-from actors.failures import exit_failure, is_final
+from actors.failures import exit_failure, is_final, trap_text
 from actors.guest import Guest
 from actors.host.context import ExitRequest
 from actors.ledger import Ledger
@@ -245,7 +245,8 @@ class Session:
         try:
             snapshot = await self._interruptibly(guest.save_custom())
         except (GuestTrap, RejectedError) as error:
-            self._ledger.update_failed(update.target_version, f"save: {error}")
+            told = trap_text(error) if isinstance(error, GuestTrap) else str(error)
+            self._ledger.update_failed(update.target_version, f"save: {told}")
             return Ended.AGAIN
         encoded = Raw(msgspec.json.encode(snapshot))
         self._ledger.want_update(msgspec.structs.replace(update, snapshot=encoded))
@@ -370,8 +371,8 @@ class Session:
         limit = self._ledger.memory.limit(self._options.worker_memory_bytes_max)
         lacked = trap.lacked_memory
         if not (is_full(trap.memory_bytes, limit) if lacked is None else lacked):
-            return Failure(kind="trap", message=_explain(trap))
-        text = f"it has {trap.memory_bytes} of {limit} bytes of memory: {_explain(trap)}"
+            return Failure(kind="trap", message=trap_text(trap))
+        text = f"it has {trap.memory_bytes} of {limit} bytes of memory: {trap_text(trap)}"
         return Failure(kind="out-of-memory", message=text)
 
     def _exited(self, request: ExitRequest) -> Ended:
@@ -425,7 +426,3 @@ class Session:
         running = self._ledger.running
         if running is not None:
             self._conclude(running, UNSET, failure)
-
-
-def _explain(trap: GuestTrap) -> str:
-    return f"{trap}\n{trap.backtrace}" if trap.backtrace else str(trap)

@@ -66,6 +66,8 @@ class GuestTrap(EngineError):  # noqa: N818 - a trap is the field's word for it
         """What the guest's memories had, if it was in a call."""
         self.lacked_memory: bool | None = None
         """Whether a memory had not grown as was asked; None: nobody knows."""
+        self.last_words = ""
+        """What it wrote to stderr last, if whoever runs it listens to that."""
 
 
 class CapacityError(EngineError):

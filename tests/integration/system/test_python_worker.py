@@ -1,6 +1,7 @@
 """A Python guest with state, randomness and sleep, through the death of everything."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,41 @@ NAP_MS = 2_000
 BEFORE_THE_NAP_ENDS_S = 0.5
 
 
-@pytest.mark.timeout(300)
-def test_a_python_worker_survives_the_death_of_everything(tmp_path: Path, runner: Any) -> None:
+@pytest.fixture
+def whole(tmp_path: Path) -> Iterator[Whole]:
     whole = Whole(tmp_path)
     try:
         whole.start()
         whole.add("counter", "counter")
-        runner.run(_live(whole))
+        yield whole
     finally:
         whole.kill()
+
+
+@pytest.mark.timeout(300)
+def test_a_python_worker_survives_the_death_of_everything(whole: Whole, runner: Any) -> None:
+    runner.run(_live(whole))
+
+
+@pytest.mark.timeout(300)
+def test_whoever_asked_a_guest_that_failed_hears_what_it_said_of_it(
+    whole: Whole, runner: Any
+) -> None:
+    async def ask() -> None:
+        async with calling(whole.urls) as caller:
+            outcome = await caller.invoke("bob", "fail()", key="f", component="counter")
+            assert outcome["error"]["kind"] == "trap"
+            told = outcome["error"]["message"]
+            # Once, however often it was tried.
+            assert told.count("RuntimeError: asked to fail") == 1
+            assert "app.py" in told
+            assert "wasm backtrace" in told
+            later = await caller.invoke("bob", "get()", key="g", component="counter")
+            assert later["error"]["kind"] == "previous-invocation-failed"
+            assert "RuntimeError: asked to fail" in later["error"]["message"]
+            assert "wasm backtrace" not in later["error"]["message"]
+
+    runner.run(ask())
 
 
 async def _live(whole: Whole) -> None:
