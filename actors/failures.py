@@ -72,19 +72,20 @@ def is_final(kind: str) -> bool:
     return not KINDS.get(kind, True)
 
 
-def exit_failure(code: int) -> Failure:
+def exit_failure(code: int, last_words: str = "") -> Failure:
     """Return what becomes of an invocation whose guest ended its own process."""
-    return Failure(kind="exited", message=f"the guest exited with code {code}")
+    said = _said(last_words)
+    return Failure(kind="exited", message="\n".join((f"the guest exited with code {code}", *said)))
 
 
 def trap_text(trap: GuestTrap) -> str:
     """Return what is told of a trap: why, what the guest said of it on stderr, and where."""
-    parts = [str(trap)]
-    if trap.last_words:
-        parts.append(f"stderr:\n{indent(trap.last_words, '    ')}")
-    if trap.backtrace:
-        parts.append(trap.backtrace)
-    return "\n".join(parts)
+    where = [trap.backtrace] if trap.backtrace else []
+    return "\n".join((str(trap), *_said(trap.last_words), *where))
+
+
+def _said(last_words: str) -> list[str]:
+    return [f"stderr:\n{indent(last_words, '    ')}"] if last_words else []
 
 
 def last_failure(status: Status) -> Failure:

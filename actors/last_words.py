@@ -1,9 +1,10 @@
-"""What a guest wrote to stderr last: where languages say why they end, right before they trap."""
+"""What a guest wrote to stderr last, where languages say why they trap or exit."""
 
 from types import TracebackType
 from typing import Final, final
 
 from actors.engine.errors import GuestTrap
+from actors.host.context import ExitRequest
 
 __all__ = ["LAST_WORDS_BYTES_MAX", "LastWords"]
 
@@ -12,7 +13,7 @@ LAST_WORDS_BYTES_MAX: Final = 4096
 
 @final
 class LastWords:
-    """The end of what is written to stderr within a `with`, which a trap takes along."""
+    """The end of what is written to stderr within a `with`, which a trap or an exit takes along."""
 
     def __init__(self) -> None:
         self._end = b""
@@ -29,8 +30,8 @@ class LastWords:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Tell a trap."""
-        if isinstance(error, GuestTrap):
+        """Tell a trap, or the end of its process."""
+        if isinstance(error, GuestTrap | ExitRequest):
             error.last_words = self.text
 
     def hear(self, data: bytes) -> None:

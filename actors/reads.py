@@ -370,7 +370,7 @@ def _failure_of(error: BaseException) -> Failure:
             text = f"a read-only function may run for {READ_S_MAX:.0f} s"
             return Failure(kind="timed-out", message=text)
         case ExitRequest():
-            return exit_failure(error.code)
+            return exit_failure(error.code, error.last_words)
         case DivergenceError():
             return Failure(kind="divergence", message=str(error))
         case ComponentUnknownError():

@@ -378,7 +378,7 @@ class Session:
     def _exited(self, request: ExitRequest) -> Ended:
         if not self._is_ephemeral:
             self._ledger.exit(request.code)
-        self._give_up(exit_failure(request.code))
+        self._give_up(exit_failure(request.code, request.last_words))
         return Ended.AGAIN
 
     def _failed(self, failure: Failure) -> Ended:

@@ -345,3 +345,5 @@ class ExitRequest(BaseException):
     def __init__(self, code: int) -> None:
         super().__init__(f"exit with code {code}")
         self.code = code
+        self.last_words = ""
+        """What it wrote to stderr last, if whoever runs it listens to that."""

@@ -3,7 +3,8 @@
 import pytest
 
 from actors.engine.errors import GuestTrap
-from actors.failures import trap_text
+from actors.failures import exit_failure, trap_text
+from actors.host.context import ExitRequest
 from actors.last_words import LAST_WORDS_BYTES_MAX, LastWords
 
 
@@ -48,3 +49,18 @@ def test_a_trap_takes_along_what_was_said_since_the_invocation_began():
     with pytest.raises(GuestTrap) as silent, heard:
         raise GuestTrap("unreachable")
     assert trap_text(silent.value) == "unreachable"
+
+
+def test_so_does_the_end_of_its_process():
+    heard = LastWords()
+    left = ExitRequest(2)
+
+    def leave() -> None:
+        heard.hear(b"usage: add NUMBER\n")
+        raise left
+
+    with pytest.raises(ExitRequest), heard:
+        leave()
+    told = exit_failure(left.code, left.last_words)
+    assert told.message == "the guest exited with code 2\nstderr:\n    usage: add NUMBER"
+    assert exit_failure(2).message == "the guest exited with code 2"
