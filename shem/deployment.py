@@ -54,6 +54,7 @@ class Planned(Struct, frozen=True, kw_only=True, rename="kebab"):
     data: bytes = b""
     files: tuple[tuple[str, bytes, Permissions], ...] = ()
     read_only: tuple[str, ...] = ()
+    sockets: bool = False
 
     def document(self) -> dict[str, object]:
         """Return the plan for programs to read: without the bytes of files."""
@@ -122,6 +123,7 @@ async def _add(
         quota=each.quota,
         history=each.history,
         read_only=each.read_only,
+        sockets=each.sockets,
         replaced=replaced,
         progress=progress,
     )
@@ -184,6 +186,7 @@ def _described(app: Application, component: AppComponent) -> Planned:
         data=data,
         files=tuple(_read_file(component, each) for each in properties.files),
         read_only=properties.read_only,
+        sockets=properties.sockets or False,
     )
 
 
@@ -203,6 +206,7 @@ def _differences(planned: Planned, newest: Component) -> tuple[str, ...]:
         "quota": planned.quota == newest.quota,
         "history": planned.history == newest.history,
         "read-only": _same_functions(planned.read_only, newest.read_only),
+        "sockets": planned.sockets == newest.sockets,
         "files": files == {(each.path, each.digest, each.permissions) for each in newest.files},
     }
     return tuple(name for name, same in checks.items() if not same)

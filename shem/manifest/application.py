@@ -401,4 +401,5 @@ def _merged(below: Properties, above: Properties) -> Properties:
         quota=above.quota or below.quota,
         history=above.history or below.history,
         read_only=tuple(dict.fromkeys((*below.read_only, *above.read_only))),
+        sockets=below.sockets if above.sockets is None else above.sockets,
     )

@@ -98,6 +98,7 @@ class Properties(Fields, frozen=True, kw_only=True):
     quota: str | None = None
     history: Literal["keep", "archive", "purge"] | None = None
     read_only: Texts = ()
+    sockets: bool | None = None
 
 
 class Component(Properties, frozen=True, kw_only=True):

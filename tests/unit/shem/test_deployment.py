@@ -1,5 +1,7 @@
 """What deploying an app would do, and in which order."""
 
+import hashlib
+import inspect
 from pathlib import Path
 from typing import Any, cast
 
@@ -7,9 +9,11 @@ import pytest
 
 from shem.build.builder import artifact_of
 from shem.client import Client
-from shem.deployment import plan
+from shem.client.components import Components
+from shem.deployment import Planned, plan
 from shem.errors import UnknownComponentError
 from shem.manifest.application import Application, load
+from shem.records import Component
 
 
 class Nobody:
@@ -20,6 +24,13 @@ class Nobody:
 
     async def get(self, name: str) -> Any:
         raise UnknownComponentError(name, kind="unknown-component")
+
+
+class Somebody(Nobody):
+    """A system whose components were uploaded as they are, without any setting."""
+
+    async def get(self, name: str) -> Component:
+        return Component(name=name, version=3, digest=hashlib.sha256(b"").hexdigest(), size=0)
 
 
 def app_of(folder: Path, calls: dict[str, list[str]]) -> Application:
@@ -62,3 +73,26 @@ async def test_what_is_called_is_uploaded_before_who_calls_it(
     planned = await plan(cast("Client", Nobody()), app, list(app.components.values()))
 
     assert [each.component for each in planned] == [f"demo:{each}" for each in expected]
+
+
+def test_all_that_an_upload_can_say_is_planned() -> None:
+    said = set(inspect.signature(Components.add).parameters)
+    said -= {"self", "name", "if_changed", "replaced", "progress"}
+    assert {name.rstrip("_") for name in said} <= set(Planned.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("written", "reasons"), [("", ()), ("sockets: false", ()), ("sockets: true", ("sockets",))]
+)
+async def test_sockets_are_for_components_whose_manifest_says_so(
+    written: str, reasons: tuple[str, ...], tmp_path: Path
+) -> None:
+    app_of(tmp_path, {"a": []})
+    manifest = tmp_path / "shem.yaml"
+    manifest.write_text(manifest.read_text().replace("}", f", {written}}}", 1))
+    app = load(manifest)
+
+    (planned,) = await plan(cast("Client", Somebody()), app, list(app.components.values()))
+
+    assert planned.sockets is bool(reasons)
+    assert planned.reasons == reasons
