@@ -373,6 +373,7 @@ def _show(console: Console, described: ComponentDescription) -> None:
         "memory": record.memory or "as the executor has it",
         "quota": record.quota or "none",
         "history": record.history,
+        **({"sockets": "allowed"} if record.sockets else {}),
         **({"read-only": ", ".join(record.read_only)} if record.read_only else {}),
         **{f"env {name}": value for name, value in record.env.items()},
         **{f"file {each.path}": f"{_size(each.size)}, {each.permissions}" for each in record.files},

@@ -111,6 +111,7 @@ def test_components_are_uploaded_listed_shown_downloaded_and_deleted(system):
         "A=1",
         "--file",
         f"{__file__}:/etc/x:rw",
+        "--allow-sockets",
     ]
     added = system.json(*add)
     assert (added["name"], added["version"], added["env"]) == ("spare", 0, {"A": "1"})
@@ -121,7 +122,7 @@ def test_components_are_uploaded_listed_shown_downloaded_and_deleted(system):
     assert {"counter", "spare"} <= {each["name"] for each in system.json("component", "list")}
     assert system.json("component", "get", "spare", "--version", "0")["digest"] == added["digest"]
     shown = system.run("component", "get", "spare").stdout
-    for heading in ("name", "version", "size", "uploaded", "exports"):
+    for heading in ("name", "version", "size", "uploaded", "sockets", "exports"):
         assert re.search(rf"^ *{heading}\b", shown, re.MULTILINE), heading
     assert "  demo:counter/api.{add}(value: u64) -> u64\n" in shown
     assert "exports.{init}" not in shown, "machinery of the toolchain is hidden"
