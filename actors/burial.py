@@ -109,7 +109,8 @@ async def bury_damaged(
             await quiet.wait()
 
     mailbox = Mailbox(invoked=head.marks.invoked, control=head.marks.control)
-    async for message in journal.read(address.mailbox_invoke, from_sequence=mailbox.invoked + 1):
+    waiting = journal.read_whole(address.mailbox_invoke, from_sequence=mailbox.invoked + 1)
+    async for message in waiting:
         mailbox.offer("invoke", message)
     await bury_worker(
         order,
@@ -135,7 +136,7 @@ def _end_of(last: Message) -> tuple[Head, bool]:
 
 
 async def _order_to_delete(journal: Journal, address: Address, *, behind: int) -> Message | None:
-    async for message in journal.read(address.mailbox_control, from_sequence=behind + 1):
+    async for message in journal.read_whole(address.mailbox_control, from_sequence=behind + 1):
         if isinstance(understand_command(message), Delete):
             return message
     return None

@@ -63,7 +63,8 @@ class Intake:
         # searches the stream for a wildcard. What comes in between is delivered as well. Everything
         # is known before anything is taken, so the order of the kinds does not matter.
         start = self.mailbox.invoked + 1
-        read = self._journal.read
+        # All of it: what is passed over now lies below the watermark soon, and never runs.
+        read = self._journal.read_whole
         async for message in read(self._address.mailbox_control, from_sequence=start):
             self.mailbox.offer("control", message)
         # Reads are not passed by the watermark: they are there until they are answered.
@@ -91,7 +92,7 @@ class Intake:
             start = min(start or self.mailbox.invoked + 1, self.mailbox.invoked + 1)
         if start is None:
             return
-        read = self._journal.read
+        read = self._journal.read_whole
         async for message in read(self._address.mailbox_reply, from_sequence=start):
             self.answered_by(message)
 

@@ -145,7 +145,14 @@ class Journal(Protocol):
         """Yield the stored messages of `subject` (`*` allowed) in order up to now, in batches.
 
         A pattern that names no partition is read stream by stream; where to begin is then a number
-        for each stream.
+        for each stream. What the replica that answers cannot read is passed over.
+        """
+        ...
+
+    def read_whole(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[Message]:
+        """Yield the stored messages of one subject up to now, as many as are counted.
+
+        What one replica cannot read is asked of the others, and comes later than in its order.
         """
         ...
 

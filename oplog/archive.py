@@ -21,7 +21,7 @@ from oplog import headers as commit_headers
 from oplog.codec import body_of, previous_of
 from oplog.errors import CorruptLogError
 
-__all__ = ["archive", "archived_before", "archived_commit", "has_archive", "sweep_archive"]
+__all__ = ["archive", "archived_before", "archived_commit", "sweep_archive"]
 
 _MAGIC: Final = b"SHEMLOG1"
 _LEVEL: Final = 9
@@ -61,11 +61,16 @@ async def archive(journal: Journal, blobs: Blobs, subject: str, *, before: int) 
         UnavailableError: the broker does not answer now.
     """
     batch: list[_Stored] = []
-    size = moved = 0
+    size = moved = last = 0
     async for message in journal.read(subject):
         if message.sequence >= before:
             break
         peek = commit_headers.peek(message.headers, sequence=message.sequence)
+        if last and peek.first > last + 1:
+            # A commit that this replica cannot read would go with what is moved around it.
+            problem = f"a commit begins with entry {peek.first} where {last + 1} should follow"
+            raise CorruptLogError(problem, index=last + 1, sequence=message.sequence)
+        last = peek.last
         if peek.is_tombstone:
             # It voids everything before it, and goes by itself.
             batch.clear()
@@ -92,11 +97,6 @@ async def _move(journal: Journal, blobs: Blobs, subject: str, batch: Sequence[_S
     await blobs.put(_prefix(subject) + place, data)
     await journal.purge(subject, up_to_sequence=batch[-1].sequence)
     return last.last
-
-
-async def has_archive(blobs: Blobs, subject: str) -> bool:
-    """Whether a part of the log may have been moved."""
-    return bool(await blobs.names(_prefix(subject)))
 
 
 async def archived_before(

@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from broker.ports import Blobs, Journal, Message
 from oplog import headers as commit_headers
 from oplog import payloads
-from oplog.archive import archived_before, has_archive
+from oplog.archive import archived_before
 from oplog.codec import decode, previous_of
 from oplog.commit import Commit, Head
 from oplog.entries import Create, Deleted, Entry
@@ -154,9 +154,20 @@ async def load_from(journal: Journal, blobs: Blobs, subject: str, base: Base) ->
     Raises:
         CorruptLogError: a commit is missing or damaged, as far as headers and ends tell.
     """
+    start = base.commit.log_sequence
+    try:
+        return await _understand_from(journal.read(subject, from_sequence=start), blobs, base)
+    except CorruptLogError:
+        whole = _whole(journal, subject, from_sequence=start)
+        return await _understand_from(whole, blobs, base)
+
+
+async def _understand_from(
+    messages: AsyncIterator[Message], blobs: Blobs, base: Base
+) -> LoadedLog | None:
     stored: list[StoredCommit] = []
     head: Head | None = None
-    async for message in journal.read(subject, from_sequence=base.commit.log_sequence):
+    async for message in messages:
         peek = commit_headers.peek(message.headers, sequence=message.sequence)
         if peek.is_tombstone:
             return None
@@ -193,10 +204,17 @@ async def load(journal: Journal, blobs: Blobs, subject: str) -> LoadedLog:
     try:
         return await understand(journal.read(subject), blobs, subject)
     except CorruptLogError:
-        if not await has_archive(blobs, subject):
-            raise
         # Its beginning may have been moved while it was read.
-        return await understand(journal.read(subject), blobs, subject)
+        return await understand(_whole(journal, subject), blobs, subject)
+
+
+async def _whole(
+    journal: Journal, subject: str, *, from_sequence: int = 1
+) -> AsyncIterator[Message]:
+    """Yield a log once more in order, with what the replica that answered could not read."""
+    read = journal.read_whole(subject, from_sequence=from_sequence)
+    for message in sorted([each async for each in read], key=lambda each: each.sequence):
+        yield message
 
 
 async def understand(messages: AsyncIterator[Message], blobs: Blobs, subject: str) -> LoadedLog:

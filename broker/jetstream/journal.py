@@ -15,6 +15,7 @@ from broker.jetstream.headers import is_forged, with_user_headers
 from broker.jetstream.limits import API_RETRIED_TIMEOUT_S, FOLLOWER_HEARD_S
 from broker.jetstream.publisher import Publisher
 from broker.jetstream.reader import StoredMessage, StreamReader
+from broker.jetstream.whole import read_whole
 from broker.layout import is_captured
 from broker.ports import NO_HEADERS, Ack, Message
 from broker.sharding import Sharding, stream_name
@@ -152,11 +153,22 @@ class JetStreamJournal:
         stored = self._sharding.stored(subject)
         for number in self._sharding.streams_of(subject):
             reader = self._readers[number]
-            async for message in reader.read(stored, from_sequence=starts[number]):
-                if is_forged(message.raw_headers):
-                    await self._expel(message)
-                else:
-                    yield self._shown(message)
+            async for message in self._believed(reader.read(stored, from_sequence=starts[number])):
+                yield message
+
+    def read_whole(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[Message]:
+        """Yield all messages of a subject up to now, whichever replica can read them."""
+        if not self._replicated:
+            return self.read(subject, from_sequence=from_sequence)
+        reader, stored = self._reader_of(subject), self._sharding.stored(subject)
+        return self._believed(read_whole(reader, stored, from_sequence=from_sequence))
+
+    async def _believed(self, messages: AsyncIterator[StoredMessage]) -> AsyncIterator[Message]:
+        async for message in messages:
+            if is_forged(message.raw_headers):
+                await self._expel(message)
+            else:
+                yield self._shown(message)
 
     async def last(self, subject: str, *, leader: bool = False) -> Message | None:
         """Return the newest message of `subject`."""

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from base64 import b64decode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
 from typing import Final, final
 
@@ -35,7 +35,7 @@ from broker.jetstream.wire import (
 )
 from broker.ports import Message
 
-__all__ = ["StoredMessage", "StreamReader", "parse_time"]
+__all__ = ["Counted", "StoredMessage", "StreamReader", "parse_time"]
 
 _END_OF_BATCH: Final = 204
 _NOT_FOUND: Final = 404
@@ -60,6 +60,17 @@ class StoredMessage(Struct, frozen=True):
             headers=user_headers(self.raw_headers),
             time_ns=self.time_ns,
         )
+
+
+class Counted(Struct, frozen=True):
+    """How many messages each subject has in a stream whose newest sequence is `last_seq`."""
+
+    last_seq: int = 0
+    subjects: dict[str, int] | None = None
+
+
+class _Info(Struct, frozen=True):
+    state: Counted
 
 
 class _LeaderMessage(Struct, frozen=True):
@@ -121,15 +132,10 @@ class StreamReader:
         sequence = max(1, from_sequence)
         patience = Patience(READ_PATIENCE_S)
         while True:
-            batch, more = await self._read_batch(subject, sequence)
-            if batch:
-                patience.renew()
-            for message in batch:
-                stored = _from_direct(message)
+            async for stored in self.read_from_any(subject, from_sequence=sequence):
                 sequence = stored.sequence + 1
+                patience.renew()
                 yield stored
-            if more:
-                continue
             if not self._replicated:
                 return
             newest = await self.last_from_leader(subject)
@@ -140,6 +146,29 @@ class StreamReader:
                     f"read of {subject!r}: the replicas that answer lack sequence {newest.sequence}"
                 )
             )
+
+    async def read_from_any(
+        self, subject: str, *, from_sequence: int
+    ) -> AsyncGenerator[StoredMessage]:
+        """Yield what whichever replica answers has and can read of it."""
+        sequence, more = from_sequence, True
+        while more:
+            batch, more = await self._read_batch(subject, sequence)
+            for message in batch:
+                stored = _from_direct(message)
+                sequence = stored.sequence + 1
+                yield stored
+
+    async def counted(self, subject: str) -> Counted:
+        """Return how many messages a subject has, as the leader counts them."""
+        info = await self._api.call(
+            f"STREAM.INFO.{self._stream}",
+            {"subjects_filter": subject},
+            _Info,
+            timeout_s=READ_SILENCE_MAX_S,
+            patience_s=READ_PATIENCE_S,
+        )
+        return info.state
 
     async def last(self, subject: str) -> StoredMessage | None:
         """Return the newest message of a subject, perhaps from a replica that lags."""

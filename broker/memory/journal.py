@@ -99,6 +99,10 @@ class MemoryJournal:
             for message in messages[start : start + READ_BATCH]:
                 yield message
 
+    def read_whole(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[Message]:
+        """Yield what is stored under `subject` up to now; everything can be read here."""
+        return self.read(subject, from_sequence=from_sequence)
+
     async def last(self, subject: str, *, leader: bool = False) -> Message | None:
         """Return the newest message; there is only a leader here."""
         del leader

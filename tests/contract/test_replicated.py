@@ -6,7 +6,7 @@ import time
 import pytest
 
 from broker import subjects
-from broker.errors import FencedError
+from broker.errors import FencedError, UnavailableError
 from broker.jetstream.connect import ConnectOptions, connect
 
 N = 4
@@ -117,6 +117,59 @@ async def test_killed_leaders_lose_nothing_and_repeat_nothing(replicated, nats_c
         log = subjects.log("r3", worker, N)
         data = [int(message.data) async for message in replicated.journal.read(log)]
         assert data == list(range(20))
+
+
+@pytest.mark.parametrize("flipped", [0, 2])
+async def test_what_one_replica_cannot_read_any_more_is_read_whole(
+    replicated, nats_cluster, until, flipped
+):
+    """A server that ended in order looks at its disk again only when it is asked for a message."""
+    journal = replicated.journal
+    worker = f"d{time.monotonic_ns()}"
+    invoke, mail = subjects.invoke("r3", worker), subjects.mailbox("r3", worker, N, "invoke")
+    done = await journal.publish(invoke, b"done", message_id=worker)
+    for number in range(4):
+        text = f"<{worker}:{number}>".encode()
+        await journal.publish(invoke, text, message_id=f"{worker}-{number}")
+    await until(lambda: all_are_current(replicated))
+    leader = await leader_of(replicated)
+    victim = next(server for server in nats_cluster.servers if server.name != leader)
+    victim.stop()
+    flip(victim.directory, f"<{worker}:{flipped}>".encode())
+    victim.start()
+
+    async def is_passed_over():
+        return len([message async for message in journal.read(mail)]) < 5
+
+    await until(is_passed_over)
+    for _ in range(10):
+        read = journal.read_whole(mail, from_sequence=done.sequence + 1)
+        found = sorted([(message.sequence, message.data) async for message in read])
+        assert [data for _, data in found] == [b"<%s:%d>" % (worker.encode(), n) for n in range(4)]
+
+
+def flip(directory, text):
+    """Change a bit of a stored message."""
+    for block in directory.rglob(f"{subjects.STREAM}/msgs/*.blk"):
+        data = bytearray(block.read_bytes())
+        place = data.find(text)
+        if place >= 0:
+            data[place + 1] ^= 1
+            block.write_bytes(bytes(data))
+            return
+    raise AssertionError("the message is not found")
+
+
+async def all_are_current(broker):
+    import msgspec
+
+    asked = f"$JS.API.STREAM.INFO.{subjects.STREAM}"
+    try:
+        answer = await broker._wire.request(asked, b"", timeout_s=5)
+    except UnavailableError:
+        return False
+    replicas = msgspec.json.decode(answer.data).get("cluster", {}).get("replicas", [])
+    return len(replicas) == 2 and all(each["current"] for each in replicas)
 
 
 async def leader_of(broker):

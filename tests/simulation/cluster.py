@@ -52,15 +52,28 @@ class CrashingJournal:
         self.stale_ends = 0
         self.ends_told: Counter[int] = Counter()
         self.led = True
+        self.unreadable: set[int] = set()
+        """What the replica that answers passes over, since its disk has damaged it."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
 
     async def read(self, subject: str, **options: Any) -> AsyncIterator[Message]:
+        async for message in self.read_whole(subject, **options):
+            if message.sequence not in self.unreadable:
+                yield message
+
+    async def read_whole(self, subject: str, **options: Any) -> AsyncIterator[Message]:
         if self.reads_to_fail:
             self.reads_to_fail -= 1
             raise UnavailableError("no answer in time")
+        late: list[Message] = []
         async for message in self._journal.read(subject, **options):
+            if message.sequence in self.unreadable:
+                late.append(message)
+            else:
+                yield message
+        for message in late:
             yield message
 
     async def get(self, subject: str, sequence: int) -> Message | None:

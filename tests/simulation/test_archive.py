@@ -124,6 +124,25 @@ def test_what_is_missing_or_damaged_is_told_and_not_believed() -> None:
     run(main())
 
 
+def test_what_a_replica_passes_over_is_not_archived_away() -> None:
+    async def main() -> None:
+        async with world() as simulation:
+            node = simulation.start()
+            for number in range(1, 4):
+                await simulation.invoke("a", "add", number, key=f"k{number}")
+            stored = [each.sequence async for each in simulation.client.journal.read(SUBJECT)]
+            node.broker.journal.unreadable = {stored[1]}
+            for number in range(4, 11):
+                await simulation.invoke("a", "add", number, key=f"k{number}")
+            await asyncio.sleep(1)
+            log = await whole(simulation)
+            assert [index for index, _, _ in log.entries()] == list(
+                range(1, log.head.last_index + 1)
+            )
+
+    run(main())
+
+
 def test_chunks_left_by_a_move_that_was_cut_short_do_no_harm() -> None:
     async def main() -> None:
         async with world(history="keep") as simulation:

@@ -77,3 +77,38 @@ def test_a_damaged_log_hides_no_other_worker_from_listings() -> None:
                 assert error.kind == "log-damaged"
 
     run(main())
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_an_invocation_that_a_replica_passes_over_is_executed_all_the_same(number: int) -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            amounts = (1, 10, 100)
+            sent = [await simulation.publish("a", "add", each, key=f"k{each}") for each in amounts]
+            node = simulation.start()
+            node.broker.journal.unreadable = {sent[number]}
+            told = [(await simulation.result(f"k{each}"))["result"] for each in amounts]
+            assert told == [1, 11, 111]
+
+    run(main())
+
+
+def test_a_log_of_which_a_replica_passes_over_a_part_is_no_damaged_one() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            for number in range(3):
+                await simulation.invoke("a", "add", 5, key=f"k{number}")
+            node.kill()
+            subject = subjects.log(COMPONENT, "a", PARTITIONS)
+            stored = [each.sequence async for each in simulation.client.journal.read(subject)]
+            for sequence in stored:
+                node = simulation.start()
+                node.broker.journal.unreadable = {sequence}
+                began_s = asyncio.get_running_loop().time()
+                told = await simulation.invoke("a", "get", key=f"get-{sequence}")
+                assert told["result"] == 15
+                assert asyncio.get_running_loop().time() < began_s + 4
+                node.kill()
+
+    run(main())

@@ -30,19 +30,25 @@ def reads_of(node: Node, worker: str) -> list[str]:
     """Return the subjects of a worker that are read from now on, a list that grows."""
     own = subjects.log(COMPONENT, worker, PARTITIONS).removesuffix("log")
     told: list[str] = []
-    read, last = node.broker.journal.read, node.broker.journal.last
+    journal = node.broker.journal
+    read, read_whole, last = journal.read, journal.read_whole, journal.last
 
     def reading(subject: str, **options: Any) -> Any:
         if subject.startswith(own):
             told.append(subject.removeprefix(own))
         return read(subject, **options)
 
+    def reading_whole(subject: str, **options: Any) -> Any:
+        if subject.startswith(own):
+            told.append(subject.removeprefix(own))
+        return read_whole(subject, **options)
+
     def looking(subject: str, **options: Any) -> Any:
         if subject.startswith(own):
             told.append(subject.removeprefix(own))
         return last(subject, **options)
 
-    node.broker.journal.read, node.broker.journal.last = reading, looking
+    journal.read, journal.read_whole, journal.last = reading, reading_whole, looking
     return told
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from broker.errors import UnavailableError
 from broker.jetstream import reader as module
+from broker.jetstream import whole
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.journal import StreamInfo
 from broker.jetstream.reader import StreamReader
+from broker.jetstream.whole import read_whole
 from broker.jetstream.wire import WireMessage
 
 SUBJECT = "shem.oplog.1.c.w.in.invoke"
@@ -23,7 +25,8 @@ ELECTING = -1
 class Servers:
     """A wire to a leader and replicas: each read is answered by the next of `answers`.
 
-    An answer is how many of the stored messages that replica has; None: it never answers.
+    An answer is how many of the stored messages that replica has, or which ones; None: it never
+    answers.
     """
 
     is_up = True
@@ -31,8 +34,8 @@ class Servers:
     electing = 0
     """How many questions to the leader are refused, since there is none yet."""
 
-    def __init__(self, stored: int, answers: list[int | None]) -> None:
-        self.stored = stored
+    def __init__(self, stored: int, answers: list[int | set[int] | None]) -> None:
+        self.stored = self.counts = stored
         self.answers = answers
         self.reads = 0
         self._take: Callable[[WireMessage], None] = lambda _: None
@@ -60,20 +63,21 @@ class Servers:
         if has == ELECTING:
             self._take(WireMessage(reply, "", b"", parsed={}, status=503))
             return
-        for sequence in range(first, has + 1):
+        found = [each for each in _sequences(has) if each >= first]
+        for sequence in found:
             headers = {
                 "Nats-Subject": SUBJECT,
                 "Nats-Sequence": str(sequence),
                 "Nats-Time-Stamp": "2026-01-01T00:00:00Z",
             }
             self._take(WireMessage(reply, "", b"%d" % sequence, parsed=headers))
-        end = 204 if first <= has else 404
+        end = 204 if found else 404
         self._take(WireMessage(reply, "", b"", parsed={}, status=end))
 
     def _direct(self, subject: str, sequence: int) -> WireMessage:
         has = self.answers[min(self.reads, len(self.answers) - 1)]
         self.reads += 1
-        if has is None or sequence > has:
+        if has is None or sequence not in _sequences(has):
             return WireMessage(subject, "", b"", parsed={}, status=404)
         headers = {
             "Nats-Subject": SUBJECT,
@@ -91,6 +95,9 @@ class Servers:
             self.electing -= 1
             refusal = {"error": {"code": 503, "err_code": 10008, "description": "no leader"}}
             return WireMessage(subject, "", msgspec.json.encode(refusal), parsed={})
+        if ".STREAM.INFO." in subject:
+            state = {"last_seq": self.stored, "subjects": {SUBJECT: self.counts}}
+            return WireMessage(subject, "", msgspec.json.encode({"state": state}), parsed={})
         message = {
             "subject": SUBJECT,
             "seq": self.stored,
@@ -98,6 +105,16 @@ class Servers:
             "data": base64.b64encode(b"%d" % self.stored).decode(),
         }
         return WireMessage(subject, "", msgspec.json.encode({"message": message}), parsed={})
+
+
+def _sequences(has: int | set[int]) -> list[int]:
+    return sorted(has) if isinstance(has, set) else list(range(1, has + 1))
+
+
+async def read_all(servers: Servers, from_sequence: int = 1) -> list[int]:
+    reader = StreamReader(JetStreamApi(servers, "$JS.API."), "S", replicated=True)
+    read = read_whole(reader, SUBJECT, from_sequence=from_sequence)
+    return [message.sequence async for message in read]
 
 
 async def read(servers: Servers, *, replicated: bool = True) -> list[int]:
@@ -147,6 +164,43 @@ async def test_servers_that_are_all_silent_are_unavailable(monkeypatch):
     monkeypatch.setattr(module, "READ_SILENCE_MAX_S", 0.01)
     with pytest.raises(UnavailableError, match="no answer in time"):
         await read(Servers(2, [None]))
+
+
+@pytest.mark.parametrize("damaged", [1, 2, 5])
+async def test_what_one_replica_passes_over_is_read_from_another(damaged: int):
+    """It is counted there, too, and nothing in the answer says that it is missing."""
+    left = {1, 2, 3, 4, 5} - {damaged}
+    servers = Servers(5, [left, left, 5])
+    assert sorted(await read_all(servers)) == [1, 2, 3, 4, 5]
+    assert await read_all(Servers(5, [5])) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("damaged", [3, 4, 5])
+async def test_behind_a_watermark_nothing_is_passed_over_either(damaged: int):
+    left = {1, 2, 3, 4, 5} - {damaged}
+    servers = Servers(5, [left, {1, 2, 3, 4, 5}])
+    assert sorted(await read_all(servers, 3)) == [3, 4, 5]
+    # What was read is enough where all that is counted lies behind it.
+    servers = Servers(5, [{3, 4, 5}])
+    servers.counts = 3
+    assert await read_all(servers, 3) == [3, 4, 5]
+    assert servers.reads == 1
+
+
+async def test_replicas_that_are_damaged_in_different_places_have_all_of_it_together():
+    servers = Servers(5, [{2, 3, 4, 5}, {1, 2, 4, 5}])
+    assert sorted(await read_all(servers)) == [1, 2, 3, 4, 5]
+
+
+async def test_what_no_replica_can_read_is_passed_over_in_the_end(monkeypatch):
+    monkeypatch.setattr(whole, "READ_PATIENCE_S", 0.1)
+    assert await read_all(Servers(5, [{1, 3, 4, 5}])) == [1, 3, 4, 5]
+
+
+async def test_replicas_that_lag_are_not_believed_to_have_all_of_it(monkeypatch):
+    monkeypatch.setattr(whole, "READ_PATIENCE_S", 0.1)
+    with pytest.raises(UnavailableError, match="lack 2"):
+        await read_all(Servers(5, [3]))
 
 
 async def test_one_message_that_a_replica_lacks_is_had_from_the_leader():
