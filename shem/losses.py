@@ -53,11 +53,15 @@ class ShortLog(Struct, frozen=True, kw_only=True):
 
 
 class Unreadable(Struct, frozen=True, kw_only=True):
-    """A subject of which the broker counts more messages than it can read: damaged ones."""
+    """A subject of which the broker counts more messages than it can read: damaged ones.
+
+    `is_whole_elsewhere`: only the replica that answered at first cannot.
+    """
 
     subject: str
     stored: int
     readable: int
+    is_whole_elsewhere: bool = False
 
 
 class Losses(Struct, frozen=True, kw_only=True):
@@ -155,27 +159,41 @@ async def short_logs(
             )
 
 
-async def unreadable(broker: Broker, pattern: str, read: Counter[str]) -> list[Unreadable]:
-    """Return the subjects of which less was `read` than the broker counts, asked once more."""
+async def unreadable(
+    broker: Broker, pattern: str, read: Counter[str], ends: Mapping[str, int]
+) -> list[Unreadable]:
+    """Return the subjects of which less was `read`, up to `ends`, than the broker counts."""
     found: list[Unreadable] = []
     for subject, stored in (await broker.journal.subjects(pattern)).items():
         if read[subject] >= stored:
             continue
         again = (await broker.journal.subjects(subject)).get(subject, 0)
-        readable = 0
-        async for _ in broker.journal.read(subject):
+        readable = before = 0
+        async for message in broker.journal.read_whole(subject):
             readable += 1
-        if readable < min(stored, again):
-            found.append(Unreadable(subject=subject, stored=again, readable=readable))
+            before += message.sequence <= ends.get(subject, 0)
+        # Nothing is ever added before the end of what was read.
+        is_whole_elsewhere = before > read[subject]
+        if is_whole_elsewhere or readable < min(stored, again):
+            found.append(
+                Unreadable(
+                    subject=subject,
+                    stored=again,
+                    readable=readable,
+                    is_whole_elsewhere=is_whole_elsewhere,
+                )
+            )
     return found
 
 
 async def unreadable_mail(broker: Broker) -> list[Unreadable]:
     """Return the mailboxes that hold messages which cannot be read."""
     read: Counter[str] = Counter()
+    ends: dict[str, int] = {}
     async for message in broker.journal.read(_MAILBOXES):
         read[message.subject] += 1
-    return await unreadable(broker, _MAILBOXES, read)
+        ends[message.subject] = message.sequence
+    return await unreadable(broker, _MAILBOXES, read, ends)
 
 
 async def _components(broker: Broker) -> Sequence[str]:

@@ -34,6 +34,8 @@ __all__ = ["Copies", "Cut", "Verified", "VerifiedLog", "copies_of", "cut", "veri
 
 # How often a message is asked for, so that with several replicas each has probably answered.
 _ASKS: Final = 24
+# What a log looks like of which the replica that answers cannot read everything.
+_PASSED_OVER: Final = frozenset({"hole", "chain", "order", "unreadable"})
 
 
 class VerifiedLog(Struct, frozen=True, kw_only=True):
@@ -48,7 +50,8 @@ class Verified(Struct, frozen=True, kw_only=True):
     """All logs that were looked at; `damaged` those with damage, or with less than there was.
 
     `losses` are the partitions whose stream is shorter than it was, `mailboxes` those with messages
-    that cannot be read; both are looked for only where all logs are.
+    that cannot be read; both are looked for only where all logs are. `replicas` are the subjects of
+    which one replica could not read everything, and others could.
     """
 
     logs: int
@@ -58,11 +61,12 @@ class Verified(Struct, frozen=True, kw_only=True):
     damaged: tuple[VerifiedLog, ...]
     losses: Mapping[int, Loss]
     mailboxes: tuple[Unreadable, ...]
+    replicas: tuple[str, ...] = ()
 
     @property
     def is_well(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.damaged or self.losses or self.mailboxes)
+        return not (self.damaged or self.losses or self.mailboxes or self.replicas)
 
 
 class Copies(Struct, frozen=True, kw_only=True):
@@ -109,7 +113,16 @@ async def verify(
         progress(read.total())
     await _look_for_missing(broker, component, worker, logs, read)
     reports = {subject: log.report() for subject, log in logs.items()}
+    replicas: list[str] = []
+    for subject, report in reports.items():
+        if report.damage_count and {each.kind for each in report.damage} <= _PASSED_OVER:
+            again = (await _read_whole(broker, subject)).report()
+            if not again.damage_count and again.last_index >= report.last_index:
+                reports[subject] = again
+                replicas.append(subject)
     is_whole = component is None
+    mailboxes = await unreadable_mail(broker) if is_whole else []
+    replicas += [each.subject for each in mailboxes if each.is_whole_elsewhere]
     return Verified(
         logs=len(logs),
         commits=read.total(),
@@ -119,8 +132,24 @@ async def verify(
             _named(subject, report) for subject, report in reports.items() if report.damage_count
         ),
         losses=await lost_partitions(broker) if is_whole else {},
-        mailboxes=tuple(await unreadable_mail(broker)) if is_whole else (),
+        mailboxes=tuple(each for each in mailboxes if not each.is_whole_elsewhere),
+        replicas=tuple(replicas),
     )
+
+
+async def _read_whole(broker: Broker, subject: str) -> LogVerifier:
+    """Look at one log again, at what whichever replica has of it."""
+    log = LogVerifier()
+    for message in await _whole(broker, subject):
+        if not log.report().commits:
+            await _take_archived(broker, log, message)
+        log.take(message)
+    return log
+
+
+async def _whole(broker: Broker, subject: str, *, from_sequence: int = 1) -> list[Message]:
+    read = broker.journal.read_whole(subject, from_sequence=from_sequence)
+    return sorted([each async for each in read], key=lambda each: each.sequence)
 
 
 async def _take_archived(broker: Broker, log: LogVerifier, message: Message) -> None:
@@ -147,7 +176,11 @@ async def _look_for_missing(
     read: Counter[str],
 ) -> None:
     """Note what was there once and is not any more, of which what was read says nothing."""
-    for each in await unreadable(broker, _pattern(broker, component, worker), read):
+    ends = {subject: log.report().last_sequence for subject, log in logs.items()}
+    for each in await unreadable(broker, _pattern(broker, component, worker), read, ends):
+        if each.is_whole_elsewhere:
+            # Where it lacked something the log had a hole, for which it is read again.
+            continue
         text = f"of {each.stored} commits {each.readable} can be read"
         log = logs.setdefault(each.subject, LogVerifier())
         log.note(Damage(kind="unreadable", message=text))
@@ -188,7 +221,7 @@ async def cut(broker: Broker, component: str, worker: str, *, dry_run: bool) -> 
     """
     subject = subjects.log(component, worker, broker.partitions)
     log = LogVerifier()
-    async for message in broker.journal.read(subject):
+    for message in await _whole(broker, subject):
         log.take(message)
     report = log.report()
     if not report.commits:
@@ -207,10 +240,8 @@ async def cut(broker: Broker, component: str, worker: str, *, dry_run: bool) -> 
             "none does, delete the worker",
             kind="log-damaged",
         )
-    behind = [
-        message.sequence
-        async for message in broker.journal.read(subject, from_sequence=report.intact_sequence + 1)
-    ]
+    rest = await _whole(broker, subject, from_sequence=report.intact_sequence + 1)
+    behind = [message.sequence for message in rest]
     if behind and not dry_run:
         for sequence in reversed(behind):
             await broker.journal.remove(subject, sequence)

@@ -169,6 +169,13 @@ def _show(console: Console, found: Verified, copies: list[Copies]) -> None:
                 f"message {each.sequence}: {each.intact} reads were intact, {each.damaged} "
                 "were not: rebuild the replica that is damaged (see docs/operations.md)"
             )
+    for subject in found.replicas[:_DAMAGE_SHOWN_MAX]:
+        console.print(
+            f"[bold red]{escape(subject)}[/]: a replica cannot read all of it, others can: "
+            "rebuild the one that is damaged (see docs/operations.md)"
+        )
+    if len(found.replicas) > _DAMAGE_SHOWN_MAX:
+        console.print(f"and {len(found.replicas) - _DAMAGE_SHOWN_MAX} more")
     for number, loss in sorted(found.losses.items()):
         console.print(f"[bold red]partition {number}[/]: {escape(loss.message)}")
     for mailbox in found.mailboxes:
@@ -177,9 +184,11 @@ def _show(console: Console, found: Verified, copies: list[Copies]) -> None:
             f"{mailbox.readable} can be read"
         )
     what = ", large values too" if found.payloads_checked else ""
+    verdict = f"[bold red]{len(found.damaged)} damaged[/]"
+    if not found.damaged:
+        verdict = "nothing is damaged" if found.is_well else "[bold red]see above[/]"
     console.print(
-        f"{found.logs} logs, {found.commits} commits, {found.entries} entries{what}: "
-        + ("nothing is damaged" if found.is_well else f"[bold red]{len(found.damaged)} damaged[/]")
+        f"{found.logs} logs, {found.commits} commits, {found.entries} entries{what}: {verdict}"
     )
 
 

@@ -82,3 +82,47 @@ def test_a_log_of_which_nothing_is_intact_is_not_cut():
             await cut(broker, "counter", "bob", dry_run=False)
 
     asyncio.run(body())
+
+
+def pass_over(broker, *sequences):
+    """Read from a replica that cannot read some messages any more."""
+    read = broker.journal.read
+
+    async def reading(subject, **options):
+        async for message in read(subject, **options):
+            if message.sequence not in sequences:
+                yield message
+
+    broker.journal.read, broker.journal.read_whole = reading, read
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_what_another_replica_can_read_is_neither_damaged_nor_cut_off(number):
+    async def body():
+        broker = MemoryCluster(partitions=4).connect()
+        subject = await write(broker, "bob", 5)
+        stored = [message.sequence async for message in broker.journal.read(subject)]
+        pass_over(broker, stored[number])
+
+        found = await verify(broker)
+        assert not found.damaged
+        assert found.replicas == (subject,)
+        assert not found.is_well
+        with pytest.raises(RefusedError, match="not damaged"):
+            await cut(broker, "counter", "bob", dry_run=False)
+
+    asyncio.run(body())
+
+
+def test_mail_that_another_replica_can_read_is_told():
+    async def body():
+        broker = MemoryCluster(partitions=4).connect()
+        invoke = subjects.invoke("counter", "bob")
+        sent = [await broker.journal.publish(invoke, b"add(1)") for _ in range(3)]
+        pass_over(broker, sent[1].sequence)
+
+        found = await verify(broker)
+        assert not found.mailboxes
+        assert found.replicas == (subjects.mailbox("counter", "bob", 4, "invoke"),)
+
+    asyncio.run(body())
