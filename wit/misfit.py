@@ -76,5 +76,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     near = near_matches(name, names)
     if near:
         return f"unknown {what} {shown(name)}, did you mean {near[0]}?"
+    if not names:
+        return f"unknown {what} {shown(name)}"
     listed = ", ".join(names[:SUGGESTIONS_MAX]) + (", …" if len(names) > SUGGESTIONS_MAX else "")
-    return f"unknown {what} {shown(name)}, expected one of {listed or 'none: there are no names'}"
+    return f"unknown {what} {shown(name)}, expected one of {listed}"

@@ -138,6 +138,7 @@ def generated_files(component: AppComponent, app: Application) -> dict[str, str]
             if _names([file]) == {_RPC}:
                 assembly.add_dependency([file], folder="Shem")
         assembly.add_served()
+        assembly.check()
     except WitError as error:
         raise BuildError(f"{folder}: {error}") from error
     return assembly.files
@@ -168,10 +169,13 @@ class _Assembly:
         self.files: dict[str, str] = {}
         self._known: set[str] = set()
         self._packages: dict[str, tuple[Sequence[FileNode], str]] = {}
+        self._main: Sequence[FileNode] = ()
+        self._others: list[Sequence[FileNode]] = []
 
     def add_main(self, files: Sequence[FileNode], imports: Sequence[str], *, folder: Path) -> None:
         self._known.update(_names(files))
         self._packages |= dict.fromkeys(_names(files), (files, str(folder)))
+        self._main = files
         for file in files:
             self.files[Path(file.file).name] = print_file(_with_imports(file, imports))
 
@@ -188,6 +192,7 @@ class _Assembly:
         if not names or names & self._known:
             return
         self._known |= names
+        self._others.append(files)
         self._packages |= dict.fromkeys(names, (files, str(folder)))
         place = _folder_name(min(names))
         for file in files:
@@ -198,7 +203,16 @@ class _Assembly:
         """Add what is spoken of, is nowhere in the app, and is served by Shem."""
         for name, file in served_packages(self.files.values(), self._known).items():
             self._known.add(name)
+            self._others.append([file])
             self.files[f"deps/{_folder_name(name)}/package.wit"] = print_file(file)
+
+    def check(self) -> None:
+        """Look every name up, as long as places are those of the files that somebody wrote.
+
+        Raises:
+            WitError: one means nothing.
+        """
+        resolve([*self._others, self._main])
 
 
 def _source(component: AppComponent) -> Path:

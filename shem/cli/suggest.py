@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from shem.client import Client
-from shem.errors import ShemError
+from shem.errors import ShemError, UnknownWorkerError
 
-__all__ = ["did_you_mean", "suggest"]
+__all__ = ["did_you_mean", "suggest", "version_of"]
 
 CANDIDATES_MAX: Final = 1_000
 FUNCTIONS_SHOWN_MAX: Final = 20
@@ -31,12 +31,21 @@ async def suggest(
             case "unknown-worker" if component is not None and worker is not None:
                 return did_you_mean(worker, await _workers(client, component))
             case "unknown-function" if component is not None and call is not None:
-                described = await client.components.describe(component)
+                version = None if worker is None else await version_of(client, component, worker)
+                described = await client.components.describe(component, version)
                 return _functions(call, described.exports)
             case _:
                 return None
     except ShemError:
         # A hint is a courtesy: the error itself is what counts.
+        return None
+
+
+async def version_of(client: Client, component: str, worker: str) -> int | None:
+    """Return the version that a worker runs, which may be older; None: it does not exist."""
+    try:
+        return (await client.worker(component, worker).status()).component_version
+    except UnknownWorkerError:
         return None
 
 

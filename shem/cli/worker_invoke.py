@@ -11,7 +11,7 @@ from rich.console import Console
 from shem.cli.arguments import WorkerId, WorkerIdArgument, parse_moment, parse_pairs
 from shem.cli.output import Format, FormatOption, Output
 from shem.cli.session import run
-from shem.cli.suggest import FUNCTIONS_SHOWN_MAX
+from shem.cli.suggest import FUNCTIONS_SHOWN_MAX, version_of
 from shem.client import Client, Outcome
 
 __all__ = ["invoke"]
@@ -112,7 +112,8 @@ def _print(output: Output, outcome: Outcome) -> None:
 
 def _list_functions(output: Output, worker: WorkerId) -> None:
     async def work(client: Client) -> None:
-        described = await client.components.describe(worker.component)
+        version = await version_of(client, worker.component, worker.worker)
+        described = await client.components.describe(worker.component, version)
         output.note(f"a call is missing; {worker.component} exports")
         for signature in described.exports[:FUNCTIONS_SHOWN_MAX]:
             output.note(f"  {signature}")

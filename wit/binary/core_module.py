@@ -6,6 +6,8 @@ Source: WebAssembly core specification, "Binary Format", "Modules".
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -22,6 +24,8 @@ __all__ = [
     "with_unique_imports",
 ]
 
+Item = TypeVar("Item")
+
 _FUNCTION_TYPE = 0x60
 _IMPORTS = 2
 _PREAMBLE_SIZE = 8
@@ -30,10 +34,14 @@ _REPEATED = " #"
 
 
 class CoreSignature(Struct, frozen=True):
-    """A core function type: its bytes in the type section, and how many parameters it has."""
+    """A core function type: its bytes in the type section, and what they say."""
 
     encoded: bytes
-    parameter_count: int
+    parameters: tuple[str, ...]
+    results: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(self.parameters)}) -> ({', '.join(self.results)})"
 
 
 class ImportedFunction(Struct, frozen=True):
@@ -50,10 +58,10 @@ class ImportedFunction(Struct, frozen=True):
 
 
 class CoreModuleBoundary(Struct, frozen=True):
-    """Imports in order. `exports` are the names of everything that is exported."""
+    """Imports in order. `exports` are the types of the exported functions; None: no function."""
 
     functions: tuple[ImportedFunction, ...]
-    exports: frozenset[str]
+    exports: Mapping[str, CoreSignature | None]
 
 
 def read_core_module(data: bytes) -> CoreModuleBoundary:
@@ -65,18 +73,25 @@ def read_core_module(data: bytes) -> CoreModuleBoundary:
     """
     types: tuple[CoreSignature, ...] = ()
     functions: tuple[ImportedFunction, ...] = ()
-    exports: tuple[str, ...] = ()
+    defined: tuple[int, ...] = ()
+    exports: tuple[tuple[str, int | None], ...] = ()
     for code, section in sections_of(data, 0, len(data)):
         match code:
             case 1:
                 types = tuple([_signature(section) for _ in range(section.count())])
             case 2:
                 functions = tuple([_import(section, types) for _ in range(section.count())])
+            case 3:
+                defined = tuple([section.u32() for _ in range(section.count())])
             case 7:
                 exports = tuple([_export(section) for _ in range(section.count())])
             case _:
                 pass
-    return CoreModuleBoundary(functions, frozenset(exports))
+    known: list[CoreSignature | None] = [each.signature for each in functions]
+    known += [_at(types, index) for index in defined]
+    return CoreModuleBoundary(
+        functions, {name: None if index is None else _at(known, index) for name, index in exports}
+    )
 
 
 def with_unique_imports(data: bytes) -> bytes:
@@ -99,6 +114,10 @@ def with_unique_imports(data: bytes) -> bytes:
     return bytes(out)
 
 
+def _at(items: Sequence[Item | None], index: int) -> Item | None:
+    return items[index] if index < len(items) else None
+
+
 def _unique(section: Cursor) -> bytes:
     seen: Counter[tuple[str, str]] = Counter()
 
@@ -117,8 +136,8 @@ def _signature(section: Cursor) -> CoreSignature:
     start = section.position
     section.expect(_FUNCTION_TYPE, "a function type")
     parameters = section.items(lambda: read_core_value_type(section))
-    section.items(lambda: read_core_value_type(section))
-    return CoreSignature(section.data[start : section.position], len(parameters))
+    results = section.items(lambda: read_core_value_type(section))
+    return CoreSignature(section.data[start : section.position], parameters, results)
 
 
 def _import(section: Cursor, types: tuple[CoreSignature, ...]) -> ImportedFunction:
@@ -137,8 +156,7 @@ def _import(section: Cursor, types: tuple[CoreSignature, ...]) -> ImportedFuncti
     return ImportedFunction(module, function, types[index])
 
 
-def _export(section: Cursor) -> str:
+def _export(section: Cursor) -> tuple[str, int | None]:
     exported = section.name()
-    section.byte()
-    section.u32()
-    return exported
+    kind, index = section.byte(), section.u32()
+    return exported, index if kind == 0 else None

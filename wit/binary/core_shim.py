@@ -43,7 +43,7 @@ def shim_module(signatures: Sequence[CoreSignature]) -> bytes:
 
 def _trampoline(index: int, signature: CoreSignature) -> bytes:
     arguments = b"".join(
-        bytes([_LOCAL_GET]) + unsigned(each) for each in range(signature.parameter_count)
+        bytes([_LOCAL_GET]) + unsigned(each) for each in range(len(signature.parameters))
     )
     call = bytes([_I32_CONST]) + signed(index) + bytes([_CALL_INDIRECT]) + unsigned(index)
     return b"\x00" + arguments + call + b"\x00" + bytes([_END])

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from wit.binary import core_shim
 from wit.binary.builder import ComponentBuilder
+from wit.binary.core_fit import check_import
 from wit.binary.core_module import (
     CoreModuleBoundary,
     CoreSignature,
@@ -25,7 +26,7 @@ __all__ = ["Adapter", "Wrapping"]
 _ROOT = "$root"
 _EXPORT = "[export]"
 _MEMORY, _REALLOC, _INITIALIZE = "memory", "cabi_realloc", "_initialize"
-_DESTRUCTOR = CoreSignature(b"\x60\x01\x7f\x00", 1)
+_DESTRUCTOR = CoreSignature(b"\x60\x01\x7f\x00", ("i32",), ())
 # https://component-model.bytecodealliance.org, canonical ABI: more parameters travel in memory.
 _FLAT_PARAMETERS_MAX = 16
 
@@ -163,6 +164,8 @@ class Wrapping:
         for interface in self._world.import_interfaces:
             for function in interface.functions:
                 if (interface.name, function.name) == (module, name):
+                    if caller == _MAIN:
+                        check_import(imported, function)
                     instance = self._types.instance(module)
                     index = self._builder.alias(Sort.FUNCTION, instance, name)
                     self._functions[module, name] = (index, function.type)

@@ -19,11 +19,11 @@ Modules that import WASI preview 1 need an adapter: another core module, which i
 Source: component-model specification, CanonicalABI.md, and the naming rules of wit-component.
 """
 
-from wit.binary.core_module import CoreModuleBoundary, read_core_module, with_unique_imports
+from wit.binary.core_fit import check_exports, core_export_name
+from wit.binary.core_module import read_core_module, with_unique_imports
 from wit.binary.definitions import StringEncoding
 from wit.binary.wrapping import Adapter, Wrapping
-from wit.errors import WitError
-from wit.world import Function, World
+from wit.world import World
 
 __all__ = ["Adapter", "componentize", "core_export_name"]
 
@@ -45,27 +45,9 @@ def componentize(
     """
     core = with_unique_imports(core)
     boundary = read_core_module(core)
-    _check_exports(boundary, world)
+    check_exports(boundary, world)
     wrapping = Wrapping(core, boundary, world, string_encoding, adapter)
     wrapping.import_world()
     wrapping.link_core()
     wrapping.export_world()
     return wrapping.finish()
-
-
-def core_export_name(function: Function) -> str:
-    """Return the name under which a core module exports a function."""
-    return function.name if function.interface is None else f"{function.interface}#{function.name}"
-
-
-def _check_exports(boundary: CoreModuleBoundary, world: World) -> None:
-    functions = [*world.export_functions]
-    functions += [each for interface in world.export_interfaces for each in interface.functions]
-    missing = [name for name in map(core_export_name, functions) if name not in boundary.exports]
-    if missing:
-        raise WitError(
-            f"the core module does not export {', '.join(map(repr, missing))}; it exports "
-            f"{', '.join(map(repr, sorted(boundary.exports))) or 'nothing'}"
-        )
-    if any(each.type.is_async for each in functions):
-        raise WitError("functions that are async cannot be exported by a core module here")

@@ -34,7 +34,7 @@ def adapter_for(core: bytes, world: World) -> Adapter | None:
     if not wanted:
         return None
     adapters = {kind: _file(f"{kind}.wasm") for kind in _KINDS}
-    enough = (each for each in _KINDS if wanted <= read_core_module(adapters[each]).exports)
+    enough = (each for each in _KINDS if wanted.issubset(read_core_module(adapters[each]).exports))
     kind = next(enough, _KINDS[-1])
     adapter = adapters[kind]
     boundary = read_core_module(adapter)

@@ -172,6 +172,20 @@ def test_bad_wit_is_told_with_its_place(folder: Path) -> None:
         run(app)
 
 
+def test_an_unknown_type_is_told_where_it_was_written_before_anything_is_built(
+    folder: Path,
+) -> None:
+    wit = folder / "wit" / "world.wit"
+    wit.write_text(wit.read_text().replace("u64", "u65"))
+    app = manifest(folder)
+    done: list[Done] = []
+    with pytest.raises(BuildError) as error:
+        asyncio.run(Builder(app, on_done=done.append).build(list(app.components.values())))
+
+    assert f'{folder / "wit"}: world.wit:2:32: unknown type "u65"\n' in str(error.value)
+    assert ran(done) == []
+
+
 def test_one_failure_does_not_stop_the_others(folder: Path) -> None:
     app = manifest(
         folder,

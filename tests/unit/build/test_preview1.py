@@ -34,8 +34,8 @@ def test_the_large_one_does_all_of_preview_1() -> None:
     exports = read_core_module((HERE / "full.wasm").read_bytes()).exports
     small = read_core_module((HERE / "small.wasm").read_bytes()).exports
 
-    assert len(exports - {"memory", "cabi_realloc"}) == 46
-    assert small <= exports
+    assert len(exports.keys() - {"memory", "cabi_realloc"}) == 46
+    assert small.keys() <= exports.keys()
 
 
 def test_a_module_without_files_gets_the_small_one() -> None:

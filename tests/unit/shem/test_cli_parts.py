@@ -1,11 +1,13 @@
 """The parts of the command line that need no system."""
 
+import asyncio
 import importlib
 import json
 import pkgutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 import typer
@@ -20,11 +22,13 @@ from shem.cli.app import app, main
 from shem.cli.arguments import WorkerId, parse_moment, parse_pairs, parse_worker_id
 from shem.cli.component import _size
 from shem.cli.output import Format, Output, table
-from shem.cli.suggest import _functions, did_you_mean
+from shem.cli.suggest import _functions, did_you_mean, suggest
 from shem.cli.worker_log import News
+from shem.client import Client
 from shem.connection import VARIABLES, Connection
-from shem.errors import ShemError
+from shem.errors import BadRequestError, ShemError
 from shem.location import DEFAULT_URL, STATE_FILE, find_url
+from shem.records import Component, ComponentDescription, WorkerStatus
 
 
 def test_a_worker_is_named_by_component_and_name_which_may_have_slashes():
@@ -59,6 +63,31 @@ def test_near_misses_are_found_and_far_ones_are_not():
         "  demo:counter/api.{add}(value: u64) -> u64",
         "  run()",
     ]
+
+
+class TwoVersions:
+    """A client of a component whose function was renamed, and whose worker runs the first."""
+
+    def __init__(self) -> None:
+        self.components = self
+
+    def worker(self, component: str, name: str) -> "TwoVersions":
+        return self
+
+    async def status(self) -> WorkerStatus:
+        return WorkerStatus(worker="a", status="idle", component_version=0)
+
+    async def describe(self, name: str, version: int | None = None) -> ComponentDescription:
+        export = "demo:c/api.{twice}()" if version == 0 else "demo:c/api.{thrice}()"
+        component = Component(name=name, version=version or 1, size=1, digest="")
+        return ComponentDescription(component=component, exports=(export,), imports=())
+
+
+def test_functions_are_listed_as_the_worker_has_them_not_as_the_newest_version_does():
+    error = BadRequestError("no function", kind="unknown-function")
+    client = cast("Client", TwoVersions())
+    hint = asyncio.run(suggest(client, error, component="c", worker="a", call="twic()"))
+    assert hint == "did you mean twice?\n  demo:c/api.{twice}()"
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,29 @@ def test_types_of_the_world_itself_are_declared_there():
     [
         ("(module)", World(export_functions=(function("add"),)), "does not export 'add'"),
         (
+            '(module (func (export "a:b/c#f") (param i64) (result i64) local.get 0))',
+            World(
+                export_interfaces=(
+                    Interface("a:b/c", (function("f", U32, result=S64, interface="a:b/c"),)),
+                )
+            ),
+            r"exports 'a:b/c#f' as \(i64\) -> \(i64\), expected \(i32\) -> \(i64\) for a:b/c\.",
+        ),
+        (
+            '(module (memory (export "f") 1))',
+            World(export_functions=(function("f"),)),
+            "export 'f' is no function",
+        ),
+        (
+            '(module (import "a:b/c" "f" (func (param i32) (result i32))))',
+            World(
+                import_interfaces=(
+                    Interface("a:b/c", (function("f", U32, result=STRING, interface="a:b/c"),)),
+                )
+            ),
+            r"imports 'f' of 'a:b/c' as \(i32\) -> \(i32\), expected \(i32, i32\) -> \(\) for",
+        ),
+        (
             '(module (import "wasi_snapshot_preview1" "fd_write" (func)))',
             World(),
             "wasm32-freestanding",
