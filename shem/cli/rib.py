@@ -166,6 +166,14 @@ def _read(program: str) -> str:
     return program
 
 
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        # Longer than a name may be.
+        return False
+
+
 def _inputs(text: str | None) -> Mapping[str, object]:
     if text is None:
         return {}
@@ -221,6 +229,8 @@ def _compile(output: Output, text: str, components: Mapping[str, World]) -> lang
 def _tell(output: Output, findings: Sequence[language.Diagnostic], text: str) -> None:
     """Tell what is wrong with a program: to people on stderr, to programs as the document."""
     output.note(language.report(findings, text))
+    if _is_file(text):
+        output.note(f"hint: this is the name of a file, @{text} reads it")
     if output.format is not Format.TEXT:
         message = "\n\n".join(map(str, findings))
         error = {"kind": findings[0].code.value, "message": message, "diagnostics": findings}

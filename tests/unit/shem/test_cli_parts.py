@@ -7,6 +7,7 @@ import pkgutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -156,6 +157,17 @@ def test_rows_stay_whole_in_a_pipe(capsys, monkeypatch):
 
     _, row = capsys.readouterr().out.splitlines()
     assert row.split() == ["shop:cart/" + "long-name" * 20, "idle"]
+
+
+def test_the_name_of_a_file_in_place_of_a_program_is_told_how_files_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "script.rib").write_text("1 + 2")
+    for text in ("./script.rib", "1 +", "x" * 5_000 + "("):
+        done = CliRunner().invoke(app, ["rib", "eval", text])
+        told = "hint: this is the name of a file, @./script.rib reads it" in done.stderr
+        assert (done.exit_code, told) == (1, text == "./script.rib")
 
 
 def test_an_input_that_does_not_fit_is_told_where_nothing_runs_as_well():
