@@ -113,9 +113,37 @@ async def _body(each: Operation, headers: Mapping[str, str], receive: Receive) -
     if each.consumes != JSON:
         return data
     try:
-        return msgspec.json.decode(data, type=each.body_type)
+        try:
+            return msgspec.json.decode(data, type=each.body_type)
+        except msgspec.ValidationError as error:
+            return _with_whole_numbers(data, each.body_type, error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(400, "bad-request", f"body: {error}") from error
+
+
+def _with_whole_numbers(data: bytes, type_: Any, error: msgspec.ValidationError) -> Any:
+    """Decode what did not fit again: to a JSON Schema 5.0 is an integer, to the decoder it is not.
+
+    Raises:
+        ValidationError: `error`, if it is not because of that.
+    """
+    plain = msgspec.json.decode(data)
+    try:
+        return msgspec.json.decode(msgspec.json.encode(_whole(plain)), type=type_)
+    except msgspec.ValidationError:
+        raise error from None
+
+
+def _whole(value: Any) -> Any:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_whole(item) for item in value]  # pyright: ignore[reportUnknownVariableType] - any JSON
+        case dict():
+            return {name: _whole(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType] - any JSON
+        case _:
+            return value
 
 
 async def _read(headers: Mapping[str, str], receive: Receive, limit: int) -> bytes:

@@ -185,6 +185,9 @@ def test_apis_are_defined_deployed_and_served_at_once(admin, system):
         ("POST", f"{WORKER}/invoke-and-await", {"function": "nope"}, 400, "unknown-function"),
         ("POST", f"{WORKER}/invoke-and-await", {"function": "fail"}, 502, "trap"),
         ("POST", f"{WORKER}/revert", {}, 400, "bad-index"),
+        # An integer to JSON Schema, so that it is told what is wrong with the number.
+        ("POST", f"{WORKER}/revert", {"invocations": 500.0}, 400, "bad-index"),
+        ("POST", f"{WORKER}/revert", {"invocations": 1.5}, 400, "bad-request"),
         ("GET", f"{WORKER}/oplog?query=(", None, 400, "bad-request"),
         ("POST", f"{WORKER}/promises/999/complete", {}, 404, "unknown-promise"),
         ("POST", f"{WORKER}/promises/9/complete", {"data": "", "text": ""}, 400, "bad-request"),
