@@ -11,7 +11,7 @@ import msgspec
 
 from shem.errors import BadRequestError
 
-__all__ = ["Json", "encode_call", "scheduled_payload", "to_json"]
+__all__ = ["Json", "encode_call", "given_parameters", "scheduled_payload", "to_json"]
 
 # Whatever JSON can say; its shape depends on the function's type.
 Json = object
@@ -32,6 +32,20 @@ def encode_call(function: str, params: Sequence[object] | Mapping[str, object]) 
     except UnicodeEncodeError as error:
         text = f"a text holds {error.object[error.start]!r}, which is half a character"
         raise BadRequestError(text, kind="bad-parameters") from error
+
+
+def given_parameters(
+    params: Sequence[object], named: Mapping[str, object] | None
+) -> Sequence[object] | Mapping[str, object]:
+    """Return the parameters that were given by position or by name.
+
+    Raises:
+        BadRequestError: they were given in both ways.
+    """
+    if params and named is not None:
+        text = f"parameters go by position or by name, got {len(params)} and `named`"
+        raise BadRequestError(text, kind="bad-parameters")
+    return params if named is None else named
 
 
 def scheduled_payload(

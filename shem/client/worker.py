@@ -22,7 +22,7 @@ from shem.client.follow import Followed, follow
 from shem.client.invocations import Invocations, Outcome, broker_error, decode_outcome
 from shem.client.mail import Mail
 from shem.client.requests import Requests, decode_answer
-from shem.client.values import encode_call, scheduled_payload
+from shem.client.values import encode_call, given_parameters, scheduled_payload
 from shem.errors import BadRequestError, ResultTimeoutError, UnavailableError
 from shem.records import FileEntry, InvocationStatus, OplogEntry, WorkerStatus
 from shem.telemetry import enqueue
@@ -104,7 +104,7 @@ class Worker:
             ResultTimeoutError: it is durable but not done; ask again with the error's `key`.
             UnavailableError: the broker did not take it in time.
         """
-        payload = encode_call(function, params if named is None else named)
+        payload = encode_call(function, given_parameters(params, named))
         outcome = await self.call(payload, key=key, timeout_s=timeout_s, env=env, args=args)
         return outcome.value
 
@@ -160,7 +160,7 @@ class Worker:
         Raises:
             UnavailableError: the broker does not answer.
         """
-        payload = encode_call(function, params if named is None else named)
+        payload = encode_call(function, given_parameters(params, named))
         return await self.send(payload, key=key, timeout_s=timeout_s, env=env, args=args)
 
     async def send(
@@ -197,7 +197,7 @@ class Worker:
             BadRequestError: a parameter is nothing that JSON can say, or `at` has no zone.
             UnavailableError: the broker does not answer.
         """
-        payload = scheduled_payload(function, params if named is None else named, at)
+        payload = scheduled_payload(function, given_parameters(params, named), at)
         chosen = _chosen(key)
         name = subjects.encode_token(f"key-{chosen}")
         try:
@@ -537,10 +537,11 @@ def new_key() -> str:
 
 
 def _chosen(key: str | None) -> str:
-    if not key:
+    if key is None:
         return new_key()
-    if "\n" in key or "\r" in key or len(key.encode()) > KEY_BYTES_MAX:
-        text = f"a key has at most {KEY_BYTES_MAX} bytes and no line break, got {key[:80]!r}"
+    # An empty one is no wish for a key of its own: what it was made of was empty.
+    if not key or "\n" in key or "\r" in key or len(key.encode()) > KEY_BYTES_MAX:
+        text = f"a key has 1 to {KEY_BYTES_MAX} bytes and no line break, got {key[:80]!r}"
         raise BadRequestError(text, kind="bad-request")
     return key
 

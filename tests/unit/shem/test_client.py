@@ -141,6 +141,29 @@ def test_what_is_scheduled_is_given_as_to_invoke_or_as_it_is_sent():
     run(scenario)
 
 
+def test_parameters_that_are_given_twice_and_a_key_of_nothing_are_refused():
+    async def scenario(scene: Scene) -> None:
+        alice = scene.client.worker("counter", "alice")
+        at = datetime(2030, 1, 1, tzinfo=UTC)
+        twice = {"named": {"value": 3}}
+        for wrong in (
+            alice.invoke("add", 5, **twice),
+            alice.publish("add", 5, **twice),
+            alice.schedule("add", 5, at=at, **twice),
+        ):
+            with pytest.raises(shem.BadRequestError, match="by position or by name"):
+                await wrong
+        for wrong in (
+            alice.invoke("add", 5, key=""),
+            alice.publish("add", 5, key=""),
+            alice.schedule("add", 5, key="", at=at),
+        ):
+            with pytest.raises(shem.BadRequestError, match="a key has 1 to 256 bytes"):
+                await wrong
+
+    run(scenario)
+
+
 def test_the_same_key_is_answered_with_the_same_outcome():
     async def scenario(scene: Scene) -> None:
         alice = scene.client.worker("counter", "alice")
