@@ -171,16 +171,21 @@ class StreamReader:
         return info.state
 
     async def last(self, subject: str) -> StoredMessage | None:
-        """Return the newest message of a subject, perhaps from a replica that lags."""
-        body = msgspec.json.encode({"last_by_subj": subject})
-        return await self._direct_one(body)
+        """Return the newest message of a subject, perhaps from a replica that lags.
+
+        That there is none is the leader's word.
+        """
+        return await self._one({"last_by_subj": subject})
 
     async def get(self, sequence: int) -> StoredMessage | None:
         """Return one message by sequence; that there is none is the leader's word."""
-        found = await self._direct_one(msgspec.json.encode({"seq": sequence}))
+        return await self._one({"seq": sequence})
+
+    async def _one(self, which: Mapping[str, str | int]) -> StoredMessage | None:
+        found = await self._direct_one(msgspec.json.encode(which))
         if found is None and self._replicated:
             # Whoever answered may lag behind, or have lost it.
-            found = await self._from_leader({"seq": sequence})
+            found = await self._from_leader(which)
         return found
 
     async def last_from_leader(self, subject: str) -> StoredMessage | None:

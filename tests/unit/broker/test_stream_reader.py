@@ -90,7 +90,8 @@ class Servers:
         self, subject: str, data: bytes, headers: Mapping[str, str] = {}, *, timeout_s: float
     ) -> WireMessage:
         if ".DIRECT.GET." in subject:
-            return self._direct(subject, msgspec.json.decode(data)["seq"])
+            # The newest one that is counted, which a replica has or does not have.
+            return self._direct(subject, msgspec.json.decode(data).get("seq", self.stored))
         if self.electing:
             self.electing -= 1
             refusal = {"error": {"code": 503, "err_code": 10008, "description": "no leader"}}
@@ -212,6 +213,15 @@ async def test_one_message_that_a_replica_lacks_is_had_from_the_leader():
     near = await reader.get(2)
     assert near is not None
     assert near.data == b"2"
+
+
+async def test_the_newest_message_that_a_replica_cannot_read_is_had_from_the_leader():
+    """It answers that there is none, and its worker would be unknown."""
+    servers = Servers(5, [{1, 2, 3, 4}])
+    reader = StreamReader(JetStreamApi(servers, "$JS.API."), "S", replicated=True)
+    found = await reader.last(SUBJECT)
+    assert found is not None
+    assert found.data == b"5"
 
 
 async def test_one_message_that_a_single_server_lacks_is_not_there():
