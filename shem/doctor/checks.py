@@ -1,7 +1,7 @@
 """From facts to findings. Pure: what was seen goes in, what it means comes out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -164,7 +164,7 @@ def _replicas(seen: Inspection, expected: Expected) -> Findings:
             text = f"stream {stream.name} has {stream.replicas} replicas, {wanted} are wanted"
             hint = f"`nats stream edit {stream.name} --replicas {wanted}`"
             yield _finding("replicas", Level.ERROR, text, hint)
-        yield from _peers(stream)
+    yield from _peers(seen.streams)
     if found == len(seen.streams):
         level = Level.OK if wanted >= 3 else Level.WARNING
         hint = (
@@ -173,21 +173,47 @@ def _replicas(seen: Inspection, expected: Expected) -> Findings:
         yield _finding("replicas", level, f"every stream has {wanted} of them", hint)
 
 
-def _peers(stream: StreamFacts) -> Findings:
-    if stream.replicas > 1 and not any(each.is_leader for each in stream.peers):
-        text = f"stream {stream.name} has no leader: nothing can be stored"
+def _peers(streams: Sequence[StreamFacts]) -> Findings:
+    """Yield what is wrong with copies: a server that is down is one finding, not one a stream."""
+    leaderless = [
+        each.name
+        for each in streams
+        if each.replicas > 1 and not any(peer.is_leader for peer in each.peers)
+    ]
+    if leaderless:
+        have = "has" if len(leaderless) == 1 else "have"
+        text = f"{_named('stream', leaderless)} {have} no leader: nothing can be stored"
         yield _finding("replicas", Level.ERROR, text, "bring a majority of its servers up")
-    for peer in stream.peers:
-        name = f"replica {peer.name} of {stream.name}"
-        if peer.is_offline:
-            yield _finding("replicas", Level.ERROR, f"{name} is offline", "start that server")
-        elif peer.is_silent:
-            text = f"{name} is not heard of by its leader, and {peer.lag} operations behind"
-            yield _finding("replicas", Level.ERROR, text, "start that server, or look again")
-        elif not peer.is_current and peer.lag > PEER_LAG_MAX:
-            text = f"{name} is {peer.lag} operations behind"
-            hint = "wait, and look again: it should catch up; if not, look at its disk"
-            yield _finding("replicas", Level.WARNING, text, hint)
+    offline: dict[str, list[str]] = {}
+    silent: dict[str, list[tuple[str, int]]] = {}
+    for stream in streams:
+        for peer in stream.peers:
+            if peer.is_offline:
+                offline.setdefault(peer.name, []).append(stream.name)
+            elif peer.is_silent:
+                silent.setdefault(peer.name, []).append((stream.name, peer.lag))
+            elif not peer.is_current and peer.lag > PEER_LAG_MAX:
+                text = f"replica {peer.name} of {stream.name} is {peer.lag} operations behind"
+                hint = "wait, and look again: it should catch up; if not, look at its disk"
+                yield _finding("replicas", Level.WARNING, text, hint)
+    for server, names in offline.items():
+        text = f"replica {server} of {_named('', names)} is offline"
+        yield _finding("replicas", Level.ERROR, text, "start that server")
+    for server, found in silent.items():
+        names = [name for name, _ in found]
+        lag = max(behind for _, behind in found)
+        text = (
+            f"replica {server} of {_named('', names)} is not heard of by its leader, and "
+            f"{lag} operations behind"
+        )
+        yield _finding("replicas", Level.ERROR, text, "start that server, or look again")
+
+
+def _named(what: str, names: Sequence[str]) -> str:
+    """Return one name, or the first and how many more there are."""
+    if len(names) == 1:
+        return f"{what} {names[0]}".strip()
+    return f"{what and what + 's '}{names[0]} and {len(names) - 1} more"
 
 
 def _clock(seen: Inspection, _: Expected) -> Findings:

@@ -166,6 +166,29 @@ def test_each_thing_that_is_wrong_is_found(check, level, words, changes):
     assert found[0].hint
 
 
+@pytest.mark.parametrize(
+    ("peer", "words"),
+    [
+        (Peer(name="n2", is_offline=True), "n2 of A and 2 more is offline"),
+        (
+            Peer(name="n2", is_current=False, is_silent=True, lag=4),
+            "n2 of A and 2 more is not heard of by its leader, and 4 operations behind",
+        ),
+    ],
+)
+def test_a_server_that_is_down_is_one_finding(peer, words):
+    streams = tuple(stream(name, peers=(Peer(name="n1", is_leader=True), peer)) for name in "ABC")
+    found = examine(msgspec.structs.replace(WELL, streams=(*streams, stream(STREAM))), Expected())
+    assert [words in each.message for each in found if each.level is Level.ERROR] == [True]
+
+
+def test_streams_without_a_leader_are_one_finding():
+    streams = tuple(stream(name, peers=(Peer(name="n1"),)) for name in "ABC")
+    found = examine(msgspec.structs.replace(WELL, streams=(*streams, stream(STREAM))), Expected())
+    told = [each.message for each in found if each.level is Level.ERROR]
+    assert told == ["streams A and 2 more have no leader: nothing can be stored"]
+
+
 def test_what_the_operator_expects_is_asked_for():
     (found,) = findings(Expected(executors=2))
     assert (found.check, found.level) == ("executors", Level.ERROR)
