@@ -173,7 +173,8 @@ def _observer(own: str, names: Names) -> Permissions:
             *(f"{API}.{verb}" for verb in verbs),
             *(*_look(names), f"{_JS}.INFO"),
             *(f"{_JS}.CONSUMER.INFO.{name}.*" for name in names),
-            f"{_JS}.DIRECT.GET.KV_{MEMBERS_BUCKET}",
+            # Of workers there is what `worker.list` says of them, and how far the stream has come.
+            *(f"{_JS}.DIRECT.GET.KV_{bucket}" for bucket in (MEMBERS_BUCKET, WORKERS_BUCKET)),
             *_DISCOVERY,
             _WHO,
         ),

@@ -364,6 +364,8 @@ def test_an_observer_and_an_operator_look_at_the_deployment(secured: Secured):
         found = {each["check"]: each["level"] for each in findings}
         assert found["identity"] == found["encryption"] == found["streams"] == "ok", findings
         assert found["executors"] == "ok"
+        # What nobody may see is how the server syncs, which its monitoring endpoint tells.
+        assert "permissions" not in found, findings
 
 
 def test_a_client_is_told_by_the_doctor_what_it_cannot_see(secured: Secured):
