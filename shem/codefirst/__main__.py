@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from shem.build.wit_sources import write_files
 from shem.codefirst.description import describe
+from shem.codefirst.late import late_imports
 from shem.codefirst.text import entry_modules, wit_text
 from shem.errors import BuildError
 from shem.guest import PYTHON_LIBRARIES
@@ -80,10 +81,22 @@ def _generate(file: Path, package: str, wit: Path, entry: Path) -> None:
     resolve([[tree]])
     write_files(wit, {"world.wit": print_file(tree)})
     entry.mkdir(parents=True, exist_ok=True)
-    for name, content in entry_modules(described, module.__name__).items():
+    late = late_imports(file.parent.resolve(), _own_files(file.parent.resolve()))
+    for name, content in entry_modules(described, module.__name__, late).items():
         path = entry / name
         if not path.is_file() or path.read_text(encoding="utf-8") != content:
             path.write_text(content, encoding="utf-8")
+
+
+def _own_files(folder: Path) -> list[Path]:
+    """Return the files below a folder that have been imported."""
+    files = [Path(each) for module in sys.modules.values() if (each := _file_of(module))]
+    return [each for each in files if each.is_relative_to(folder)]
+
+
+def _file_of(module: types.ModuleType) -> str | None:
+    file = getattr(module, "__file__", None)
+    return file if isinstance(file, str) and file.endswith(".py") else None
 
 
 def _imported(file: Path) -> types.ModuleType:

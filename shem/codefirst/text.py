@@ -26,8 +26,11 @@ def wit_text(described: Described, package: str) -> str:
     )
 
 
-def entry_modules(described: Described, module: str) -> dict[str, str]:
-    """Return the module `app`, and the one of the interface's resources, by file name."""
+def entry_modules(described: Described, module: str, late: Sequence[str] = ()) -> dict[str, str]:
+    """Return the module `app`, and the one of the interface's resources, by file name.
+
+    `late` are the modules that the user's import inside of functions.
+    """
     interface = described.interface.replace("-", "_")
     head = (
         '"""Made from the component\'s class; do not edit."""\n\n'
@@ -38,7 +41,7 @@ def entry_modules(described: Described, module: str) -> dict[str, str]:
     wrappers = f"import {interface} as _wrappers\n" if described.resources else ""
     lazily = ", lambda: _wrappers" if described.resources else ""
     lines = [
-        f"{head}{wrappers}\n_bridge = shem_bridge.Bridge(_user, _types{lazily})\n\n",
+        f"{head}{wrappers}{_late(late)}\n_bridge = shem_bridge.Bridge(_user, _types{lazily})\n\n",
         f"class {class_name(described.interface)}(exports.{class_name(described.interface)}):",
         *_methods(described.functions, "call(", indent="    "),
     ]
@@ -46,6 +49,19 @@ def entry_modules(described: Described, module: str) -> dict[str, str]:
     if described.resources:
         modules[f"{interface}.py"] = _resource_module(described, interface)
     return modules
+
+
+def _late(modules: Sequence[str]) -> str:
+    if not modules:
+        return ""
+    names = "".join(f"    {each!r},\n" for each in modules)
+    return (
+        "import contextlib as _contextlib\nimport importlib as _importlib\n\n"
+        "# What functions import cannot be found any more when they run: it is imported now.\n"
+        f"for _late in (\n{names}):\n"
+        "    with _contextlib.suppress(Exception):\n"
+        "        _importlib.import_module(_late)\n"
+    )
 
 
 def _resource_module(described: Described, interface: str) -> str:

@@ -20,6 +20,10 @@ import shem_component
 __all__ = ["Bridge", "Converters"]
 
 _NONE = type(None)
+_NOT_BUILT_IN = (
+    "A component has the modules that were imported when it was built:"
+    " import this one at the top of a module."
+)
 
 
 class Converters:
@@ -191,6 +195,9 @@ class Bridge:
                 raise
             value = error.value
             raise bindings.Err(value if failure is _same else failure(value)) from None
+        except ModuleNotFoundError as error:
+            error.add_note(_NOT_BUILT_IN)
+            raise
         return result if outward is None else outward(result)
 
     def _prepare(self, cls: type, name: str) -> Any:
