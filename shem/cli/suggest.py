@@ -1,5 +1,6 @@
 """Near misses: what the user may have meant."""
 
+import asyncio
 import difflib
 import re
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ __all__ = ["did_you_mean", "suggest", "version_of"]
 
 CANDIDATES_MAX: Final = 1_000
 FUNCTIONS_SHOWN_MAX: Final = 20
+LOOK_TIMEOUT_S: Final = 2.0
 
 
 async def suggest(
@@ -30,6 +32,8 @@ async def suggest(
                 return did_you_mean(component, known)
             case "unknown-worker" if component is not None and worker is not None:
                 return did_you_mean(worker, await _workers(client, component))
+            case "timeout" if component is not None and worker is not None:
+                return await _why_it_waits(client, component, worker)
             case "unknown-function" if component is not None and call is not None:
                 version = None if worker is None else await version_of(client, component, worker)
                 described = await client.components.describe(component, version)
@@ -39,6 +43,22 @@ async def suggest(
     except ShemError:
         # A hint is a courtesy: the error itself is what counts.
         return None
+
+
+async def _why_it_waits(client: Client, component: str, worker: str) -> str | None:
+    """Tell of a worker that nothing will come of until somebody mends it."""
+    try:
+        async with asyncio.timeout(LOOK_TIMEOUT_S):
+            await client.worker(component, worker).status()
+    except TimeoutError:
+        return None
+    except ShemError as error:
+        if error.kind != "log-damaged":
+            return None
+        return (
+            f"{error.kind}: {error}; nothing of it runs until that is mended: `shem oplog verify`"
+        )
+    return None
 
 
 async def version_of(client: Client, component: str, worker: str) -> int | None:

@@ -57,6 +57,12 @@ def test_logs_are_verified_and_a_damaged_one_is_cut_back_and_goes_on(whole: Whol
     assert done.returncode == 1
     assert WORKER in done.stdout
 
+    # What waits is not refused, since it may run once that is mended; but why is told.
+    waits = whole.run("worker", "invoke", WORKER, "add(5)", "--key", "waits", "--timeout", "2")
+    assert waits.returncode == 1
+    assert "log-damaged" in waits.stderr
+    assert "shem oplog verify" in waits.stderr
+
     whole.run("oplog", "cut", WORKER)
     nobody = whole.run("oplog", "cut", f"{WORKER}-nobody")
     assert nobody.returncode == 1
@@ -64,7 +70,9 @@ def test_logs_are_verified_and_a_damaged_one_is_cut_back_and_goes_on(whole: Whol
     assert whole.run("oplog", "verify", WORKER).returncode == 1
     assert whole.json("oplog", "cut", WORKER, "--yes")["done"]
     assert whole.run("oplog", "verify", WORKER).returncode == 0
-    assert whole.json("worker", "invoke", WORKER, "add(5)")["result"] == 20
+    # What waited has run by now.
+    assert whole.json("worker", "invoke", WORKER, "add(5)")["result"] == 25
+    assert whole.json("worker", "invoke", WORKER, "add(5)", "--key", "waits")["result"] == 20
 
 
 async def forge(url: str) -> None:
