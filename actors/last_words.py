@@ -8,7 +8,8 @@ from actors.host.context import ExitRequest
 
 __all__ = ["LAST_WORDS_BYTES_MAX", "LastWords"]
 
-LAST_WORDS_BYTES_MAX: Final = 4096
+# A stack of JavaScript is some 4 KiB, with the reason in front.
+LAST_WORDS_BYTES_MAX: Final = 8192
 
 
 @final
@@ -44,7 +45,7 @@ class LastWords:
 
     @property
     def text(self) -> str:
-        """Whole lines, the last 4 KiB of them; bytes that are no UTF-8 show as U+FFFD."""
+        """Whole lines, the last 8 KiB of them; bytes that are no UTF-8 show as U+FFFD."""
         end = self._end
         if self._is_cut:
             _, line_break, rest = end.partition(b"\n")
