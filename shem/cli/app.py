@@ -1,8 +1,10 @@
 """The root of the command line."""
 
+import io
 import os
 import sys
-from typing import Annotated, ClassVar, Final
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, TextIO
 
 import typer
 
@@ -111,6 +113,7 @@ def root(
 
 def main() -> None:
     """Run the command line; exit status 0: done, 1: refused or failed, 2: wrong usage."""
+    _write_any_text()
     try:
         app(prog_name="shem")
     except UnicodeEncodeError:
@@ -120,6 +123,20 @@ def main() -> None:
             raise
         typer.echo(f"Error: the argument {os.fsencode(wrong)!r} is no UTF-8", err=True)
         sys.exit(_WRONG_USAGE)
+
+
+def _write_any_text() -> None:
+    """Have no name of a worker end a command: what the terminal cannot show is escaped."""
+    # Closed by whoever started us: what is printed is for nobody.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _is_text(argument: str) -> bool:

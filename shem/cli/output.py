@@ -1,5 +1,6 @@
 """What a command prints: its data on stdout in the chosen format, everything else on stderr."""
 
+import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -67,8 +68,9 @@ class Output:
             case Format.YAML:
                 self._write(_yaml(value).rstrip("\n"))
             case Format.TEXT:
-                text(self._stdout)
-                sys.stdout.flush()
+                with _onto_stdout():
+                    text(self._stdout)
+                    sys.stdout.flush()
 
     def item(self, value: object, text: str) -> None:
         """Print one item of an endless stream: a line of JSON, a YAML document, or `text`."""
@@ -112,8 +114,23 @@ class Output:
             self.document({"error": body}, lambda _: None)
 
     def _write(self, text: str) -> None:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        with _onto_stdout():
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+
+
+@contextmanager
+def _onto_stdout() -> Generator[None]:
+    """Leave with status 1 where nothing can be written; who has closed a pipe knows."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        typer.echo(f"error: cannot write to stdout: {error.strerror}", err=True)
+        # What is left would be tried again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from error
 
 
 def _console(file: TextIO) -> Console:

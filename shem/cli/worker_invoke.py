@@ -1,5 +1,6 @@
 """`shem worker invoke`."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from shem.cli.output import Format, FormatOption, Output
 from shem.cli.session import run
 from shem.cli.suggest import FUNCTIONS_SHOWN_MAX, version_of
 from shem.client import Client, Outcome
+from shem.client.worker import new_key
 
 __all__ = ["invoke"]
 
@@ -75,9 +77,14 @@ def invoke(
             chosen = await handle.send(payload, key=key, env=environment, args=arg or [])
             output.done(f"accepted with key {chosen}", {"key": chosen})
         else:
-            outcome = await handle.call(
-                payload, key=key, timeout_s=timeout, env=environment, args=arg or []
-            )
+            chosen = new_key() if key is None else key
+            try:
+                outcome = await handle.call(
+                    payload, key=chosen, timeout_s=timeout, env=environment, args=arg or []
+                )
+            except asyncio.CancelledError:
+                output.note(f"stopped waiting; with --key {chosen} the outcome can be asked for")
+                raise
             outcome.check()
             _print(output, outcome)
 

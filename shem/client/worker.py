@@ -34,6 +34,7 @@ __all__ = [
     "check_names",
     "decode_event",
     "decode_result",
+    "new_key",
 ]
 
 INVOKE_TIMEOUT_S: Final = 30.0

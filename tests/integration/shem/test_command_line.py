@@ -224,6 +224,55 @@ def test_an_interrupt_ends_a_command_without_traceback(system):
     assert b"Traceback" not in errors
 
 
+def test_who_stops_waiting_for_an_outcome_is_told_how_to_ask_for_it(system):
+    calling = subprocess.Popen(
+        [sys.executable, "-m", "shem", "worker", "invoke", "counter/patient", "nap(60000)"],
+        cwd=system.directory,
+        env={"PYTHONPATH": str(Path(__file__).parents[3])},
+        stderr=subprocess.PIPE,
+    )
+    try:
+        while system.run("worker", "get", "counter/patient").returncode != 0:
+            assert calling.poll() is None
+        calling.send_signal(signal.SIGINT)
+        _, errors = calling.communicate(timeout=30)
+    finally:
+        calling.kill()
+        calling.wait()
+    told = re.search(rb"stopped waiting; with --key (\w+) the outcome can be asked for", errors)
+    assert (calling.returncode, told is not None) == (130, True), errors
+    assert system.json("worker", "invocation", "counter/patient", told[1].decode())
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "yaml"])
+def test_a_place_that_is_full_is_told_without_traceback(format_):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "shem", "rib", "eval", "1 + 2", "-o", format_],
+            env={"PYTHONPATH": str(Path(__file__).parents[3])},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    told = b"error: cannot write to stdout: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+@pytest.mark.parametrize(
+    ("shell", "printed"), [("PYTHONIOENCODING=ascii exec", '"\\u4f60"\n'), ("exec >&-;", "")]
+)
+def test_a_terminal_without_letters_or_none_at_all_ends_no_command(shell, printed):
+    command = f"{shell} {sys.executable} -m shem rib eval '\"\u4f60\"'"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={"PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, printed, "")
+
+
 def test_a_status_that_there_is_not_is_refused_instead_of_found_nowhere(system):
     done = system.run("worker", "list", "counter", "--status", "fialed", "-o", "json")
     error = json.loads(done.stdout)["error"]
