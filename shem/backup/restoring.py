@@ -3,9 +3,10 @@
 Streams keep their sequences, which logs and marks name. The oplog stream comes last: with it, what
 is scheduled fires, and executors find all that logs refer to.
 
-While it goes on a mark says so. Whoever finds it, and not yet all oplog streams, comes during an
-attempt or after one that was killed; nothing can have been done with what that one has left, so
-that whoever knows that none is going on may begin again.
+While it goes on a mark says so. Whoever finds it, and no more in the oplog streams than was saved,
+comes during an attempt or after one that was killed; nothing has been done with what that one has
+left, so that whoever knows that none is going on may begin again. How much is there says nothing:
+a server makes a stream of what it had received, also in the middle of one.
 """
 
 from collections.abc import AsyncIterator
@@ -111,17 +112,21 @@ async def _make_room(archive: Archive, manifest: Manifest, *, again: bool) -> No
             kind="executors-run",
         )
     there = [name for name in await archive.streams() if name not in LEFT_OUT]
-    saved = [each.name for each in manifest.streams]
-    lacks_logs = any(is_oplog_stream(name) and name not in there for name in saved)
-    is_unfinished = lacks_logs and await archive.is_marked()
+    saved = {each.name: each.last_sequence for each in manifest.streams}
+    states = {name: await archive.state(name) for name in there}
+    is_marked = await archive.is_marked()
+    worked_on = any(
+        state is not None and is_oplog_stream(name) and state.last_seq > saved.get(name, 0)
+        for name, state in states.items()
+    )
+    is_unfinished = is_marked and not worked_on
     if is_unfinished and not again:
         raise BackupError(
             "a backup is being restored here, or was, until it was killed: if nobody is about it "
             "any more, --again removes what is there of it and begins anew",
             kind="unfinished",
         )
-    for name in there:
-        state = await archive.state(name)
+    for name, state in states.items():
         is_ours = is_unfinished and name in saved
         if state is not None and state.last_seq and not is_ours:
             raise BackupError(

@@ -316,6 +316,68 @@ def test_a_restore_that_was_ended_can_be_begun_again(
         new.kill()
 
 
+# A restore that dies when half of the logs is there, or when all is and the mark still stands.
+DYING = """
+import asyncio, os, sys
+from pathlib import Path
+from broker.jetstream.archive import Archive, open_archive
+from broker.jetstream.connect import ConnectOptions
+from shem.backup.restoring import restore
+
+url, folder, place = sys.argv[1:]
+
+def progress(stream, done):
+    if place == "half" and stream == "SHEM_OPLOG" and done > 2_000_000:
+        os._exit(9)
+
+async def die(archive):
+    os._exit(9)
+
+async def main():
+    Archive.unmark = die
+    archive = await open_archive(ConnectOptions(servers=(url,)))
+    await restore(archive, Path(folder), replicas=None, progress=progress)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("place", ["half", "unmark"])
+def test_a_restore_that_died_among_the_logs_passes_for_no_whole_one(tmp_path: Path, place: str):
+    saved = tmp_path / "saved"
+    (tmp_path / "old").mkdir()
+    with running(tmp_path / "old") as whole:
+        whole.json("worker", "invoke", f"{COMPONENT}/alice", "add(5)")
+
+        async def fill() -> None:
+            broker = await connect(ConnectOptions(servers=(whole.server.url,), assume_durable=True))
+            for _ in range(30):
+                await broker.journal.publish("shem.invoke.nobody.zoe", os.urandom(100_000))
+            await broker.close()
+
+        whole.executors[0].kill()
+        asyncio.run(fill())
+        whole.json("backup", "create", str(saved))
+    (tmp_path / "new").mkdir()
+    new = Whole(tmp_path / "new")
+    try:
+        new.start_server()
+        words = [sys.executable, "-c", DYING, new.server.url, str(saved), place]
+        died = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
+        assert died.returncode == 9, died.stderr
+        told = new.run("backup", "restore", str(saved))
+        assert told.returncode == 1
+        assert "--again" in told.stderr
+        new.json("backup", "restore", str(saved), "--again")
+        assert new.run("oplog", "verify", "--payloads").returncode == 0
+        for executor in new.executors:
+            executor.start()
+            executor.wait_until_ready()
+        assert new.json("worker", "invoke", f"{COMPONENT}/alice", "add(1)") == {"result": 6}
+    finally:
+        new.kill()
+
+
 def test_whether_an_interrupted_stream_is_there_is_known_afterwards(tmp_path: Path):
     saved = large_backup(tmp_path, 1)
     stream = next(each for each in read_manifest(saved).streams if each.name == "SHEM_OPLOG")
