@@ -160,18 +160,22 @@ async def short_logs(
 
 
 async def unreadable(
-    broker: Broker, pattern: str, read: Counter[str], ends: Mapping[str, int]
+    broker: Broker, pattern: str, read: Counter[str], ends: Mapping[int, int]
 ) -> list[Unreadable]:
-    """Return the subjects of which less was `read`, up to `ends`, than the broker counts."""
+    """Return the subjects of which less was `read` than the broker counts.
+
+    `ends` are the newest sequences that were read in each stream, of whatever subject.
+    """
     found: list[Unreadable] = []
     for subject, stored in (await broker.journal.subjects(pattern)).items():
         if read[subject] >= stored:
             continue
         again = (await broker.journal.subjects(subject)).get(subject, 0)
         readable = before = 0
+        end = ends.get(broker.sharding.stream_of_subject(subject), 0)
         async for message in broker.journal.read_whole(subject):
             readable += 1
-            before += message.sequence <= ends.get(subject, 0)
+            before += message.sequence <= end
         # Nothing is ever added before the end of what was read.
         is_whole_elsewhere = before > read[subject]
         if is_whole_elsewhere or readable < min(stored, again):
@@ -189,10 +193,10 @@ async def unreadable(
 async def unreadable_mail(broker: Broker) -> list[Unreadable]:
     """Return the mailboxes that hold messages which cannot be read."""
     read: Counter[str] = Counter()
-    ends: dict[str, int] = {}
+    ends: dict[int, int] = {}
     async for message in broker.journal.read(_MAILBOXES):
         read[message.subject] += 1
-        ends[message.subject] = message.sequence
+        ends[broker.sharding.stream_of_subject(message.subject)] = message.sequence
     return await unreadable(broker, _MAILBOXES, read, ends)
 
 

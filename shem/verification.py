@@ -176,12 +176,13 @@ async def _look_for_missing(
     read: Counter[str],
 ) -> None:
     """Note what was there once and is not any more, of which what was read says nothing."""
-    ends = {subject: log.report().last_sequence for subject, log in logs.items()}
-    for each in await unreadable(broker, _pattern(broker, component, worker), read, ends):
-        if each.is_whole_elsewhere:
-            # Where it lacked something the log had a hole, for which it is read again.
-            continue
-        text = f"of {each.stored} commits {each.readable} can be read"
+    newest: dict[int, int] = {}
+    for subject, log in logs.items():
+        stream = broker.sharding.stream_of_subject(subject)
+        newest[stream] = max(newest.get(stream, 0), log.report().last_sequence)
+    for each in await unreadable(broker, _pattern(broker, component, worker), read, newest):
+        readable = read[each.subject] if each.is_whole_elsewhere else each.readable
+        text = f"of {each.stored} commits {readable} can be read"
         log = logs.setdefault(each.subject, LogVerifier())
         log.note(Damage(kind="unreadable", message=text))
     ends = {subject: log.report().last_sequence for subject, log in logs.items()}

@@ -126,3 +126,21 @@ def test_mail_that_another_replica_can_read_is_told():
         assert found.replicas == (subjects.mailbox("counter", "bob", 4, "invoke"),)
 
     asyncio.run(body())
+
+
+def test_a_log_of_which_a_replica_can_read_nothing_is_not_left_out():
+    async def body():
+        broker = MemoryCluster(partitions=4).connect()
+        subject = await write(broker, "alice", 2)
+        stored = [message.sequence async for message in broker.journal.read(subject)]
+        invoke = subjects.invoke("counter", "alice")
+        sent = await broker.journal.publish(invoke, b"add(1)")
+        await broker.journal.publish(subjects.invoke("counter", "bob"), b"add(1)")
+        await write(broker, "bob", 2)
+        pass_over(broker, *stored, sent.sequence)
+
+        found = await verify(broker)
+        assert (found.logs, found.entries, found.damaged) == (2, 4, ())
+        assert found.replicas == (subject, subjects.mailbox("counter", "alice", 4, "invoke"))
+
+    asyncio.run(body())
