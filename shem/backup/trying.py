@@ -10,7 +10,7 @@ from broker.jetstream.options import ConnectOptions
 from shem.backup.creating import Progress
 from shem.backup.manifest import read_manifest
 from shem.backup.restoring import Restored, restore
-from shem.backup.throwaway import throwaway_broker
+from shem.throwaway_broker import throwaway_broker
 from shem.verification import Verified, verify
 
 __all__ = ["try_out"]

@@ -281,6 +281,7 @@ def test_a_place_without_room_for_trying_out_is_named(tmp_path: Path):
     assert told.returncode == 1
     assert "nowhere" in out
     assert "Traceback" not in out
+    assert "Warning" not in out
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -1,6 +1,6 @@
 """A broker in a folder of its own, both gone afterwards, whatever ends who asked for it.
 
-It is a process apart, whose stdin is a pipe of ours: `python -m shem.backup.throwaway SETTINGS`.
+It is a process apart, whose stdin is a pipe of ours: `python -m shem.throwaway_broker SETTINGS`.
 It says where the broker is by one line on stdout, and stops it when stdin ends.
 """
 
@@ -45,7 +45,7 @@ async def throwaway_broker(
     """
     settings = _Settings(None if within is None else str(within), mapped_partitions)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "shem.backup.throwaway", msgspec.json.encode(settings).decode()),
+        *(sys.executable, "-m", "shem.throwaway_broker", msgspec.json.encode(settings).decode()),
         stdin=PIPE,
         stdout=PIPE,
         # A terminal's interrupt is for us, who then let go.
