@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ssl
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, cast, final
@@ -20,6 +21,7 @@ from broker.jetstream.limits import (
     PING_INTERVAL_S,
     PINGS_UNANSWERED_MAX,
     READ_BACKLOG_BYTES_HIGH,
+    TURN_S,
     WRITE_BUFFER_BYTES_HIGH,
 )
 from broker.jetstream.options import ConnectOptions, ServerAddress
@@ -53,6 +55,9 @@ class LeanConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = Parser(on_message, self._control)
         self._has_more = False
+        self._portion, self._taken_at = 1, 0.0
+        # What a message takes of a turn, with all that it causes there; first it is found out.
+        self._message_s = TURN_S
         self._reading_paused = False
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
@@ -204,11 +209,17 @@ class LeanConnection(asyncio.Protocol):
 
     def _take_more(self) -> None:
         if not self._lost.done():
+            # What they caused has had its turn, too.
+            self._message_s = (time.monotonic() - self._taken_at) / self._portion
             self._take_portion()
 
     def _take_portion(self) -> None:
-        further = self._parser.held_bytes // BYTES_PER_FURTHER_MESSAGE
-        self._take(min(MESSAGES_PER_TURN_MIN + further, MESSAGES_PER_TURN_MAX))
+        wanted = MESSAGES_PER_TURN_MIN + self._parser.held_bytes // BYTES_PER_FURTHER_MESSAGE
+        if wanted * self._message_s > TURN_S:
+            wanted = int(TURN_S / self._message_s)
+        self._portion = max(MESSAGES_PER_TURN_MIN, min(wanted, MESSAGES_PER_TURN_MAX))
+        self._taken_at = time.monotonic()
+        self._take(self._portion)
 
     def _take(self, messages_max: int) -> None:
         """Hand messages out; a server that speaks nonsense is left."""

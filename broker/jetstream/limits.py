@@ -35,6 +35,7 @@ __all__ = [
     "READ_TIMEOUT_S",
     "RECONNECT_MAX_S",
     "RECONNECT_MIN_S",
+    "TURN_S",
     "UNPINNED_OWNER_WAIT_MAX_S",
     "WATCH_HEARTBEAT_S",
     "WRITE_BUFFER_BYTES_HIGH",
@@ -63,7 +64,9 @@ OUTGOING_BYTES_MAX: Final = 64 * 1024 * 1024
 # What arrived together is taken in portions, one per turn of the event loop: the commits of the
 # first leave while the later ones run. Taken all at once, everybody would move in step, the broker
 # idle while we work, and we while it does. The more waits, the larger they are, by about half of
-# it: what is handed out together shares turns, sends and, for one worker, commits.
+# it: what is handed out together shares turns, sends and, for one worker, commits. Where what they
+# cause takes long, such as guests that compute, the first would only wait for the last.
+TURN_S: Final = 0.01
 MESSAGES_PER_TURN_MIN: Final = 8
 BYTES_PER_FURTHER_MESSAGE: Final = 512
 MESSAGES_PER_TURN_MAX: Final = 64
