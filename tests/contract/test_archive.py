@@ -1,14 +1,15 @@
 """Streams as files on a real server: what a snapshot holds, and what is stored while it is made."""
 
-import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from broker.jetstream.archive import open_archive
+from broker.jetstream.archive import Snapshot, open_archive
 from broker.jetstream.connect import connect
 from broker.jetstream.options import ConnectOptions
 from broker.subjects import STREAM
 from shem.backup import BackupError, create, restore
+from shem.backup.manifest import LATER_FILE
 from tests.conftest import NatsServer
 
 
@@ -16,25 +17,29 @@ def quiet(_stream: str, _done: int) -> None:
     """Nobody watches."""
 
 
-async def test_objects_stored_and_removed_during_a_backup_are_in_it(nats_server, tmp_path):
+async def test_objects_stored_and_removed_during_a_backup_are_in_it(
+    nats_server, tmp_path, until, monkeypatch
+):
     options = ConnectOptions(servers=(nats_server.url,), assume_durable=True)
     broker = await connect(options)
     await broker.blobs.put("before", b"1" * 3_000_000)
     last = await broker.journal.publish("shem.invoke.c.archived", b"x", message_id="archived-1")
     archive = await open_archive(options)
-    tasks: list[asyncio.Task[None]] = []
+    save, saved = archive.save, []
 
-    async def meanwhile() -> None:
-        await broker.blobs.put("meanwhile", b"2" * 3_000_000)
-        await asyncio.sleep(0.3)
-        await broker.blobs.delete("meanwhile")
+    async def save_between(stream: str, write: Callable[[bytes], None]) -> Snapshot:
+        """Behind the log's snapshot, which may name it, an object is stored and removed."""
+        if saved[-1:] == [STREAM]:
+            await broker.blobs.put("meanwhile", b"2" * 3_000_000)
+            later = tmp_path / "saved" / LATER_FILE
+            await until(lambda: later.stat().st_size > 2_900_000)
+            await broker.blobs.delete("meanwhile")
+        saved.append(stream)
+        return await save(stream, write)
 
-    def progress(stream: str, _done: int) -> None:
-        if stream == STREAM and not tasks:
-            tasks.append(asyncio.ensure_future(meanwhile()))
-
-    made = await create(archive, tmp_path / "saved", progress=progress)
-    await asyncio.gather(*tasks)
+    monkeypatch.setattr(archive, "save", save_between)
+    made = await create(archive, tmp_path / "saved", progress=quiet)
+    assert STREAM in saved[:-1]
     await archive.close()
     await broker.close()
     assert made.cut >= last.sequence
