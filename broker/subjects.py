@@ -23,6 +23,7 @@ __all__ = [
     "LOGS",
     "MEMBERS_BUCKET",
     "PARTITIONS_DEFAULT",
+    "RESTORING",
     "SECRETS_BUCKET",
     "SESSIONS_BUCKET",
     "STREAM",
@@ -49,6 +50,8 @@ __all__ = [
 ]
 
 STREAM: Final = "SHEM_OPLOG"
+# None of the streams that are Shem's: it is there as long as a backup of them is being restored.
+RESTORING: Final = "SHEM_RESTORING"
 # Each costs the broker up to ten writes of consumer state per second, synced ones where every
 # message is: see docs/adr/0007-sixteen-partitions.md.
 PARTITIONS_DEFAULT: Final = 16

@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 import structlog
 import uvloop
+from msgspec.structs import replace
 
 from actors.api import (
     ApiService,
@@ -123,7 +124,7 @@ async def _run(
     options = connection.options(
         name=f"shem-{settings.label}", assume_durable=settings.assume_durable
     )
-    broker = await connect(options)
+    broker = await connect(replace(options, runs_workers=True))
     try:
         async with leaving_within(LEAVE_S_MAX, leaving):
             await serve(

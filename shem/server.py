@@ -179,6 +179,7 @@ class Server:
                 partitions=self._options.partitions,
                 streams=self._options.streams,
                 replicas=self._options.replicas,
+                runs_workers=True,
             )
         )
         partitions = broker.partitions

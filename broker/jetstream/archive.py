@@ -23,7 +23,7 @@ from broker.jetstream.publisher import Publisher
 from broker.jetstream.reader import StoredMessage, StreamReader
 from broker.jetstream.wire import WireMessage
 from broker.sharding import Sharding
-from broker.subjects import MEMBERS_BUCKET, STREAM
+from broker.subjects import MEMBERS_BUCKET, RESTORING, STREAM
 
 __all__ = ["Archive", "Snapshot", "StreamState", "open_archive"]
 
@@ -32,8 +32,6 @@ _CHUNK_BYTES: Final = 256 * 1024
 _SILENCE_MAX_S: Final = 60.0
 _PREFIXES: Final = (STREAM, "KV_SHEM_", "OBJ_SHEM_")
 _ROLLUP: Final = "Nats-Rollup"
-# None of the streams that are Shem's: it is there as long as they are restored.
-_MARK: Final = "SHEM_RESTORING"
 
 
 class StreamState(Struct, frozen=True):
@@ -239,16 +237,18 @@ class Archive:
 
     async def mark(self) -> None:
         """Say that streams are being restored, for whoever comes after a crash."""
-        config = {"name": _MARK, "subjects": [_MARK], "storage": "file", "max_msgs": 1}
-        await self._api.call(f"STREAM.CREATE.{_MARK}", config, _Anything, timeout_s=API_TIMEOUT_S)
+        config = {"name": RESTORING, "subjects": [RESTORING], "storage": "file", "max_msgs": 1}
+        await self._api.call(
+            f"STREAM.CREATE.{RESTORING}", config, _Anything, timeout_s=API_TIMEOUT_S
+        )
 
     async def is_marked(self) -> bool:
         """Whether somebody said so and did not take it back."""
-        return await self.state(_MARK) is not None
+        return await self.state(RESTORING) is not None
 
     async def unmark(self) -> None:
         """Say that restoring has come to its end."""
-        await self.delete(_MARK)
+        await self.delete(RESTORING)
 
     async def messages(self, stream: str, subject: str, *, behind: int) -> list[StoredMessage]:
         """Return what was stored behind a sequence."""

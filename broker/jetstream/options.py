@@ -37,7 +37,7 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
     `servers` are `nats://` or `tls://` URLs, tried in turn. At most one of user and password,
     token, nkey seed and credentials file says who we are; user and password may also stand in the
     URL. `partitions`, `streams` and `replicas` None take what is there, or 16, 1
-    and 1 for a new broker.
+    and 1 for a new broker. Who `runs_workers` is refused where a backup is being restored.
     """
 
     servers: tuple[str, ...]
@@ -61,6 +61,7 @@ class ConnectOptions(Struct, frozen=True, kw_only=True):
     connect_timeout_s: float = 10.0
     monitor_url: str | None = None
     assume_durable: bool = False
+    runs_workers: bool = False
 
     @property
     def wants_tls(self) -> bool:

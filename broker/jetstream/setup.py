@@ -32,6 +32,7 @@ from broker.subjects import (
     KEYVALUE_BUCKET,
     MEMBERS_BUCKET,
     PARTITIONS_DEFAULT,
+    RESTORING,
     SECRETS_BUCKET,
     SESSIONS_BUCKET,
     STREAM,
@@ -102,6 +103,8 @@ class Setup:
             SetupError: server too old, JetStream off, or a stream with other settings.
         """
         self._check_version()
+        if self._options.runs_workers:
+            await self._check_whole()
         shape = await self._oplog_streams()
         replicas = self._options.replicas or 1
         for bucket in _BUCKETS:
@@ -111,6 +114,19 @@ class Setup:
         for bucket in _OBJECT_STORES:
             await self._ensure(f"OBJ_{bucket}", blobs_config(bucket, replicas))
         return shape
+
+    async def _check_whole(self) -> None:
+        """Refuse logs of which only a part may be there yet: workers would go on from it."""
+        try:
+            await self._call(f"STREAM.INFO.{RESTORING}", None)
+        except SetupError as error:
+            if not is_missing_stream(error):
+                raise
+            return
+        raise SetupError(
+            "a backup is being restored here, or was, until it was killed: wait for its end, or "
+            "begin it anew by `shem backup restore --again`"
+        )
 
     def _check_version(self) -> None:
         version = self._api.wire.server.version

@@ -366,6 +366,19 @@ def test_a_restore_that_died_among_the_logs_passes_for_no_whole_one(tmp_path: Pa
         words = [sys.executable, "-c", DYING, new.server.url, str(saved), place]
         died = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
         assert died.returncode == 9, died.stderr
+        # Nobody runs workers on half of their logs.
+        early = new.executors[0]
+        refused = subprocess.run(
+            early.command(),
+            env={**os.environ, **early.environment()},
+            input="",
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert refused.returncode == 1
+        assert "a backup is being restored here" in refused.stdout + refused.stderr
         told = new.run("backup", "restore", str(saved))
         assert told.returncode == 1
         assert "--again" in told.stderr
