@@ -72,6 +72,7 @@ class Mail:
 
     async def start(self) -> None:
         """Listen."""
+        self.lifetime.begin()
         self._subscription = await self._signals.subscribe(f"{self._inbox}.*", self._on_note)
 
     async def close(self) -> None:

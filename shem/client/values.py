@@ -11,7 +11,7 @@ import msgspec
 
 from shem.errors import BadRequestError
 
-__all__ = ["Json", "encode_call", "given_parameters", "scheduled_payload", "to_json"]
+__all__ = ["Json", "checked_payload", "encode_call", "given_parameters", "scheduled_payload", "to_json"]
 
 # Whatever JSON can say; its shape depends on the function's type.
 Json = object
@@ -32,6 +32,24 @@ def encode_call(function: str, params: Sequence[object] | Mapping[str, object]) 
     except UnicodeEncodeError as error:
         text = f"a text holds {error.object[error.start]!r}, which is half a character"
         raise BadRequestError(text, kind="bad-parameters") from error
+
+
+def checked_payload(payload: object) -> bytes:
+    """Return a call that is sent as it is.
+
+    Raises:
+        BadRequestError: it is no bytes.
+    """
+    if isinstance(payload, bytes | bytearray | memoryview):
+        return bytes(payload)
+    if isinstance(payload, str):
+        text = f"payload: expected bytes, got a text: {payload[:80]!r}; send `payload.encode()`"
+    else:
+        text = (
+            "payload: expected a WAVE call or a JSON invocation as bytes, got "
+            f"{type(payload).__name__}; `invoke` and `publish` take a function and its parameters"
+        )
+    raise BadRequestError(text, kind="bad-request")
 
 
 def given_parameters(

@@ -22,7 +22,7 @@ from shem.client.follow import Followed, follow
 from shem.client.invocations import Invocations, Outcome, broker_error, decode_outcome
 from shem.client.mail import Mail
 from shem.client.requests import Requests, decode_answer
-from shem.client.values import encode_call, given_parameters, scheduled_payload
+from shem.client.values import checked_payload, encode_call, given_parameters, scheduled_payload
 from shem.errors import BadRequestError, ResultTimeoutError, UnavailableError
 from shem.records import FileEntry, InvocationStatus, OplogEntry, WorkerStatus
 from shem.telemetry import enqueue
@@ -135,12 +135,13 @@ class Worker:
         `attributes` are texts about the invocation, which its guest and its trace get to know.
 
         Raises:
+            BadRequestError: the payload is no bytes.
             ResultTimeoutError, UnavailableError: as `invoke`.
         """
         return await self._invocations.call(
             self.component,
             self.name,
-            payload,
+            checked_payload(payload),
             key=_chosen(key),
             headers=_creation(env, args) | _attributes(attributes),
             timeout_s=timeout_s,
@@ -173,11 +174,20 @@ class Worker:
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
     ) -> str:
-        """Send a WAVE call or a JSON invocation as it is, without waiting; return the key."""
+        """Send a WAVE call or a JSON invocation as it is, without waiting; return the key.
+
+        Raises:
+            BadRequestError: the payload is no bytes.
+            UnavailableError: as `publish`.
+        """
         chosen = _chosen(key)
-        headers = _creation(env, args)
         await self._invocations.publish(
-            self.component, self.name, payload, key=chosen, headers=headers, timeout_s=timeout_s
+            self.component,
+            self.name,
+            checked_payload(payload),
+            key=chosen,
+            headers=_creation(env, args),
+            timeout_s=timeout_s,
         )
         return chosen
 
@@ -198,6 +208,7 @@ class Worker:
             BadRequestError: a parameter is nothing that JSON can say, or `at` has no zone.
             UnavailableError: the broker does not answer.
         """
+        self._mail.lifetime.check()
         payload = scheduled_payload(function, given_parameters(params, named), at)
         chosen = _chosen(key)
         name = subjects.encode_token(f"key-{chosen}")
@@ -323,7 +334,10 @@ class Worker:
     async def wait_for_update(
         self, version: int, *, timeout_s: float = UPDATE_TIMEOUT_S
     ) -> WorkerStatus:
-        """Return the status once the update to `version` is done, or has failed.
+        """Return the status once the update to `version`, ordered before, is done or has failed.
+
+        At once if none to it is pending, also if none was ordered: `component_version` says what
+        the worker runs, `last_update_problem` why not another one.
 
         Raises:
             ResultTimeoutError: it is pending still.

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -160,6 +161,23 @@ def test_parameters_that_are_given_twice_and_a_key_of_nothing_are_refused():
         ):
             with pytest.raises(shem.BadRequestError, match="a key has 1 to 256 bytes"):
                 await wrong
+
+    run(scenario)
+
+
+def test_a_payload_that_is_no_bytes_is_refused_and_the_error_says_what_is_taken():
+    async def scenario(scene: Scene) -> None:
+        alice = scene.client.worker("counter", "alice")
+        text: Any = "get()"
+        number: Any = 5
+        for wrong in (alice.call(text), alice.send(text)):
+            with pytest.raises(shem.BadRequestError, match=r"got a text: 'get\(\)'; send `payload"):
+                await wrong
+        for wrong in (alice.call(number), alice.send(number)):
+            with pytest.raises(shem.BadRequestError, match="as bytes, got int; `invoke`"):
+                await wrong
+        assert (await alice.call(b"get()")).wave == "7"
+        assert [each.message.data for each in scene.adder.seen] == [b"get()"]
 
     run(scenario)
 
@@ -366,6 +384,31 @@ def test_a_client_that_is_closed_takes_nothing_more():
                 await asked
         with pytest.raises(shem.RefusedError, match="the client is closed"):
             await alice.events().__aenter__()
+
+    run(scenario)
+
+
+def test_a_client_in_another_event_loop_is_refused_before_anything_is_sent():
+    async def scenario(scene: Scene) -> None:
+        alice = scene.client.worker("counter", "alice")
+        at = datetime(2030, 1, 1, tzinfo=UTC)
+
+        async def elsewhere() -> None:
+            for asked in (
+                alice.invoke("add", 1),
+                alice.publish("add", 1),
+                alice.schedule("add", 1, at=at),
+                alice.resume(),
+                alice.status(),
+                alice.events().__aenter__(),
+            ):
+                with pytest.raises(shem.RefusedError, match="belongs to the event loop") as told:
+                    await asked
+                assert told.value.kind == "other-event-loop"
+
+        await asyncio.to_thread(asyncio.run, elsewhere())
+        assert await alice.invoke("add", 5) == 5
+        assert len(scene.adder.seen) == 1
 
     run(scenario)
 
