@@ -124,6 +124,8 @@ async def _add(
         history=each.history,
         read_only=each.read_only,
         sockets=each.sockets,
+        # Somebody else may have deployed the same since the plan was made.
+        if_changed=True,
         replaced=replaced,
         progress=progress,
     )

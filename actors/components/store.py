@@ -236,7 +236,7 @@ class ComponentStore:
             newest = await self._newest(upload.name)
             if newest is not None and newest.same_settings(upload):
                 return newest
-        record = await self._allocate(upload, now_ms)
+        record = await self._allocate(upload, now_ms, if_changed=if_changed)
         await self._advance(record.name, record.version)
         return record
 
@@ -328,7 +328,7 @@ class ComponentStore:
             raise BadComponentError(f"{place}: {error}") from error
         return component
 
-    async def _allocate(self, upload: Upload, now_ms: int) -> ComponentRecord:
+    async def _allocate(self, upload: Upload, now_ms: int, *, if_changed: bool) -> ComponentRecord:
         pointer, _ = await self._read_pointer(upload.name)
         number = 0 if pointer is None else pointer.allocated + 1
         for _ in range(CONFLICTS_MAX):
@@ -340,6 +340,10 @@ class ComponentStore:
                 )
             except ExistsError:
                 # Another upload was faster, or died before it moved the pointer.
+                if if_changed:
+                    faster = await self.get(upload.name, number, fresh=True)
+                    if faster.same_settings(upload):
+                        return faster
                 number += 1
             else:
                 return record

@@ -112,6 +112,24 @@ def test_versions_count_from_zero_and_the_newest_is_found():
     run(scenario)
 
 
+def test_equal_uploads_at_once_are_one_version_when_asked_for():
+    async def scenario(world: Scene) -> None:
+        for again, data in enumerate((b"one", b"two")):
+            made = await asyncio.gather(
+                world.upload(data, if_changed=True),
+                world.upload(data, store=world.other, if_changed=True),
+            )
+            assert {each.version for each in made} == {again}
+        made = await asyncio.gather(
+            world.upload(b"three", if_changed=True),
+            world.upload(b"four", store=world.other, if_changed=True),
+        )
+        assert {each.version for each in made} == {2, 3}
+        assert (await world.store.get("counter", fresh=True)).version == 3
+
+    run(scenario)
+
+
 def test_an_unchanged_upload_is_the_same_version_only_when_asked_for():
     async def scenario(world: Scene) -> None:
         await world.upload(b"one", env={"A": "1"})
