@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
+from shem.cli.suggest import function_names, version_of
 from shem.client import Client
 from shem.errors import ShemError
 
-__all__ = ["component_names", "worker_ids"]
+__all__ = ["component_names", "functions", "worker_ids"]
 
 # Completion runs at every press of the key.
 TIMEOUT_S: Final = 1.5
@@ -25,6 +26,21 @@ def worker_ids(incomplete: str) -> list[str]:
     if not slash:
         return [f"{name}/" for name in component_names(component)]
     return _ask(lambda client: _workers(client, component, prefix))
+
+
+def functions(ctx: Any, incomplete: str) -> list[str]:
+    """Return the functions of the worker that was given before, as short as they can be called."""
+    worker = ctx.params.get("worker")
+    if worker is None:
+        return []
+    return _ask(lambda client: _functions(client, worker.component, worker.worker, incomplete))
+
+
+async def _functions(client: Client, component: str, worker: str, prefix: str) -> list[str]:
+    version = await version_of(client, component, worker)
+    described = await client.components.describe(component, version)
+    names = function_names(described.exports)
+    return [name for name in names if name.startswith(prefix)][:NAMES_MAX]
 
 
 async def _components(client: Client, prefix: str) -> list[str]:

@@ -4,15 +4,23 @@ Most of a short command's time would otherwise go into importing what other comm
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Final, final
 
 import typer
+from typer.completion import install_callback, show_callback
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 __all__ = ["LazyCommand", "LazyGroup"]
+
+
+# Both end the program.
+_COMPLETION: Final[Mapping[str, Callable[[Any, Any, str], Any]]] = {
+    "--show-completion": show_callback,
+    "--install-completion": install_callback,
+}
 
 
 @final
@@ -54,6 +62,14 @@ class LazyGroup(TyperGroup):
     lazy: ClassVar[Mapping[str, LazyCommand]] = {}
 
     # Typer brings a click of its own, whose types have no public names.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Understand the options; those of completion are flags to Typer, but may name a shell."""
+        option, _, joined = args[0].partition("=") if args else ("", "", "")
+        shell = joined or "".join(args[1:2])
+        if option in _COMPLETION and shell and not shell.startswith("-"):
+            _COMPLETION[option](ctx, self, shell)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return all names, for help and completion."""
         return [*self.lazy, *super().list_commands(ctx)]

@@ -9,7 +9,7 @@ from typing import Final
 from shem.client import Client
 from shem.errors import ShemError, UnknownWorkerError
 
-__all__ = ["did_you_mean", "suggest", "version_of"]
+__all__ = ["did_you_mean", "function_names", "suggest", "version_of"]
 
 CANDIDATES_MAX: Final = 1_000
 FUNCTIONS_SHOWN_MAX: Final = 20
@@ -84,6 +84,15 @@ async def _workers(client: Client, component: str) -> list[str]:
         if len(names) >= CANDIDATES_MAX:
             break
     return names
+
+
+def function_names(signatures: Sequence[str]) -> list[str]:
+    """Return the names by which functions can be called: short, unless several have the same."""
+    short = [_short_name(signature) for signature in signatures]
+    return [
+        name if short.count(name) == 1 else signature.split("(", 1)[0]
+        for name, signature in zip(short, signatures, strict=True)
+    ]
 
 
 def _functions(call: str, signatures: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from msgspec import Raw
 from rich.console import Console
 
 from shem.cli.arguments import WorkerId, WorkerIdArgument, parse_moment, parse_pairs
+from shem.cli.completion import functions
 from shem.cli.output import Format, FormatOption, Output
 from shem.cli.session import run
 from shem.cli.suggest import FUNCTIONS_SHOWN_MAX, version_of
@@ -29,6 +30,7 @@ def invoke(
             metavar="CALL",
             help="A WAVE call like 'add(5)', or a function's name with --params.",
             show_default=False,
+            autocompletion=functions,
         ),
     ] = None,
     *,

@@ -11,7 +11,14 @@ import msgspec
 
 from shem.errors import BadRequestError
 
-__all__ = ["Json", "checked_payload", "encode_call", "given_parameters", "scheduled_payload", "to_json"]
+__all__ = [
+    "Json",
+    "checked_payload",
+    "encode_call",
+    "given_parameters",
+    "scheduled_payload",
+    "to_json",
+]
 
 # Whatever JSON can say; its shape depends on the function's type.
 Json = object

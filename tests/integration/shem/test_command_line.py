@@ -185,13 +185,19 @@ def test_the_command_as_a_process_of_its_own_behaves_the_same(system):
     assert "Traceback" not in done.stderr
 
 
-def test_the_shell_completes_names_of_components_and_workers(system):
+def test_the_shell_completes_names_of_components_workers_and_functions(system):
     system.run("worker", "invoke", "counter/alice", "add(1)")
     asked = {"_SHEM_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
     done = system.run(**asked, COMP_WORDS="shem worker get coun")
     assert done.stdout.split() == ["counter/"]
     done = system.run(**asked, COMP_WORDS="shem worker get counter/ali")
     assert done.stdout.split() == ["counter/alice"]
+    asked["COMP_CWORD"] = "4"
+    for worker in ("alice", "nobody-yet"):
+        done = system.run(**asked, COMP_WORDS=f"shem worker invoke counter/{worker} ad")
+        assert done.stdout.split() == ["add"]
+    done = system.run(**asked, COMP_WORDS="shem worker invoke unheard-of/alice ad")
+    assert (done.stdout.split(), done.stderr) == ([], "")
 
 
 def test_without_a_broker_the_message_says_what_to_do(system):

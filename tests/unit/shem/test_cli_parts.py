@@ -23,7 +23,7 @@ from shem.cli.app import app, main
 from shem.cli.arguments import WorkerId, parse_moment, parse_pairs, parse_worker_id
 from shem.cli.component import _size
 from shem.cli.output import Format, Output, table
-from shem.cli.suggest import _functions, did_you_mean, suggest
+from shem.cli.suggest import _functions, did_you_mean, function_names, suggest
 from shem.cli.worker_log import News
 from shem.client import Client
 from shem.connection import VARIABLES, Connection
@@ -278,6 +278,36 @@ def test_completion_is_installed_by_the_root_alone():
             "install_completion",
             "show_completion",
         }, name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first"),
+    [
+        (["--show-completion", "zsh"], "#compdef shem"),
+        (["--show-completion=fish"], "complete --command shem "),
+        (["--show-completion", "bash"], "_shem_completion() {"),
+    ],
+)
+def test_completion_is_shown_for_the_shell_that_is_named(arguments: list[str], first: str):
+    shown = CliRunner().invoke(app, arguments, prog_name="shem")
+    assert (shown.exit_code, shown.stdout[: len(first)]) == (0, first)
+
+
+def test_completion_for_a_shell_that_there_is_not_is_refused():
+    for option in ("--show-completion", "--install-completion"):
+        refused = CliRunner().invoke(app, [option, "tcsh"], prog_name="shem")
+        assert refused.exit_code == 1
+        assert "tcsh" in refused.output
+
+
+def test_functions_are_completed_by_their_short_names_unless_several_have_one():
+    signatures = (
+        "a:b/api.{add}(n: u64) -> u64",
+        "a:b/api.{get}() -> u64",
+        "a:b/more.{get}()",
+        "run()",
+    )
+    assert function_names(signatures) == ["add", "a:b/api.{get}", "a:b/more.{get}", "run"]
 
 
 @pytest.mark.parametrize("command", [["--help"], ["app", "build"], ["app", "list"]])
