@@ -18,6 +18,8 @@ from broker.ports import Broker, Note, Subscription
 
 __all__ = ["Close", "Mailbag", "Sent", "Shown"]
 
+# One that the same stream holds.
+_PARTITION: Final = 0
 LOOKS_S: Final = (0.0, 0.003, 0.02, 0.1, 0.5, 2.0)
 
 _log = structlog.get_logger(__name__)
@@ -80,6 +82,14 @@ class Mailbag:
                 _log.error("no message of ours is passed over", client=client)
             else:
                 yield message.sequence, sent
+
+    async def end(self) -> int:
+        """Return the sequence that was given out last where messages to clients lie.
+
+        Raises:
+            BrokerError: it does not answer.
+        """
+        return await self._broker.journal.end(_PARTITION)
 
     async def look_for(self, client: str, after: int) -> AsyncIterator[tuple[int, Sent]]:
         """Yield what a nudge has told of: as `read`, but patient until something is there."""

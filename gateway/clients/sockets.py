@@ -109,7 +109,11 @@ class Sockets:
             target = msgspec.structs.replace(target, worker=worker)
             return (*await self._holder.open(target, api), None)
         after = _after(request.query)
-        return await self._holder.resume(token, api), token, after
+        held = await self._holder.resume(token, api)
+        if after is not None and after > held.written:
+            # Behind what nobody was sent it would hear nothing, also of what is sent later.
+            after = min(after, await self._holder.mailbag.end())
+        return held, token, after
 
     def _route(self, request: Incoming) -> tuple[LiveRoute, Mapping[str, str]]:
         site = self._sites.find(request.host)

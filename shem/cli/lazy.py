@@ -67,7 +67,8 @@ class LazyGroup(TyperGroup):
         option, _, joined = args[0].partition("=") if args else ("", "", "")
         shell = joined or "".join(args[1:2])
         if option in _COMPLETION and shell and not shell.startswith("-"):
-            _COMPLETION[option](ctx, self, shell)
+            (param,) = (each for each in self.get_params(ctx) if option in each.opts)
+            _COMPLETION[option](ctx, param, shell)
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:

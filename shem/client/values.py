@@ -47,7 +47,7 @@ def checked_payload(payload: object) -> bytes:
     Raises:
         BadRequestError: it is no bytes.
     """
-    if isinstance(payload, bytes | bytearray | memoryview):
+    if isinstance(payload, bytes | bytearray):
         return bytes(payload)
     if isinstance(payload, str):
         text = f"payload: expected bytes, got a text: {payload[:80]!r}; send `payload.encode()`"

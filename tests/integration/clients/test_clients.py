@@ -77,6 +77,20 @@ def test_a_worker_that_is_not_in_memory_is_brought_back_by_a_message(system):
     asyncio.run(talk())
 
 
+def test_who_says_that_it_has_got_more_than_there_is_hears_what_comes_from_then_on(system):
+    async def talk():
+        url = room_url(system, "ahead")
+        async with connect(url) as ann:
+            await heard(ann, {"joined": "guest 1"})
+            token = ann.response.headers["shem-resume"]
+            ann.transport.abort()
+        async with connect(f"{url}?resume={token}&after=999999999999") as again:
+            await again.send("still there?")
+            assert await heard(again, {"from": "guest 1", "says": "still there?"})
+
+    asyncio.run(talk())
+
+
 def test_what_is_missed_by_a_broken_network_comes_later_and_once(system):
     async def talk():
         async with numbered(system, "cut") as ann, numbered(system, "cut") as bob:
