@@ -47,6 +47,10 @@ def read_form(type_: RecordType, body: bytes) -> Value:
     Raises:
         RequestError: 400, it does not fit, with the field and its type.
     """
+    if body.lstrip().startswith((b"{", b"[")):
+        # What curl says of a body unless it is told better; no field's name begins like that.
+        detail = "body: it looks like JSON, not like a form; send it as application/json"
+        raise RequestError(400, "bad-request", detail)
     try:
         pairs = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX

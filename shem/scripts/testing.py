@@ -162,9 +162,15 @@ def _unusable(
     if place is None:
         return Outcome(file=str(suite.path), test="", line=1, took_s=0.0, failure=reason)
     text = suite.file.text
-    helps = (f"build it, or name another file: --component {name}=FILE",)
+    helps = (_way_out(name, error),)
     finding = diagnostic(text, place.span, Code.CALL_FAILED, reason, help=helps)
     return _failed(suite.path, text, (finding,))
+
+
+def _way_out(name: str, error: OSError | ShemError) -> str:
+    if isinstance(error, ShemError) and "-client/" in str(error):
+        return 'have the file name what it calls, too: `component NAME from "FILE";`'
+    return f"build it, or name another file: --component {name}=FILE"
 
 
 def _failed(

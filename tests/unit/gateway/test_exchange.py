@@ -151,6 +151,7 @@ def test_bodies(type_, kind, body, value):
         (LINE, FORM, b"sku=a&count=1&count=2", 400, "it stands there 2 times"),
         (LINE, FORM, b"sku=a&count=1&more=2", 400, "unknown field 'more'"),
         (LINE, FORM, b"sku=%ff&count=1", 400, "it is no form"),
+        (LINE, FORM, b' {"sku": "a"}', 400, "send it as application/json"),
         (LINE, "multipart/form-data", PARTS, 400, "needs a boundary"),
         (LINE, MULTIPART, PARTS[:-4], 400, "the form has no end"),
         (LINE, MULTIPART, b"nonsense", 400, "it is no form"),
