@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import nats
@@ -17,7 +17,7 @@ import pytest
 
 from broker.embedded import EmbeddedOptions, EmbeddedServer
 from broker.jetstream.archive import Snapshot, open_archive
-from broker.jetstream.connect import ConnectOptions, connect
+from broker.jetstream.connect import ConnectOptions, JetStreamBroker, connect
 from shem.backup import create, read_manifest
 from shem.verification import Verified, verify
 from tests.chaos.cluster import ROOT
@@ -215,22 +215,31 @@ def left_of(process_id: int) -> list[str]:
     return found
 
 
-def large_backup(place: Path, megabytes: int) -> Path:
-    """Make a backup that takes a moment to be restored."""
+def backup_of(place: Path, fill: Callable[[Whole, JetStreamBroker], Awaitable[None]]) -> Path:
+    """Make a backup of a system with a worker and what `fill` stores."""
     saved = place / "saved"
     (place / "old").mkdir()
     with running(place / "old") as whole:
         whole.json("worker", "invoke", f"{COMPONENT}/alice", "add(5)")
 
-        async def fill() -> None:
+        async def connected() -> None:
             broker = await connect(ConnectOptions(servers=(whole.server.url,), assume_durable=True))
-            for number in range(megabytes):
-                await broker.blobs.put(f"large-{number}", os.urandom(1 << 20))
+            await fill(whole, broker)
             await broker.close()
 
-        asyncio.run(fill())
+        asyncio.run(connected())
         whole.json("backup", "create", str(saved))
     return saved
+
+
+def large_backup(place: Path, megabytes: int) -> Path:
+    """Make a backup that takes a moment to be restored."""
+
+    async def fill(_: Whole, broker: JetStreamBroker) -> None:
+        for number in range(megabytes):
+            await broker.blobs.put(f"large-{number}", os.urandom(1 << 20))
+
+    return backup_of(place, fill)
 
 
 def shem(place: Path, *words: str, **variables: str) -> "subprocess.Popen[str]":
@@ -345,20 +354,12 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("place", ["half", "unmark"])
 def test_a_restore_that_died_among_the_logs_passes_for_no_whole_one(tmp_path: Path, place: str):
-    saved = tmp_path / "saved"
-    (tmp_path / "old").mkdir()
-    with running(tmp_path / "old") as whole:
-        whole.json("worker", "invoke", f"{COMPONENT}/alice", "add(5)")
-
-        async def fill() -> None:
-            broker = await connect(ConnectOptions(servers=(whole.server.url,), assume_durable=True))
-            for _ in range(30):
-                await broker.journal.publish("shem.invoke.nobody.zoe", os.urandom(100_000))
-            await broker.close()
-
+    async def fill(whole: Whole, broker: JetStreamBroker) -> None:
         whole.executors[0].kill()
-        asyncio.run(fill())
-        whole.json("backup", "create", str(saved))
+        for _ in range(30):
+            await broker.journal.publish("shem.invoke.nobody.zoe", os.urandom(100_000))
+
+    saved = backup_of(tmp_path, fill)
     (tmp_path / "new").mkdir()
     new = Whole(tmp_path / "new")
     try:
