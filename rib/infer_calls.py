@@ -242,10 +242,12 @@ def _ambiguous_function(inference: Inference, node: Method, found: list[Function
         hint = "specify an interface name as type parameter from"
         listed = ", ".join(sorted(set(names)))
         details = (f"multiple interfaces contain function '{node.name}'. {hint}: {listed}",)
+        helps: tuple[str, ...] = ()
         if len(set(names)) == 1:
             components = ", ".join(sorted({use.component for use in found}))
             details = (f"several components export it: {components}",)
-        return inference.fault(node, Code.AMBIGUOUS_FUNCTION, cause, details)
+            helps = ("have only one of them in scope",)
+        return inference.fault(node, Code.AMBIGUOUS_FUNCTION, cause, details, helps)
     listed = ", ".join(
         f"{package} (interfaces: {', '.join(sorted(set(names)))})"
         for package, names in sorted(packages.items())

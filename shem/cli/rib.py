@@ -231,6 +231,8 @@ def _tell(output: Output, findings: Sequence[language.Diagnostic], text: str) ->
     output.note(language.report(findings, text))
     if _is_file(text):
         output.note(f"hint: this is the name of a file, @{text} reads it")
+    if any(each.code is language.Code.AMBIGUOUS_FUNCTION for each in findings):
+        output.note("hint: --component NAME has only that one's functions in scope")
     if output.format is not Format.TEXT:
         message = "\n\n".join(map(str, findings))
         error = {"kind": findings[0].code.value, "message": message, "diagnostics": findings}

@@ -100,6 +100,19 @@ def test_near_misses_are_named(system):
     assert "did you mean add" in system.run("worker", "invoke", "counter/x", "adb(1)").stderr
 
 
+def test_a_function_that_two_components_have_is_told_with_the_option_that_chooses(system):
+    assert not system.run(
+        "component", "add", "twin", str(system.directory / "counter.wasm")
+    ).returncode
+    program = ("rib", "eval", 'instance("two").add(1)')
+    done = system.run(*program)
+    assert done.returncode == 1
+    assert "note: several components export it: counter, twin\n" in done.stderr
+    assert "hint: --component NAME has only that one's functions in scope" in done.stderr
+    assert system.run(*program, "--component", "twin").stdout == "1\n"
+    system.run("component", "delete", "twin", "--force")
+
+
 def test_components_are_uploaded_listed_shown_downloaded_and_deleted(system):
     file = system.directory / "counter.wasm"
     add = [
