@@ -99,7 +99,8 @@ class Inspection(Struct, frozen=True, kw_only=True):
     `certificate_left_s`: how long the server's certificate is still good, None: it showed none.
     `clock_ahead_s` is our clock minus the server's, known to within `clock_error_s`.
     `syncs_always` None: the server does not tell. `mapping_problem` says why invocations do not
-    reach the streams. `progress` is what executors write of how far they have come, by key.
+    reach the streams. `splitting`: into how many streams they are being dealt out, by a split that
+    is not through. `progress` is what executors write of how far they have come, by key.
     """
 
     server: str
@@ -114,6 +115,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
     syncs_always: bool | None = None
     sharding: Sharding | None = None
     mapping_problem: str | None = None
+    splitting: int | None = None
     streams: tuple[StreamFacts, ...] = ()
     missing: tuple[str, ...] = ()
     queues: tuple[Queue, ...] = ()

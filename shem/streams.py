@@ -36,11 +36,17 @@ async def streams_of(options: ConnectOptions) -> list[OneStream]:
     """Return the streams of a deployment.
 
     Raises:
-        RefusedError: there are none yet.
+        RefusedError: there are none yet, or they are being split.
         UnavailableError: the broker does not answer.
     """
     seen = await inspect(options)
     sharding = seen.sharding
+    if seen.splitting is not None:
+        raise RefusedError(
+            f"the streams are being split into {seen.splitting}: finish it by "
+            f"`shem streams split {seen.splitting}`",
+            kind="streams-split",
+        )
     if sharding is None:
         raise RefusedError("there are no streams yet: `shem up` makes them", kind="no-streams")
     facts = {each.name: each for each in seen.streams}

@@ -35,7 +35,12 @@ from broker.jetstream.durability import fetch_monitor
 from broker.jetstream.keys import decode_key
 from broker.jetstream.limits import API_RETRIED_TIMEOUT_S
 from broker.jetstream.mapping import check_mappings
-from broker.jetstream.oplog_streams import StreamConfig, differences_of, sharding_of
+from broker.jetstream.oplog_streams import (
+    StreamConfig,
+    differences_of,
+    sharding_of,
+    splitting_of,
+)
 from broker.jetstream.options import ConnectOptions, with_url_credentials
 from broker.jetstream.reader import StreamReader, parse_time
 from broker.jetstream.setup import BUCKET_STREAMS
@@ -159,6 +164,7 @@ class _Inspector:
         until_s = self._api.wire.certificate_until_s
         oplog = await self._stream_info(STREAM)
         sharding = None if oplog is None else sharding_of(oplog.config)
+        splitting = None if oplog is None else splitting_of(oplog.config)
         infos = {STREAM: oplog}
         oplogs = (STREAM,) if sharding is None else sharding.names
         for name in (*oplogs[1:], *BUCKET_STREAMS):
@@ -186,6 +192,7 @@ class _Inspector:
             syncs_always=None if monitor is None else monitor.config.sync_always,
             sharding=sharding,
             mapping_problem=await self._mapping_problem(sharding),
+            splitting=None if splitting is None else splitting[1],
             streams=tuple(
                 _facts(name, info, oplogs) for name, info in infos.items() if info is not None
             ),

@@ -142,6 +142,11 @@ def _streams(seen: Inspection, _: Expected) -> Findings:
         yield _finding("streams", Level.ERROR, f"stream {name} does not exist", hint)
     if seen.mapping_problem is not None:
         yield _finding("streams", Level.ERROR, seen.mapping_problem, "see docs/operations.md")
+    if seen.splitting is not None:
+        text = f"the streams are being split into {seen.splitting}, nobody works until it is done"
+        hint = f"go on with it: `shem streams split {seen.splitting}`"
+        yield _finding("streams", Level.ERROR, text, hint)
+        return
     for stream in seen.streams:
         if stream.differences:
             text = f"stream {stream.name}: {'; '.join(stream.differences)}"

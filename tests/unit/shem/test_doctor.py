@@ -96,6 +96,12 @@ CASES = [
         "max_age is 5",
         {"streams": (stream(STREAM, differences=("max_age is 5 instead of 0",)),)},
     ),
+    (
+        "streams",
+        "error",
+        "being split into 4",
+        {"splitting": 4, "streams": (stream(STREAM, differences=("it takes in less",)),)},
+    ),
     ("replicas", "warning", "has 1 of them", {"streams": (stream(STREAM, replicas=1),)}),
     (
         "replicas",
