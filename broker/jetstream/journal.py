@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from broker.errors import InternalError, PermissionDeniedError, UnavailableError
-from broker.jetstream.api import ApiFailure, JetStreamApi
+from broker.jetstream.api import SEQUENCE_NOT_FOUND, ApiFailure, JetStreamApi
 from broker.jetstream.headers import is_forged, with_user_headers
 from broker.jetstream.limits import API_RETRIED_TIMEOUT_S, FOLLOWER_HEARD_S
 from broker.jetstream.publisher import Publisher
@@ -27,7 +27,6 @@ _NS_PER_S: Final = 1_000_000_000
 # passed for it, and fires at once, again and again where a sleeper asks for its wake-up anew. What
 # lies before 1970 has passed as well, and not every year of it is written with four digits.
 _SCHEDULED_NS_MAX: Final = (1 << 63) - 1
-_SEQUENCE_NOT_FOUND: Final = 10043
 _REMOVE_RETRIES: Final = 5
 # Forged messages that one look at the newest message takes out of the way.
 _FORGED_MAX: Final = 100
@@ -265,7 +264,7 @@ class JetStreamJournal:
                 retries=_REMOVE_RETRIES,
             )
         except ApiFailure as failure:
-            if failure.error.err_code != _SEQUENCE_NOT_FOUND:
+            if failure.error.err_code != SEQUENCE_NOT_FOUND:
                 raise
 
     async def schedule(

@@ -1,7 +1,8 @@
 """Dealing the partitions of running streams out over more of them, without a message lost.
 
-    schedules below their partitions ─▶ mirrors ─▶ the old streams give up what moves ─▶ mirrors
-    catch up ─▶ mirrors become streams ─▶ schedules are set anew ─▶ the old streams forget
+    schedules below their partitions ─▶ mirrors, then with replicas ─▶ the old streams give up what
+    moves ─▶ mirrors catch up ─▶ mirrors become streams ─▶ schedules are set anew ─▶ replicas have
+    all of it ─▶ the old streams forget
 
 A mirror keeps every sequence, so that logs mean the same in their new stream. From the moment that
 an old stream gives a partition up until its mirror has become a stream, nobody takes in what is
@@ -17,8 +18,14 @@ from typing import Any, Final, final
 
 from msgspec import Struct
 
-from broker.errors import NotFoundError, SetupError, UnavailableError
-from broker.jetstream.api import CONSUMER_NOT_FOUND, ApiFailure, JetStreamApi, is_missing_stream
+from broker.errors import SetupError, UnavailableError
+from broker.jetstream.api import (
+    CONSUMER_NOT_FOUND,
+    SEQUENCE_NOT_FOUND,
+    ApiFailure,
+    JetStreamApi,
+    is_missing_stream,
+)
 from broker.jetstream.connect import connect_wire
 from broker.jetstream.limits import API_TIMEOUT_S
 from broker.jetstream.mapping import check_mappings
@@ -57,18 +64,44 @@ class Split(Struct, frozen=True, kw_only=True):
     schedules: int
 
 
-class _Lag(Struct, frozen=True):
+class _Origin(Struct, frozen=True):
     name: str = ""
 
 
+class _Config(StreamConfig, frozen=True):
+    mirror: _Origin | None = None
+
+
 class _State(Struct, frozen=True):
+    messages: int = 0
     last_seq: int = 0
 
 
+class _Replica(Struct, frozen=True):
+    current: bool = False
+    lag: int = 0
+
+
+class _Cluster(Struct, frozen=True):
+    replicas: tuple[_Replica, ...] = ()
+
+
 class _Info(Struct, frozen=True):
-    config: StreamConfig
+    config: _Config
     state: _State = _State()
-    mirror: _Lag | None = None
+    cluster: _Cluster = _Cluster()
+
+    @property
+    def is_mirror(self) -> bool:
+        # How it gets on with mirroring is not told while it has no leader; the settings are.
+        return self.config.mirror is not None
+
+    @property
+    def is_replicated(self) -> bool:
+        followers = self.cluster.replicas
+        return len(followers) == self.config.num_replicas - 1 and all(
+            each.current and not each.lag for each in followers
+        )
 
 
 class _Anything(Struct, frozen=True):
@@ -111,13 +144,18 @@ class _Splitting:
         )
         await self._reserve()
         schedules = await self._file_schedules()
-        for number in range(self._old.streams, self._new.streams):
+        new = range(self._old.streams, self._new.streams)
+        for number in new:
             await self._mirror(number)
+        for number in new:
+            await self._replicate(number)
         for number in range(self._old.streams):
             await self._give_up(number)
         await self._check_sorting()
-        for number in range(self._old.streams, self._new.streams):
+        for number in new:
             await self._promote(number)
+        for number in new:
+            await self._until_replicated(number)
         for number in range(self._old.streams):
             await self._forget(number)
         # The first stream says how many there are: this ends it.
@@ -180,28 +218,52 @@ class _Splitting:
 
     async def _mirror(self, number: int) -> None:
         if await self._info(number) is None:
-            config = mirror_config(self._new, number, stream_name(self._source(number)))
-            config["num_replicas"] = self._replicas
-            body = {"name": stream_name(number), **config}
+            body = {"name": stream_name(number), **self._mirror_config(number, replicas=1)}
             await self._api.call(
                 f"STREAM.CREATE.{stream_name(number)}", body, _Anything, timeout_s=API_TIMEOUT_S
             )
         await self._catch_up(number)
 
+    def _mirror_config(self, number: int, *, replicas: int) -> dict[str, Any]:
+        config = mirror_config(self._new, number, stream_name(self._source(number)))
+        return {**config, "num_replicas": replicas}
+
+    async def _replicate(self, number: int) -> None:
+        """Give a mirror its replicas, so that little is left to copy when nobody takes anything in.
+
+        Replicas of an empty mirror fail for good at its first message, if its origin does not begin
+        with sequence 1: it gets them when it becomes a stream.
+        """
+        info = await self._info(number)
+        if info is None or not info.is_mirror or not info.state.messages:
+            return
+        if info.config.num_replicas != self._replicas:
+            await self._update(number, self._mirror_config(number, replicas=self._replicas))
+        await self._until_replicated(number)
+
+    async def _until_replicated(self, number: int) -> None:
+        """Wait until all replicas have all of it.
+
+        Raises:
+            UnavailableError: it is gone.
+        """
+        async with asyncio.timeout(CATCH_UP_S):
+            while not (await self._there(number)).is_replicated:
+                self._progress(f"{stream_name(number)}: its replicas catch up")
+                await asyncio.sleep(_POLL_S)
+
     async def _catch_up(self, number: int) -> None:
         """Wait until a mirror has all that its partitions hold."""
         source = self._source(number)
-        reader = StreamReader(self._api, stream_name(source))
+        reader = self._reader(source)
         newest = 0
         for partition in self._partitions_of(number):
             last = await reader.last_from_leader(f"shem.oplog.{partition}.>")
             newest = max(newest, 0 if last is None else last.sequence)
         async with asyncio.timeout(CATCH_UP_S):
             while True:
-                info = await self._info(number)
-                if info is None:
-                    raise UnavailableError(f"mirror {stream_name(number)} is gone")
-                if info.mirror is None or info.state.last_seq >= newest:
+                info = await self._there(number)
+                if not info.is_mirror or info.state.last_seq >= newest:
                     return
                 self._progress(f"{stream_name(number)}: {info.state.last_seq} of {newest}")
                 await asyncio.sleep(_POLL_S)
@@ -217,7 +279,7 @@ class _Splitting:
         except SetupError:
             for number in range(self._old.streams, self._new.streams):
                 info = await self._info(number)
-                if info is not None and info.mirror is not None:
+                if info is not None and info.is_mirror:
                     await self._delete(number)
             for number in reversed(range(self._old.streams)):
                 await self._update(number, oplog_config(self._old, number, self._replicas))
@@ -236,7 +298,7 @@ class _Splitting:
     async def _promote(self, number: int) -> None:
         """Make a stream of a mirror, once it has everything; then its schedules run."""
         info = await self._info(number)
-        if info is not None and info.mirror is not None:
+        if info is not None and info.is_mirror:
             await self._catch_up(number)
             for partition in self._partitions_of(number):
                 # A mirror keeps what its origin removes: so nothing fires in both.
@@ -262,9 +324,9 @@ class _Splitting:
             if target == number:
                 continue
             pattern = f"shem.oplog.{partition}.>"
-            last = await StreamReader(self._api, stream_name(number)).last_from_leader(pattern)
+            last = await self._reader(number).last_from_leader(pattern)
             if last is not None:
-                copy = await StreamReader(self._api, stream_name(target)).get(last.sequence)
+                copy = await self._reader(target).get(last.sequence)
                 if copy is None or copy.subject != last.subject:
                     raise SetupError(
                         f"{stream_name(target)} lacks sequence {last.sequence} of "
@@ -280,13 +342,16 @@ class _Splitting:
         return range(number, self._new.partitions, self._new.streams)
 
     def _messages(self, number: int, pattern: str) -> AsyncIterator[StoredMessage]:
-        return StreamReader(self._api, stream_name(number)).read(pattern)
+        return self._reader(number).read(pattern)
+
+    def _reader(self, number: int) -> StreamReader:
+        return StreamReader(self._api, stream_name(number), replicated=self._replicas > 1)
 
     async def _store(
         self, number: int, subject: str, message: StoredMessage, headers: dict[str, str]
     ) -> None:
         kept = {name: text for name, text in headers.items() if name != MESSAGE_ID}
-        reader = StreamReader(self._api, stream_name(number))
+        reader = self._reader(number)
         publisher = Publisher(self._api.wire, lambda _: reader)
         id_ = _OWN_ID.format(f"{number}-{message.sequence}-{subject}")
         await publisher.publish(subject, message.data, message_id=id_, headers=kept)
@@ -298,6 +363,12 @@ class _Splitting:
             if is_missing_stream(error):
                 return None
             raise
+
+    async def _there(self, number: int) -> _Info:
+        info = await self._info(number)
+        if info is None:
+            raise UnavailableError(f"stream {stream_name(number)} is gone")
+        return info
 
     async def _update(self, number: int, config: dict[str, Any]) -> None:
         name = stream_name(number)
@@ -318,9 +389,10 @@ class _Splitting:
                 {"seq": sequence, "no_erase": True},
                 _Anything,
             )
-        except NotFoundError:
+        except ApiFailure as failure:
             # It has fired in the meantime.
-            return
+            if failure.error.err_code != SEQUENCE_NOT_FOUND:
+                raise
 
     async def _drop_consumer(self, number: int, partition: int) -> None:
         try:

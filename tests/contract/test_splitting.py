@@ -1,5 +1,6 @@
 """One stream dealt out over several, killed on the way and gone on with."""
 
+import asyncio
 import time
 
 import pytest
@@ -8,8 +9,12 @@ from broker import subjects
 from broker.errors import SetupError, UnavailableError
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.connect import ConnectOptions, connect
+from broker.jetstream.inspect import inspect
 from broker.jetstream.splitting import split
 from broker.sharding import Sharding, mappings_text
+from shem.errors import RefusedError
+from shem.streams import streams_of
+from tests.chaos.cluster import free_ports
 
 N = 8
 WORKERS = [f"w{number}" for number in range(24)]
@@ -105,6 +110,9 @@ async def test_all_is_where_it_was_however_often_it_is_interrupted(
         if deaths > 2:
             with pytest.raises(SetupError, match=f"being split into {streams}: finish it"):
                 await connect(options)
+            with pytest.raises(RefusedError, match=f"being split into {streams}: finish it"):
+                await streams_of(options)
+            assert (await inspect(options)).splitting == streams
     assert deaths > 8
     assert done.before == before
     assert {number % streams for number in done.partitions} == set(range(before, streams))
@@ -134,6 +142,85 @@ async def all_fired(broker) -> bool:
     return all(
         any(b"soon" in each for each in all_) for all_ in (await everything(broker)).values()
     )
+
+
+async def test_a_schedule_that_fires_while_it_is_filed_stops_nothing(make_nats_server, monkeypatch):
+    options = ConnectOptions(servers=(make_nats_server(mappings_text(N)).url,), partitions=N)
+    broker = await connect(options)
+    await fill(broker)
+    known = await everything(broker)
+    await broker.close()
+    real = JetStreamApi.call
+
+    async def call(self, operation, *arguments, **options):
+        if "MSG.DELETE" in operation:
+            await real(self, operation, *arguments, **options)
+        return await real(self, operation, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JetStreamApi, "call", call)
+        await split(options, 2, progress=lambda _: None)
+    broker = await connect(options)
+    assert await everything(broker) == known
+    await broker.close()
+
+
+SPLIT_S = 90
+"""Servers take some seconds to begin a mirror."""
+
+
+@pytest.fixture
+def sorting_cluster(make_nats_server) -> ConnectOptions:
+    """Three servers that sort for several streams."""
+    routes = free_ports(3)
+    peers = ", ".join(f"nats://127.0.0.1:{port}" for port in routes)
+    servers = [
+        make_nats_server(
+            f"cluster {{ name: split, listen: 127.0.0.1:{port}, routes: [{peers}] }}\n"
+            + mappings_text(N),
+            name=f"s{number}",
+            port=own,
+        )
+        for number, (port, own) in enumerate(zip(routes, free_ports(3), strict=True))
+    ]
+    return ConnectOptions(
+        servers=tuple(server.url for server in servers),
+        partitions=N,
+        replicas=3,
+        connect_timeout_s=30,
+    )
+
+
+@pytest.mark.parametrize("filled", [WORKERS, WORKERS[:1]], ids=["all partitions", "one partition"])
+async def test_replicas_get_streams_that_begin_where_their_origin_does_not(
+    sorting_cluster, monkeypatch, filled
+):
+    monkeypatch.setitem(globals(), "WORKERS", filled)
+    broker = await connect(sorting_cluster)
+    for number in range(3):
+        subject = subjects.invoke("c", "gone")
+        sequence = (await broker.journal.publish(subject, b"", message_id=f"{number}")).sequence
+        await broker.journal.remove(subjects.mailbox("c", "gone", N), sequence)
+    ends = await fill(broker)
+    known = await everything(broker)
+    await broker.close()
+
+    async with asyncio.timeout(SPLIT_S):
+        await split(sorting_cluster, 4, progress=lambda _: None)
+    broker = await connect(sorting_cluster)
+    assert broker.sharding == Sharding(N, 4)
+    assert await everything(broker) == known
+    for log, end in ends.items():
+        await broker.journal.append(log, b"on", message_id=f"{log}-on", expected_sequence=end)
+    for number in range(24):
+        invoke = subjects.invoke("c", f"w{number}")
+        await broker.journal.publish(invoke, b"", message_id=f"n-{number}")
+    await broker.close()
+    found = await inspect(sorting_cluster)
+    streams = [each for each in found.streams if each.name in Sharding(N, 4).names]
+    assert len(streams) == 4
+    assert all(len(each.peers) == 3 for each in streams)
+    assert not [peer for each in streams for peer in each.peers if peer.is_offline]
 
 
 async def test_without_a_server_that_sorts_all_stays_as_it_was(nats_url):
