@@ -1,8 +1,8 @@
 """Dealing the partitions of running streams out over more of them, without a message lost.
 
-    schedules below their partitions ─▶ mirrors, then with replicas ─▶ the old streams give up what
-    moves ─▶ mirrors catch up ─▶ mirrors become streams ─▶ schedules are set anew ─▶ replicas have
-    all of it ─▶ the old streams forget
+    schedules below their partitions ─▶ mirrors ─▶ the old streams give up what moves ─▶ mirrors
+    catch up ─▶ mirrors become streams, with replicas ─▶ these take in what is theirs ─▶ schedules
+    are set anew ─▶ the old streams forget
 
 A mirror keeps every sequence, so that logs mean the same in their new stream. From the moment that
 an old stream gives a partition up until its mirror has become a stream, nobody takes in what is
@@ -51,6 +51,8 @@ _POLL_S: Final = 0.1
 _SCHEDULES: Final = "shem.sched.*.*.*"
 _TARGET: Final = "Nats-Schedule-Target"
 _OWN_ID: Final = "split-{}"
+# A subject that nobody publishes to: a stream takes in its own name if it has none.
+_NOTHING: Final = "shem.splitting.{}"
 
 Progress = Callable[[str], None]
 
@@ -73,7 +75,6 @@ class _Config(StreamConfig, frozen=True):
 
 
 class _State(Struct, frozen=True):
-    messages: int = 0
     last_seq: int = 0
 
 
@@ -147,15 +148,13 @@ class _Splitting:
         new = range(self._old.streams, self._new.streams)
         for number in new:
             await self._mirror(number)
-        for number in new:
-            await self._replicate(number)
         for number in range(self._old.streams):
             await self._give_up(number)
         await self._check_sorting()
         for number in new:
-            await self._promote(number)
+            await self._end_mirror(number)
         for number in new:
-            await self._until_replicated(number)
+            await self._promote(number)
         for number in range(self._old.streams):
             await self._forget(number)
         # The first stream says how many there are: this ends it.
@@ -218,28 +217,14 @@ class _Splitting:
 
     async def _mirror(self, number: int) -> None:
         if await self._info(number) is None:
-            body = {"name": stream_name(number), **self._mirror_config(number, replicas=1)}
+            # Replicas of a mirror get stuck, of an empty one at its first message, of others when
+            # they are added: it has none before it is a stream.
+            config = mirror_config(self._new, number, stream_name(self._source(number)))
+            body = {"name": stream_name(number), **config, "num_replicas": 1}
             await self._api.call(
                 f"STREAM.CREATE.{stream_name(number)}", body, _Anything, timeout_s=API_TIMEOUT_S
             )
         await self._catch_up(number)
-
-    def _mirror_config(self, number: int, *, replicas: int) -> dict[str, Any]:
-        config = mirror_config(self._new, number, stream_name(self._source(number)))
-        return {**config, "num_replicas": replicas}
-
-    async def _replicate(self, number: int) -> None:
-        """Give a mirror its replicas, so that little is left to copy when nobody takes anything in.
-
-        Replicas of an empty mirror fail for good at its first message, if its origin does not begin
-        with sequence 1: it gets them when it becomes a stream.
-        """
-        info = await self._info(number)
-        if info is None or not info.is_mirror or not info.state.messages:
-            return
-        if info.config.num_replicas != self._replicas:
-            await self._update(number, self._mirror_config(number, replicas=self._replicas))
-        await self._until_replicated(number)
 
     async def _until_replicated(self, number: int) -> None:
         """Wait until all replicas have all of it.
@@ -295,17 +280,22 @@ class _Splitting:
             await self._store(0, subject, message, {**message.raw_headers, _TARGET: target})
             await self._remove(0, message.sequence)
 
+    async def _end_mirror(self, number: int) -> None:
+        """Make a stream of a mirror, once it has everything; it takes in nothing yet."""
+        if not (await self._there(number)).is_mirror:
+            return
+        await self._catch_up(number)
+        for partition in self._partitions_of(number):
+            # A mirror keeps what its origin removes: so nothing fires in both.
+            await self._purge(self._source(number), f"shem.oplog.{partition}.*.*.sched.*")
+        await self._catch_up(number)
+        config = oplog_config(self._new, number, self._replicas)
+        await self._update(number, {**config, "subjects": [_NOTHING.format(number)]})
+
     async def _promote(self, number: int) -> None:
-        """Make a stream of a mirror, once it has everything; then its schedules run."""
-        info = await self._info(number)
-        if info is not None and info.is_mirror:
-            await self._catch_up(number)
-            for partition in self._partitions_of(number):
-                # A mirror keeps what its origin removes: so nothing fires in both.
-                pattern = f"shem.oplog.{partition}.*.*.sched.*"
-                await self._purge(self._source(number), pattern)
-            await self._catch_up(number)
-            await self._update(number, oplog_config(self._new, number, self._replicas))
+        """Have a stream take in what is its own once its replicas have all; its schedules run."""
+        await self._until_replicated(number)
+        await self._update(number, oplog_config(self._new, number, self._replicas))
         for partition in self._partitions_of(number):
             pattern = f"shem.oplog.{partition}.*.*.sched.*"
             # Each is stored under the same subject again: read to the end before.

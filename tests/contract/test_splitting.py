@@ -203,18 +203,38 @@ async def test_replicas_get_streams_that_begin_where_their_origin_does_not(
         await broker.journal.remove(subjects.mailbox("c", "gone", N), sequence)
     ends = await fill(broker)
     known = await everything(broker)
-    await broker.close()
+
+    acked = 0
+
+    async def publish_all_the_time() -> None:
+        nonlocal acked
+        while True:
+            invoke = subjects.invoke("c", f"w{acked % 24}")
+            await broker.journal.publish(invoke, b"meanwhile", message_id=f"d-{acked}")
+            acked += 1
 
     async with asyncio.timeout(SPLIT_S):
+        publishing = asyncio.create_task(publish_all_the_time())
         await split(sorting_cluster, 4, progress=lambda _: None)
+        before = acked
+        while acked < before + 24:
+            assert not publishing.done(), publishing.result()
+            await asyncio.sleep(0.01)
+        publishing.cancel()
+    await broker.close()
     broker = await connect(sorting_cluster)
     assert broker.sharding == Sharding(N, 4)
-    assert await everything(broker) == known
+    mail = [m async for m in broker.journal.read("shem.oplog.*.*.*.in.invoke")]
+    assert sum(each.data == b"meanwhile" for each in mail) - acked in {0, 1}
+    now = await everything(broker)
+    assert {
+        name: [each for each in all_ if b"meanwhile" not in each] for name, all_ in now.items()
+    } == known
     for log, end in ends.items():
         await broker.journal.append(log, b"on", message_id=f"{log}-on", expected_sequence=end)
     for number in range(24):
         invoke = subjects.invoke("c", f"w{number}")
-        await broker.journal.publish(invoke, b"", message_id=f"n-{number}")
+        assert not (await broker.journal.publish(invoke, b"", message_id=f"n{number}")).duplicate
     await broker.close()
     found = await inspect(sorting_cluster)
     streams = [each for each in found.streams if each.name in Sharding(N, 4).names]
