@@ -54,7 +54,7 @@ class Client:
         self._invocations = Invocations(broker, self._mail)
         self.apis = Apis(self._requests)
         self.components = Components(self._requests, broker.blobs)
-        self.schedules = Schedules(broker)
+        self.schedules = Schedules(broker, self._lifetime)
         self.secrets = Secrets(self._requests)
         self.tokens = Tokens(self._requests)
 

@@ -19,6 +19,7 @@ from broker.errors import BrokerError
 from broker.ports import Broker, Message
 from oplog.entries import Repeat
 from shem.client.invocations import broker_error
+from shem.client.lifetime import Lifetime
 from shem.client.occurrences import Occurrence, newest_occurrence
 from shem.errors import BadRequestError
 from shem.records import Scheduled
@@ -37,8 +38,14 @@ _DUE: Final = re.compile(r"[0-9]{1,15}")
 class Schedules:
     """The schedules of workers."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, broker: Broker, lifetime: Lifetime | None = None) -> None:
+        self._connection = broker
+        self._lifetime = lifetime or Lifetime()
+
+    @property
+    def _broker(self) -> Broker:
+        self._lifetime.check()
+        return self._connection
 
     async def pending(self, component: str, worker: str | None = None) -> list[Scheduled]:
         """Return what is to be invoked on one worker, or on all of a component, earliest first.

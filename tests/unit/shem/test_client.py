@@ -377,8 +377,10 @@ def test_a_client_that_is_closed_takes_nothing_more():
         for asked in (
             alice.invoke("add", 1),
             alice.publish("add", 1),
+            alice.schedule("add", 1, at=datetime(2030, 1, 1, tzinfo=UTC)),
             alice.resume(),
             alice.status(),
+            scene.client.schedules.pending("counter"),
         ):
             with pytest.raises(shem.RefusedError, match="the client is closed"):
                 await asked
@@ -401,6 +403,8 @@ def test_a_client_in_another_event_loop_is_refused_before_anything_is_sent():
                 alice.resume(),
                 alice.status(),
                 alice.events().__aenter__(),
+                scene.client.schedules.pending("counter"),
+                scene.client.schedules.cancel("counter", "alice", "k"),
             ):
                 with pytest.raises(shem.RefusedError, match="belongs to the event loop") as told:
                     await asked
