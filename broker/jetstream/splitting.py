@@ -199,7 +199,9 @@ class _Splitting:
         info = await self._info(0)
         if info is not None and splitting_of(info.config) is None:
             config = oplog_config(self._old, 0, self._replicas, splitting=self._new)
-            await self._update(0, config)
+            # Schedules that came behind those that are filed would fire into a mailbox of nobody.
+            taken = [each for each in config["subjects"] if each != _SCHEDULES]
+            await self._update(0, {**config, "subjects": taken})
 
     async def _file_schedules(self) -> int:
         """Set the schedules of a single stream anew below their partitions."""

@@ -1,6 +1,7 @@
 """One stream dealt out over several, killed on the way and gone on with."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -162,6 +163,34 @@ async def test_a_schedule_that_fires_while_it_is_filed_stops_nothing(make_nats_s
         await split(options, 2, progress=lambda _: None)
     broker = await connect(options)
     assert await everything(broker) == known
+    await broker.close()
+
+
+async def test_a_schedule_is_filed_or_refused(make_nats_server, monkeypatch):
+    options = ConnectOptions(servers=(make_nats_server(mappings_text(N)).url,), partitions=N)
+    old = await connect(options)
+    real = JetStreamApi.call
+    acked: list[str] = []
+
+    async def publish(name: str) -> None:
+        subject, target = subjects.schedule("c", name, "late"), subjects.invoke("c", name)
+        at_ns = time.time_ns() + HOUR_NS
+        await old.journal.schedule(subject, b"", target=target, at_ns=at_ns, message_id=name)
+        acked.append(subject)
+
+    async def call(self, operation, *arguments, **options):
+        if operation.startswith("STREAM.CREATE"):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await asyncio.gather(*(publish(name) for name in WORKERS))
+        return await real(self, operation, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JetStreamApi, "call", call)
+        await split(options, 2, progress=lambda _: None)
+    await old.close()
+    broker = await connect(options)
+    assert set(await broker.journal.subjects(subjects.schedule("c", "*", "*"))) >= set(acked)
     await broker.close()
 
 
