@@ -68,6 +68,9 @@ async def streams_of(options: ConnectOptions) -> list[OneStream]:
 async def split_streams(options: ConnectOptions, streams: int, *, progress: Progress) -> Split:
     """Deal the partitions of a deployment out over more streams, while no executor runs.
 
+    Where there are so many already, the index is read anew: a split may have died right behind its
+    last step.
+
     Raises:
         RefusedError: executors run.
         SetupError: the streams cannot be split, or the server does not sort for several.
@@ -84,6 +87,10 @@ async def split_streams(options: ConnectOptions, streams: int, *, progress: Prog
             "were killed to expire",
             kind="executors-run",
         )
+    seen = await inspect(options)
+    if seen.splitting is None and seen.sharding is not None and seen.sharding.streams == streams:
+        await _forget(options, range(seen.sharding.partitions))
+        return Split(before=streams, streams=streams, partitions=(), schedules=0)
     done = await split(options, streams, progress=progress)
     await _forget(options, done.partitions)
     return done

@@ -77,11 +77,16 @@ def split(
             return await split_streams(_options(), streams, progress=status.update)
 
     done = run_apart(output, work)
-    text = (
+    output.done(_told(done), {"split": done})
+
+
+def _told(done: Split) -> str:
+    if done.before == done.streams:
+        return f"there are {done.streams} streams already; the index of workers will be read anew"
+    return (
         f"{done.streams} streams instead of {done.before}: {len(done.partitions)} partitions have "
         f"moved, with {done.schedules} schedules set anew"
     )
-    output.done(text, {"split": done})
 
 
 def _options() -> ConnectOptions:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from actors.worker_index.marks import move_marks, read_marks
 from broker import subjects
 from broker.errors import SetupError, UnavailableError
 from broker.jetstream.api import JetStreamApi
@@ -14,7 +15,7 @@ from broker.jetstream.inspect import inspect
 from broker.jetstream.splitting import split
 from broker.sharding import Sharding, mappings_text
 from shem.errors import RefusedError
-from shem.streams import streams_of
+from shem.streams import split_streams, streams_of
 from tests.chaos.cluster import free_ports
 
 N = 8
@@ -136,6 +137,25 @@ async def test_all_is_where_it_was_however_often_it_is_interrupted(
         for name in WORKERS
     ]
     assert not any(ack.duplicate for ack in acks)
+    await broker.close()
+
+
+async def test_the_index_is_read_anew_also_by_a_split_that_died_before_it_said_so(make_nats_server):
+    options = ConnectOptions(servers=(make_nats_server(mappings_text(N)).url,), partitions=N)
+    broker = await connect(options)
+    await fill(broker)
+    marks = dict.fromkeys(range(N), 1_000_000)
+    await move_marks(broker.workers, marks)
+    # All of it but what comes behind the streams' own last step.
+    await split(options, 4, progress=lambda _: None)
+    assert await read_marks(broker.workers) == marks
+
+    done = await split_streams(options, 4, progress=lambda _: None)
+
+    assert (done.before, done.streams, done.partitions) == (4, 4, ())
+    assert await read_marks(broker.workers) == {}
+    with pytest.raises(SetupError, match="can be split into a multiple of that, not into 3"):
+        await split_streams(options, 3, progress=lambda _: None)
     await broker.close()
 
 
