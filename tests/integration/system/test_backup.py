@@ -232,6 +232,15 @@ def backup_of(place: Path, fill: Callable[[Whole, JetStreamBroker], Awaitable[No
     return saved
 
 
+def check_restored(new: Whole) -> None:
+    """Start executors on what was restored: the worker of `backup_of` goes on."""
+    assert new.run("oplog", "verify", "--payloads").returncode == 0
+    for executor in new.executors:
+        executor.start()
+        executor.wait_until_ready()
+    assert new.json("worker", "invoke", f"{COMPONENT}/alice", "add(1)") == {"result": 6}
+
+
 def large_backup(place: Path, megabytes: int) -> Path:
     """Make a backup that takes a moment to be restored."""
 
@@ -317,11 +326,7 @@ def test_a_restore_that_was_ended_can_be_begun_again(
         # What is there now is not ours to remove.
         for words in ((), ("--again",)):
             assert "not-empty" in new.run("backup", "restore", str(saved), *words).stderr
-        assert new.run("oplog", "verify", "--payloads").returncode == 0
-        for executor in new.executors:
-            executor.start()
-            executor.wait_until_ready()
-        assert new.json("worker", "invoke", f"{COMPONENT}/alice", "add(1)") == {"result": 6}
+        check_restored(new)
     finally:
         new.kill()
 
@@ -384,11 +389,7 @@ def test_a_restore_that_died_among_the_logs_passes_for_no_whole_one(tmp_path: Pa
         assert told.returncode == 1
         assert "--again" in told.stderr
         new.json("backup", "restore", str(saved), "--again")
-        assert new.run("oplog", "verify", "--payloads").returncode == 0
-        for executor in new.executors:
-            executor.start()
-            executor.wait_until_ready()
-        assert new.json("worker", "invoke", f"{COMPONENT}/alice", "add(1)") == {"result": 6}
+        check_restored(new)
     finally:
         new.kill()
 
