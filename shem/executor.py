@@ -2,7 +2,7 @@
 
 Started by `shem.server` as `python -m shem.executor SETTINGS`, with settings as JSON and the broker
 in the environment. It says `ready` on stdout once it holds its partitions. It leaves in order on
-SIGTERM, SIGINT, and when its stdin ends: then its supervisor is gone.
+SIGTERM, SIGINT, and when its stdin is a pipe that ends: then its supervisor is gone.
 """
 
 import asyncio
@@ -55,6 +55,7 @@ from shem.health_server import PortError
 from shem.leash import wait_for_end_of_stdin
 from shem.observation import Observation, observed
 from shem.settings import ExecutorSettings
+from shem.standard_streams import open_standard_streams
 from wit.world import World
 
 __all__ = [
@@ -84,6 +85,7 @@ MakeEngine = Callable[[ExecutorSettings, Blobs], Engine]
 
 def main() -> None:
     """Run the process that the command line describes."""
+    open_standard_streams()
     settings = msgspec.json.decode(sys.argv[1], type=ExecutorSettings)
     run_process(settings, _make_engine)
 

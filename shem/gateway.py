@@ -47,6 +47,7 @@ from shem.leash import wait_for_end_of_stdin
 from shem.observation import Observation, observed, observed_app
 from shem.rest import management
 from shem.settings import GatewaySettings
+from shem.standard_streams import open_standard_streams
 
 __all__ = ["main"]
 
@@ -55,6 +56,7 @@ log = structlog.get_logger(__name__)
 
 def main() -> None:
     """Run the process that the command line describes; exit status 1 if it cannot start."""
+    open_standard_streams()
     settings = msgspec.json.decode(sys.argv[1], type=GatewaySettings)
     logging.set_up(settings.log_level, process=settings.label)
     _allow_many_connections()

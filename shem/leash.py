@@ -21,7 +21,12 @@ def is_leashed() -> bool:
 
 
 async def wait_for_end_of_stdin(leaving: asyncio.Event) -> None:
-    """Leave when stdin ends: who holds the other end is gone."""
+    """Leave when stdin ends, if it is a pipe: who holds the other end is gone.
+
+    A device or a file is nobody's end, and libuv aborts the process over most of them.
+    """
+    if not is_leashed():
+        return
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -20,6 +20,7 @@ from broker.embedded import EmbeddedOptions, EmbeddedServer, Fsync
 from broker.errors import SetupError
 from shem import logging
 from shem.leash import wait_for_end_of_stdin
+from shem.standard_streams import open_standard_streams
 
 __all__ = ["main", "throwaway_broker"]
 
@@ -92,6 +93,7 @@ def _tell(told: _Told) -> None:
 
 def main() -> None:
     """Hold a broker until stdin ends."""
+    open_standard_streams()
     logging.set_up("error")
     asyncio.run(_hold(msgspec.json.decode(sys.argv[1], type=_Settings)))
 

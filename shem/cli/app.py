@@ -3,12 +3,12 @@
 import io
 import os
 import sys
-from pathlib import Path
-from typing import Annotated, ClassVar, Final, TextIO
+from typing import Annotated, ClassVar, Final
 
 import typer
 
 from shem.cli.lazy import LazyCommand, LazyGroup
+from shem.standard_streams import open_standard_streams
 
 __all__ = ["app", "main"]
 
@@ -113,6 +113,7 @@ def root(
 
 def main() -> None:
     """Run the command line; exit status 0: done, 1: refused or failed, 2: wrong usage."""
+    open_standard_streams()
     _write_any_text()
     try:
         app(prog_name="shem")
@@ -127,16 +128,9 @@ def main() -> None:
 
 def _write_any_text() -> None:
     """Have no name of a worker end a command: what the terminal cannot show is escaped."""
-    # Closed by whoever started us: what is printed is for nobody.
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _is_text(argument: str) -> bool:

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 import shem
 from broker.jetstream.connect import connect
 from broker.jetstream.options import ConnectOptions
@@ -236,6 +238,53 @@ def test_a_leash_has_to_be_a_pipe(tmp_path):
     done = ended(tmp_path, "shem", "up", "--until-stdin-ends")
     assert done.returncode == 2
     assert "stdin is no pipe" in done.stderr
+
+
+@pytest.mark.parametrize("stdin", ["</dev/null", "<file", "<&-"])
+@pytest.mark.parametrize("module", ["executor", "gateway"])
+def test_a_process_started_by_hand_runs_whatever_its_stdin_is(system, tmp_path, module, stdin):
+    settings = {
+        "executor": {"label": "own", "cache_dir": str(tmp_path / "cache")},
+        "gateway": {"label": "own", "host": "127.0.0.1", "port": 0},
+    }
+    (tmp_path / "file").write_text("nothing to be read")
+    process = subprocess.Popen(
+        [
+            *("sh", "-c", f'exec "$@" {stdin}', "sh"),
+            *(sys.executable, "-m", f"shem.{module}", json.dumps(settings[module])),
+        ],
+        cwd=tmp_path,
+        env=environment(SHEM_NATS_URL=system.state()["nats_url"]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == b"ready\n"
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, said
+
+
+def test_a_system_without_standard_streams_is_stopped_in_order(tmp_path):
+    process = subprocess.Popen(
+        [
+            *("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "shem", "up"),
+            *("--nats-port", "0", "--executors", "1", "--ready-file", "ready.json"),
+        ],
+        cwd=tmp_path,
+        env=environment(),
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "ready.json").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.terminate()
+        assert process.wait(timeout=60) == 0
 
 
 def test_a_terminal_that_is_closed_stops_everything_in_order(fresh_system):
