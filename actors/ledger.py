@@ -244,7 +244,8 @@ class Ledger:
         self.component_version = record.version
         self.outbox.inherit(self.created)
         self.waits.incarnation = self.created.incarnation
-        self.writer.add(self.created)
+        # The invocation for which it comes to be is in most cases over before its commit is due.
+        self.writer.add(self.created, hurry=False)
 
     def obey_component(self, prepared: Prepared) -> None:
         """Take over what the component says of its workers, and how their outcomes are told."""

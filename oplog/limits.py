@@ -5,6 +5,7 @@ from typing import Final
 __all__ = [
     "COMMIT_BYTES_MAX",
     "COMMIT_ENTRIES_MAX",
+    "COMPANY_WAIT_S",
     "COMPRESS_BYTES_MIN",
     "COMPRESS_LEVEL",
     "DECOMPRESSED_BYTES_MAX",
@@ -26,6 +27,9 @@ INLINE_BYTES_MAX: Final = 64 * 1024
 # queue becomes one message above the broker's limit, which can never be stored.
 COMMIT_BYTES_MAX: Final = 256 * 1024
 COMMIT_ENTRIES_MAX: Final = 500
+
+# So long an entry that says it is in no hurry waits for another to travel with.
+COMPANY_WAIT_S: Final = 0.1
 
 # An entry that is larger even without its payloads is refused when it is added: no commit could
 # hold it together with its frame.

@@ -6,6 +6,8 @@
 
 The first `add` starts the writer's one task; it begins to encode in the next turn of the event
 loop, so everything that is added in one turn travels together, and it ends when nothing is pending.
+What is added without hurry starts it only when something joins it, somebody waits for it, or
+`COMPANY_WAIT_S` are over.
 `stop` cancels it, `close` waits for its end too. A failure of any kind ends the writer for good:
 whether the last append was stored is then known only by reading the log again.
 """
@@ -24,7 +26,7 @@ from oplog.codec import Encoded, encode_entry, seal, type_name
 from oplog.commit import Commit, Head, Marks
 from oplog.entries import Create, Deleted, Entry
 from oplog.errors import EntryTooLargeError, WriterStoppedError
-from oplog.limits import COMMIT_BYTES_MAX, COMMIT_ENTRIES_MAX, ENTRY_BYTES_MAX
+from oplog.limits import COMMIT_BYTES_MAX, COMMIT_ENTRIES_MAX, COMPANY_WAIT_S, ENTRY_BYTES_MAX
 
 __all__ = ["Writer"]
 
@@ -82,6 +84,7 @@ class Writer:
         self._ticket = count()
         self._waiters: set[asyncio.Future[None]] = set()
         self._task: asyncio.Task[None] | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._settling = False
         self._stopped = False
         self._failure: BaseException | None = None
@@ -102,8 +105,17 @@ class Writer:
         """Whether an entry is not committed yet."""
         return self.last_index > self.committed_index
 
-    def add(self, entry: Entry, *, invoked: int | None = None, control: int | None = None) -> int:
+    def add(
+        self,
+        entry: Entry,
+        *,
+        invoked: int | None = None,
+        control: int | None = None,
+        hurry: bool = True,
+    ) -> int:
         """Queue `entry` for the next commit, move watermarks, and return the entry's index.
+
+        Without `hurry` the commit waits a little for what else may come.
 
         Raises:
             WriterStoppedError: it was stopped or has failed.
@@ -129,8 +141,10 @@ class Writer:
         self.last_index = index = self.last_index + 1
         self._pending.append(_Pending(index, entry, encoded, outside, self._invoked, self._control))
         self._pending_bytes += len(encoded)
-        if self._task is None:
-            self._task = self._loop.create_task(self._run())
+        if hurry:
+            self._begin()
+        elif self._task is None and self._patience is None:
+            self._patience = self._loop.call_later(COMPANY_WAIT_S, self._begin)
         return index
 
     def mark(self, *, invoked: int | None = None, control: int | None = None) -> None:
@@ -170,6 +184,7 @@ class Writer:
         if index <= self.committed_index:
             return
         self._require_running()
+        self._begin()
         waiter: asyncio.Future[None] = self._loop.create_future()
 
         def wake() -> None:
@@ -204,6 +219,13 @@ class Writer:
             self._sent_mark = _never_asked
             self._on_commit = self._on_failure = self._on_append = self.on_stored = _never_told
 
+    def _begin(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self._task is None:
+            self._task = self._loop.create_task(self._run())
+
     def _require_running(self) -> None:
         if self._failure is not None:
             message = f"the writer of {self._subject} has failed: {self._failure}"
@@ -214,6 +236,9 @@ class Writer:
 
     def _end(self, reason: BaseException) -> None:
         self._stopped = True
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         self._pending.clear()
         self._callbacks.clear()
         for waiter in tuple(self._waiters):
