@@ -18,7 +18,7 @@ SCRIPT: list[tuple[str, tuple[Any, ...]]] = [
     ("add", (2,)),
     ("get", ()),
 ]
-APPENDS_AT_MOST = 16
+APPENDS_AT_MOST = 15
 
 
 def comings_and_goings(**options: Any) -> Simulation:

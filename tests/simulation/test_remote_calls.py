@@ -21,7 +21,7 @@ SCRIPT: list[tuple[str, tuple[Any, ...], Any]] = [
     ("fan", (3, 15_000), 92),
     ("transfer", ("b", 1), "7"),
 ]
-APPENDS_AT_MOST = 48
+APPENDS_AT_MOST = 47
 
 
 async def _run_script(nodes: int, crash_at: tuple[int, str] | None) -> tuple[int, list[Any]]:

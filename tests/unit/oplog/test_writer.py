@@ -47,6 +47,62 @@ def test_what_accumulates_during_an_append_goes_into_the_next_commit_together(ru
     run(body)
 
 
+def test_what_is_in_no_hurry_travels_with_what_comes_next(run, make):
+    async def body(world):
+        writer = world.writer()
+        writer.add(make.create(), hurry=False)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (world.commits, writer.busy) == ([], True)
+
+        writer.add(NoOp())
+        await writer.flush()
+
+        assert [(commit.first, commit.last) for commit, _ in world.commits] == [(1, 2)]
+
+    run(body)
+
+
+def test_whoever_waits_for_what_is_in_no_hurry_makes_it_go(run, make):
+    async def body(world):
+        writer = world.writer()
+        writer.add(make.create(), hurry=False)
+
+        async with asyncio.timeout(limits.COMPANY_WAIT_S / 2):
+            await writer.flush()
+
+        assert writer.committed_index == 1
+
+    run(body)
+
+
+def test_what_is_in_no_hurry_and_stays_alone_goes_after_a_while(run, make):
+    async def body(world):
+        writer = world.writer()
+        committed = asyncio.get_running_loop().create_future()
+        writer.add(make.create(), hurry=False)
+        writer.when_committed(1, lambda: committed.set_result(None))
+
+        await committed
+
+        assert [(commit.first, commit.last) for commit, _ in world.commits] == [(1, 1)]
+
+    run(body)
+
+
+def test_a_stopped_writer_commits_nothing_that_was_in_no_hurry(run, make):
+    async def body(world):
+        writer = world.writer()
+        writer.add(make.create(), hurry=False)
+        await writer.close()
+
+        await asyncio.sleep(2 * limits.COMPANY_WAIT_S)
+
+        assert await world.stored() == []
+
+    run(body)
+
+
 def test_a_commit_is_capped_by_entries_and_carries_the_marks_of_its_last_entry(run, make):
     async def body(world):
         writer = world.writer()
