@@ -133,7 +133,8 @@ class Connection:
         try:
             while self._is_wanted and not self._is_closed:
                 self._is_wanted = False
-                async for sequence, sent in self._holder.mailbag.look_for(held.id, self._written):
+                found = self._holder.mailbag.look_for(held.id, self._written, held.senders)
+                async for sequence, sent in found:
                     if self._is_closed:
                         return
                     if isinstance(sent, Close):
@@ -148,6 +149,9 @@ class Connection:
                     held.unwritten = max(0, held.unwritten - 1)
                     self._trail.append((time.monotonic(), sequence))
                 self._forget()
+            if held.connection is self and not self._is_closed:
+                # Of what was sent again more was told than there is to be written.
+                held.unwritten = 0
         except TimeoutError:
             self.drop(_NO_SUCH_FRAME, "the client reads too slowly")
         except (BrokerError, OSError, RuntimeError) as error:
@@ -166,8 +170,9 @@ class Connection:
         while self._trail and self._trail[0][0] < now - KEPT_AFTER_WRITE_S:
             up_to = max(up_to, self._trail.popleft()[1])
         up_to = min(up_to, self._held.written)
-        if up_to:
+        if up_to > 1:
             self._forgot_at = now
+            self._held.senders.forget(up_to)
             self._holder.spawn(self._holder.mailbag.forget(self._held.id, up_to))
 
     async def _close(self, code: int, reason: str) -> None:

@@ -23,7 +23,7 @@ from gateway.clients.limits import (
     HEARTBEAT_S,
     UNWRITTEN_MAX,
 )
-from gateway.clients.mailbag import Mailbag
+from gateway.clients.mailbag import Mailbag, Senders
 from gateway.clients.records import (
     CLIENTS,
     ENDED,
@@ -72,6 +72,7 @@ class Held:
         "is_ending",
         "record",
         "revision",
+        "senders",
         "timer",
         "unwritten",
         "written",
@@ -86,6 +87,7 @@ class Held:
         self.written = 0
         self.acked = 0
         self.unwritten = 0
+        self.senders = Senders()
         self.is_ending = False
 
 

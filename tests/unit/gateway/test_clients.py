@@ -7,6 +7,7 @@ import pytest
 
 from broker import subjects
 from broker.errors import BrokerError
+from broker.layout import DUPLICATE_WINDOW_S
 from broker.memory import MemoryBroker, MemoryCluster
 from gateway.clients import holder as holding
 from gateway.clients.connection import Connection
@@ -17,6 +18,7 @@ from gateway.clients.mailbag import Mailbag, Shown
 from gateway.clients.records import Target
 from gateway.definitions import WebsocketBinding
 from gateway.errors import RequestError
+from tests.simulation.virtual import run as in_virtual_time
 from wit.types import Borrow, Case, FunctionType, ListType, Own, Parameter, Primitive, VariantType
 from wit.types import ResourceName as Resource
 from wit.world import Function, Interface, World
@@ -307,6 +309,11 @@ class Wire:
     def texts(self):
         return [each["text"] for each in self.written if "text" in each]
 
+    @property
+    def said(self):
+        frames = [json.loads(each) for each in self.texts]
+        return [each["text"] for each in frames if each["type"] == "message"]
+
 
 def test_what_is_written_to_a_dead_connection_reaches_the_one_after_it():
     async def run():
@@ -335,6 +342,54 @@ def test_what_is_written_to_a_dead_connection_reaches_the_one_after_it():
             living.has_ended.set()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["living", "new"])
+@pytest.mark.parametrize("acks", [False, True], ids=["kept", "acknowledged"])
+def test_what_is_sent_again_after_a_long_while_is_heard_once(monkeypatch, restarts, acks):
+    """The broker has forgotten the ids, and the client does not say what it has got by itself."""
+    monkeypatch.setattr("gateway.clients.connection._FORGET_EVERY_S", 0)
+
+    async def run():
+        cluster = MemoryCluster()
+        sender = MemoryBroker(cluster)
+        one = await Gateway(cluster, "a").__aenter__()
+        held, token = await one.holder.open(TARGET, "chat@1 /")
+        subject = subjects.client_messages(held.id)
+
+        async def send(gateway, *indices):
+            for index in indices:
+                data = json.dumps({"text": str(index)}).encode()
+                await sender.journal.publish(subject, data, message_id=f"1:{index}")
+                gateway.holder._nudge(held.id)
+
+        wire = Wire()
+        connection = Connection(held, one.holder, Numbered(), wire.receive, wire.send)
+        running = asyncio.create_task(connection.run(token))
+        await send(one, 3, 7)
+        await until(lambda: wire.said == ["3", "7"])
+        if acks:
+            await connection._take({"text": json.dumps({"ack": held.written})})
+            await until(lambda: len(cluster.stream.select(subject)) < 2)
+        await asyncio.sleep(DUPLICATE_WINDOW_S + 1)
+        two, resumed = one, wire
+        if restarts:
+            await one.kill()
+            running.cancel()
+            two, resumed = await Gateway(cluster, "b").__aenter__(), Wire()
+            again = await two.holder.resume(token, "chat@1 /")
+            connection = Connection(
+                again, two.holder, Numbered(), resumed.receive, resumed.send, after=held.written
+            )
+            running = asyncio.create_task(connection.run(token))
+        await send(two, 3, 7, 9)
+        await until(lambda: resumed.said[-1:] == ["9"])
+        assert resumed.said == (["9"] if restarts else ["3", "7", "9"])
+        resumed.has_ended.set()
+        await asyncio.gather(running, return_exceptions=True)
+        await two.kill()
+
+    in_virtual_time(run())
 
 
 def test_a_slow_write_of_an_older_connection_sets_the_newer_one_nowhere():
