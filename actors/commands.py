@@ -87,7 +87,11 @@ class Commands:
         """Whether a queued command must not wait until the running invocation ends."""
         ephemeral = self._ledger.is_ephemeral
         waiting = self._mailbox.commands()
-        return any(_stops(understand_command(message), ephemeral=ephemeral) for message in waiting)
+        return any(
+            _stops(understand_command(message), ephemeral=ephemeral)
+            and not self._has_been_obeyed(message)
+            for message in waiting
+        )
 
     def obey(self, *, at_start: bool = False) -> bool:
         """Obey all queued commands. True: the life must end, its guest with it.
@@ -95,6 +99,10 @@ class Commands:
         What needs the log as it is stays queued, unless the life has just begun from it.
         """
         while (message := self._mailbox.first_command()) is not None:
+            if self._has_been_obeyed(message):
+                self._mailbox.next_command()
+                self._ledger.writer.mark(control=message.sequence)
+                continue
             command = understand_command(message)
             waits = isinstance(command, OF_THE_LOG) and not self._is_refused(command)
             if waits and not at_start:
@@ -166,6 +174,11 @@ class Commands:
                 self.burial = message
                 return True
         return False
+
+    def _has_been_obeyed(self, message: Message) -> bool:
+        """Whether a worker's order comes again: its answer is or was in the mailbox of that one."""
+        caller = caller_of(message)
+        return caller is not None and self._ledger.keys.has_obeyed(caller)
 
     def _is_refused(self, command: Command) -> bool:
         """Whether a command makes no sense here, whatever the log says."""

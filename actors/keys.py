@@ -1,5 +1,8 @@
 """The idempotency keys of a worker: which are done, and with what outcome.
 
+Orders of other workers are kept among them, by who gave them: one that comes again long after the
+broker has forgotten its id must not be obeyed again.
+
 Part of the worker's state: rebuilt from the log at load, kept for ever. Only a reference to the
 outcome is kept in memory, the outcome itself is read back from the log; of the newest ones the
 entries are kept.
@@ -15,10 +18,18 @@ from typing import Final, TypeAlias, final
 
 from actors.identity import named_uuid
 from oplog.commit import Commit
-from oplog.entries import ExportedFunctionCompleted, InvocationRejected
+from oplog.entries import Caller, CommandDone, ExportedFunctionCompleted, InvocationRejected
 from oplog.key_index import EMPTY, KeyIndex, OutcomeRef
 
-__all__ = ["RECENT_OUTCOMES_MAX", "Decided", "Keys", "derived_key", "foreign_key", "made_up_key"]
+__all__ = [
+    "RECENT_OUTCOMES_MAX",
+    "Decided",
+    "Keys",
+    "derived_key",
+    "foreign_key",
+    "made_up_key",
+    "order_key",
+]
 
 Decided: TypeAlias = ExportedFunctionCompleted | InvocationRejected
 """An entry that decides what a key's outcome is."""
@@ -37,6 +48,11 @@ _UUID_DIGITS: Final = 32
 def made_up_key(sequence: int) -> str:
     """Return the key of a message that came without one: nobody can send the same again."""
     return f"{_MADE_UP}{sequence}"
+
+
+def order_key(caller: Caller) -> str:
+    """Return the key of an order that a worker gave; no header carries one with a line break."""
+    return f"order\n{caller.incarnation}:{caller.index}"
 
 
 def foreign_key(key: str) -> str:
@@ -84,6 +100,8 @@ class Keys:
             if not key.startswith(_MADE_UP) or _sequence_of(key) > invoked
         }
         self._recent: OrderedDict[str, tuple[int, Decided]] = OrderedDict()
+        # Orders that are obeyed and not committed.
+        self._obeyed: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
         return key in self._refs or key in self._recent or self._packed.find(key) is not None
@@ -121,6 +139,15 @@ class Keys:
         }
         return self._packed, tuple(self._refs.items())
 
+    def has_obeyed(self, caller: Caller) -> bool:
+        """Whether the order that `caller` names was carried out or refused before, for good."""
+        key = order_key(caller)
+        return key in self._obeyed or key in self
+
+    def obeyed(self, caller: Caller) -> None:
+        """Remember an order, committed or not."""
+        self._obeyed.add(order_key(caller))
+
     def decided(self, index: int, entry: Decided) -> None:
         """Remember the outcome recorded at `index`, committed or not."""
         self._recent[entry.idempotency_key] = index, entry
@@ -133,6 +160,10 @@ class Keys:
                     self._refs[entry.idempotency_key] = OutcomeRef(index, sequence)
             elif type(entry) is InvocationRejected:
                 self._refs[entry.idempotency_key] = OutcomeRef(index, sequence)
+            elif type(entry) is CommandDone and entry.caller is not None:
+                key = order_key(entry.caller)
+                self._refs[key] = OutcomeRef(index, sequence)
+                self._obeyed.discard(key)
         recent = self._recent
         while len(recent) > RECENT_OUTCOMES_MAX:
             oldest = next(iter(recent))

@@ -400,6 +400,8 @@ class Ledger:
         error: Failure | None = None,
     ) -> int:
         """Record a command, and what a worker gets for it; return the entry's index."""
+        if caller is not None:
+            self.keys.obeyed(caller)
         return self.writer.add(
             CommandDone(
                 at_ms=self.clock.stamp_ms(),

@@ -10,6 +10,7 @@ from typing import Final, final
 
 from msgspec import Raw
 
+from actors.keys import order_key
 from actors.limits import PAST_ENTRIES_PER_TURN_MAX
 from actors.waits import Open, load_outstanding
 from broker.ports import Blobs
@@ -17,6 +18,7 @@ from oplog import payloads
 from oplog.asked_before import KEY_SUFFIX, AskedBefore
 from oplog.attempts import Attempts
 from oplog.entries import (
+    CommandDone,
     Create,
     Entry,
     ErrorEntry,
@@ -158,6 +160,10 @@ class Past:
 
     def _apply(self, index: int, entry: Entry, sequence: int) -> None:
         self.last_ms = max(self.last_ms, entry.at_ms)
+        if type(entry) is CommandDone and entry.caller is not None:
+            # Also one that was undone: whoever gave it has its answer, and may send it again.
+            key = order_key(entry.caller)
+            self.outcomes.setdefault(key, OutcomeRef(index, sequence))
         skipped = self._skips and index in self.plan.skipped
         if skipped and index in self.plan.deleted:
             # What a copy has of its original speaks of another mailbox.

@@ -250,9 +250,10 @@ class Simulation:
         self.nodes.append(node)
         return node
 
-    async def revive(self, node: Node) -> None:
-        """Start another node once this one has died."""
+    async def revive(self, node: Node, *, after_s: float = 0) -> None:
+        """Start another node once this one has died, `after_s` later."""
         await asyncio.wait({node.task})
+        await asyncio.sleep(after_s)
         self.start()
 
     def _heard(self, note: Any) -> None:
