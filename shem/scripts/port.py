@@ -101,12 +101,6 @@ class WorkerPort:
         self._attributes = attributes
         self._handles = Handles()
         self._generations: dict[str, int] = {}
-        self._used: dict[tuple[str, str], None] = {}
-
-    @property
-    def used(self) -> tuple[tuple[str, str], ...]:
-        """The workers that were called, as component and name, in order of the first call."""
-        return tuple(self._used)
 
     async def call(self, call: WorkerCall, /) -> Value:
         """Invoke durably and return the result. Raises `CallError` when it failed for good."""
@@ -194,7 +188,6 @@ class WorkerPort:
             arguments="" if self._watch is None else _shown(function, arguments),
             key=key,
         )
-        self._used[component, worker] = None
         started = time.monotonic()
         self._tell(trace)
         try:

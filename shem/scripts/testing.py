@@ -137,7 +137,7 @@ class _Runner:
         return (await components.typed(name)).world
 
     async def run(self, suite: Suite, test: rib.Test) -> Outcome:
-        """Run one test, then remove the workers that it used."""
+        """Run one test, then remove all workers."""
         started = time.monotonic()
         path, text = suite.path, suite.file.text
         port = WorkerPort(self._client, f"test-{secrets.token_hex(8)}", timeout_s=CALL_TIMEOUT_S)
@@ -150,9 +150,16 @@ class _Runner:
         except rib.RunError as error:
             findings = (error.diagnostic,)
         took_s = time.monotonic() - started
-        for component, worker in port.used:
-            await self._client.worker(component, worker).delete()
+        await self._remove_workers()
         return _failed(path, text, findings, took_s=took_s)
+
+    async def _remove_workers(self) -> None:
+        # Guests have called some that the test knows nothing of. Callers first: the called stand
+        # before them, and would be called into being again.
+        for component in reversed(self._worlds):
+            workers = [each.worker async for each in self._client.workers(component)]
+            for worker in workers:
+                await self._client.worker(component, worker).delete()
 
 
 def _unusable(

@@ -26,6 +26,12 @@ test "fails" {
 test "does not compile" { w.ad(2) }
 """
 
+CALLING = """component mate from "mate.wasm";
+component relay from "relay.wasm";
+test "first" { assert instance("caller").wait("called", 5) == 5; }
+test "second" { assert instance("caller").wait("called", 5) == 5; }
+"""
+
 
 def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SHEM_")}
@@ -95,6 +101,16 @@ def test_failures_are_told_to_people_programs_and_build_servers(tmp_path: Path) 
         "caller.rib": ("1", "1"),
         "tiny.rib": ("3", "2"),
     }
+
+
+def test_workers_that_guests_have_called_are_fresh_for_the_next_test_too(tmp_path: Path) -> None:
+    for name in ("mate", "relay"):
+        (tmp_path / f"{name}.wasm").write_bytes(build(name).read_bytes())
+    (tmp_path / "one.rib").write_text(CALLING)
+    (tmp_path / "two.rib").write_text(CALLING)
+    done = run(tmp_path)
+
+    assert done.stdout == "4 passed, 0 failed\n", done.stderr
 
 
 def test_wrong_usage(tmp_path: Path) -> None:
