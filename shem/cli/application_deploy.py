@@ -1,8 +1,10 @@
 """`shem app deploy`: show what would change, upload components, serve HTTP APIs."""
 
+import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final, NoReturn
 
 import typer
 from msgspec import Struct
@@ -13,7 +15,7 @@ from actors.virtual import with_virtual_exports
 from shem.api_deployment import ApiPlan, apply_apis, check_apis, plan_apis
 from shem.cli.application_opened import Opened, reporting, selected
 from shem.cli.output import Output, table
-from shem.cli.session import run
+from shem.cli.session import SIGNALLED, run
 from shem.client import Client
 from shem.client.updates import UpdateOutcome
 from shem.deployment import Action, Planned, apply, plan
@@ -21,7 +23,7 @@ from shem.records import Component, Deployed
 from shem.worker_redeployment import delete_workers, move_workers
 from wit.component import describe
 
-__all__ = ["How", "RolledOut", "deploy", "roll_out"]
+__all__ = ["How", "RolledOut", "deploy", "roll_out", "told_workers"]
 
 _COLOURS = {
     Action.CREATE: "green",
@@ -29,6 +31,7 @@ _COLOURS = {
     Action.REDEPLOY: "red",
     Action.KEEP: "dim",
 }
+_OUTCOMES: Final = {"failed": "not updated", "current": "at that version already"}
 
 
 class How(Struct, frozen=True, kw_only=True):
@@ -68,10 +71,10 @@ def deploy(work: Opened, names: Sequence[str], how: How) -> None:
             return
         changes = any(each.action is not Action.KEEP for each in planned) or apis.changes
         if changes and how.ask and sys.stdin.isatty():
-            typer.confirm("deploy?", abort=True, err=True)
+            _ask()
         done = await roll_out(client, output, planned, apis, how)
         document |= {"components": done.components, "workers": done.workers, "sites": done.sites}
-        output.document(document, lambda console: _show(console, planned, done.components, apis))
+        output.document(document, lambda console: _show(console, planned, done, apis))
 
     run(output, session)
 
@@ -177,9 +180,30 @@ def _show_apis(console: Console, apis: ApiPlan) -> None:
     console.print(shown)
 
 
-def _show(
-    console: Console, planned: Sequence[Planned], records: Sequence[Component], apis: ApiPlan
-) -> None:
+def told_workers(counts: Mapping[str, int]) -> list[str]:
+    """Return the line that says what became of workers, none if there were none."""
+    # Backwards: what was updated first.
+    ordered = sorted(counts.items(), reverse=True)
+    told = [f"{count} {_OUTCOMES.get(outcome, outcome)}" for outcome, count in ordered]
+    return [f"workers: {', '.join(told)}"] if told else []
+
+
+def _ask() -> None:
+    """Ask on the terminal whether to go on."""
+
+    def leave(number: int, _: object) -> NoReturn:
+        typer.echo(err=True)
+        raise typer.Exit(SIGNALLED + number)
+
+    # asyncio would note the first Ctrl-C, and look at it when the question is answered.
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        typer.confirm("deploy?", abort=True, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _show(console: Console, planned: Sequence[Planned], done: RolledOut, apis: ApiPlan) -> None:
     for site in apis.sites:
         if site.action is not Action.KEEP:
             names = ", ".join("@".join(each) for each in site.apis)
@@ -190,8 +214,10 @@ def _show(
         return
     names = ", ".join(
         f"{record.name} version {record.version}"
-        for each, record in zip(planned, records, strict=True)
+        for each, record in zip(planned, done.components, strict=True)
         if each.action is not Action.KEEP
     )
     if names:
         console.print(f"deployed {names}", markup=False)
+    for line in told_workers(done.workers):
+        console.print(line, markup=False)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from shem.api_deployment import plan_apis
 from shem.build.builder import Builder
 from shem.build.steps import Done
-from shem.cli.application_deploy import How, roll_out
+from shem.cli.application_deploy import How, roll_out, told_workers
 from shem.cli.application_opened import Opened, reporting, selected, with_composed
 from shem.cli.output import Output
 from shem.cli.session import run
@@ -95,8 +95,7 @@ async def _round(client: Client, work: Opened, names: Sequence[str], how: How) -
             output.note("nothing to deploy")
             return fresh
         done = await roll_out(client, output, planned, apis, how)
-        counts = [f"{count} workers {outcome}" for outcome, count in done.workers.items()]
-        output.note(", ".join(["deployed", *counts]))
+        output.note("; ".join(["deployed", *told_workers(done.workers)]))
     except ShemError as error:
         output.fail(error)
         return work

@@ -16,7 +16,7 @@ from shem.client import Client
 from shem.errors import RefusedError, ShemError
 from shem.errors import UnavailableError as ShemUnavailableError
 
-__all__ = ["FAILED", "run", "run_apart"]
+__all__ = ["FAILED", "SIGNALLED", "run", "run_apart"]
 
 T = TypeVar("T")
 

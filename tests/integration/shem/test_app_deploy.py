@@ -1,6 +1,7 @@
 """Deploying an app as a whole: HTTP APIs, workers that are updated or begin anew, profiles."""
 
 import json
+import os
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.system import RunningSystem
+from tests.support.system import ROOT, RunningSystem
+from tests.support.terminal import Person
 
 # Text to a component: a toolchain that takes no time.
 BUILD = f"""{sys.executable} -c 'import sys, wasmtime
@@ -231,6 +233,42 @@ def test_a_profile_says_where_to(system: RunningSystem) -> None:
     assert done.returncode == 1
     assert "127.0.0.1:1" in done.stdout
     assert 'unknown profile "elsewher", did you mean elsewhere?' in unknown.stdout
+
+
+def asked(system: RunningSystem) -> Person:
+    """Somebody at a terminal who is asked whether to deploy."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SHEM_NATS_URL": system.url}
+    return Person([sys.executable, "-m", "shem", "app", "deploy"], system.folder, environment)
+
+
+def test_the_question_is_ended_by_ctrl_c(system: RunningSystem) -> None:
+    write_app(system.folder, version="20")
+    with asked(system) as person:
+        person.see("deploy? [y/N]")
+        person.type("\x03")
+        assert person.leave() == 130
+
+    with asked(system) as person:
+        person.see("deploy? [y/N]")
+        person.type("y\r")
+        person.see("serving counting@20")
+        assert person.leave() == 0
+
+
+def test_people_hear_what_became_of_the_workers(system: RunningSystem) -> None:
+    write_app(system.folder, version="30", factor=31)
+    document(system, "app", "deploy", "--redeploy-all")
+    for name, call in (("kept", "double()"), ("moved", "add(1)")):
+        document(system, "worker", "invoke", f"demo:counter/{name}", "add(1)")
+        document(system, "worker", "invoke", f"demo:counter/{name}", call)
+
+    write_app(system.folder, version="30", factor=32)
+    done = system.run("shem", "app", "deploy", "--update-workers", "automatic")
+
+    assert "workers: 1 updated, 1 not updated" in done.stdout
+    write_app(system.folder, version="30", factor=33)
+    done = system.run("shem", "app", "deploy", "--redeploy-workers")
+    assert "workers: 2 deleted" in done.stdout
 
 
 def test_an_api_that_is_wrong_deploys_nothing(system: RunningSystem) -> None:

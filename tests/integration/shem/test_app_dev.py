@@ -124,7 +124,7 @@ def test_every_change_is_built_and_deployed_and_workers_go_on_with_it(
         developing.wait_for(r"changed: src/main\.wat")
         developing.wait_for(r"demo:counter  componentize .* s")
         developing.wait_for("demo:counter version 1")
-        developing.wait_for("1 workers updated")
+        developing.wait_for("workers: 1 updated")
         assert invoke(system, "times()") == 15
 
         # A mistake is told, deploys nothing and ends nothing.
