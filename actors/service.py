@@ -31,7 +31,7 @@ from actors.sweeper import Sweeper
 from actors.waits import Answer
 from actors.worker import Worker
 from broker import subjects
-from broker.errors import BrokerError
+from broker.errors import BrokerError, SetupError, UnavailableError
 from broker.ports import Broker, Consumer
 
 __all__ = ["Executor"]
@@ -60,6 +60,8 @@ class Executor:
         self._partitions: dict[int, Partition] = {}
         # Partitions of which acknowledged work is gone, and when to look at them again.
         self._shortened: dict[int, float] = {}
+        self._may_be_split = False
+        self._is_looking = False
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
         self._acquiring = asyncio.Semaphore(ACQUIRE_CONCURRENCY_MAX)
@@ -169,10 +171,14 @@ class Executor:
             # Whoever took us for dead has taken what was ours by force, and the broker knows it. To
             # drop everything unasked would stop all work where the broker is slow for everybody.
             log.warning("late: asking which partitions are still ours")
+            self._may_be_split = True
             if self._services is not None:
                 self._services.high_water.doubt(self._partitions)
             for partition in list(self._partitions.values()):
                 partition.doubt()
+        if self._may_be_split and not self._is_looking:
+            self._is_looking = True
+            self._spawn(self._end_if_split())
         view = self._membership.view
         if self._options.name not in view.members:
             return
@@ -191,6 +197,23 @@ class Executor:
                 self._spawn(self._release(partition))
         if not self._ready.is_set():
             self._spawn(self._become_ready(acquired))
+
+    async def _end_if_split(self) -> None:
+        """End if partitions were dealt out over more streams while we were taken for dead.
+
+        Raises:
+            SetupError: they were; what is to be known of them is found out when we start anew.
+        """
+        try:
+            is_current = await self._broker.is_current()
+        except UnavailableError as error:
+            log.warning("nobody says whether the streams are as they were", error=str(error))
+            return
+        finally:
+            self._is_looking = False
+        if not is_current:
+            raise SetupError("the streams were split while this executor was away: start it anew")
+        self._may_be_split = False
 
     async def _become_ready(self, acquired: list["asyncio.Task[None]"]) -> None:
         await asyncio.gather(*acquired)

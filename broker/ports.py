@@ -445,6 +445,16 @@ class Broker(Protocol):
         """Which stream holds what."""
         ...
 
+    async def is_current(self) -> bool:
+        """Say whether the partitions are still dealt out over streams as `sharding` has it.
+
+        Whoever runs workers has to end if they are not. Everybody else learns of it by itself.
+
+        Raises:
+            UnavailableError: nobody says.
+        """
+        ...
+
     @property
     def payload_bytes_max(self) -> int:
         """The largest message that the broker takes."""

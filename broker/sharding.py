@@ -95,6 +95,16 @@ class Sharding(Struct, frozen=True):
             raise InternalError(f"{subject!r} may lie in several streams: name a partition")
         return streams[0]
 
+    def may_move(self, subject: str) -> bool:
+        """Say whether a subject or pattern is of partitions, which a split deals out anew."""
+        return not subject.startswith("shem.oplog.clients.")
+
+    def is_spread(self, subject: str) -> bool:
+        """Say whether a pattern is of several partitions, whether in several streams or not."""
+        if not self.may_move(subject):
+            return False
+        return len(Sharding(self.partitions, self.partitions).streams_of(subject)) > 1
+
     def starts(self, subject: str, from_sequence: int | Sequence[int]) -> tuple[int, ...]:
         """Return from where to read each stream.
 

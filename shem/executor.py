@@ -43,7 +43,7 @@ from actors.secrets import KeyRing, KeysError, SecretStore
 from actors.service import Executor
 from actors.virtual import with_virtual_exports
 from actors.worker_index.listing import WorkerListing
-from broker.errors import BrokerError
+from broker.errors import BrokerError, SetupError
 from broker.jetstream.connect import connect
 from broker.ports import Blobs, Broker
 from gateway.management import ApiManagement, Worlds
@@ -109,8 +109,22 @@ def run_process(settings: ExecutorSettings, make_engine: MakeEngine) -> None:
     except BrokerError as error:
         log.error("cannot work with the broker", error=str(error))  # noqa: TRY400 - told, not traced
         raise SystemExit(1) from error
+    except ExceptionGroup as errors:
+        # Of all that runs together, what has to end because the broker is another than we knew.
+        told, others = errors.split(SetupError)
+        if told is None or others is not None:
+            raise
+        log.error("cannot go on with the broker", error=str(_first(told)))  # noqa: TRY400 - told, not traced
+        raise SystemExit(1) from errors
     finally:
         end_tracing()
+
+
+def _first(errors: ExceptionGroup[SetupError]) -> SetupError:
+    found: SetupError | ExceptionGroup[SetupError] = errors
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 async def _run(

@@ -14,6 +14,7 @@ from broker.jetstream.blobs import JetStreamBlobs
 from broker.jetstream.bucket import JetStreamBucket
 from broker.jetstream.consumer import JetStreamConsumer
 from broker.jetstream.containers import JetStreamContainers
+from broker.jetstream.dealing import Dealing
 from broker.jetstream.durability import Durability, probe_durability, warn_if_lazy
 from broker.jetstream.journal import JetStreamJournal
 from broker.jetstream.options import ClientKind, ConnectOptions, with_url_credentials
@@ -48,20 +49,22 @@ async def connect(options: ConnectOptions) -> "JetStreamBroker":
         await wire.close()
         raise
     warn_if_lazy(durability, options)
-    return JetStreamBroker(api, shape, durability)
+    return JetStreamBroker(api, shape, durability, runs_workers=options.runs_workers)
 
 
 @final
 class JetStreamBroker:
     """One connection to NATS. Make it with `connect`."""
 
-    def __init__(self, api: JetStreamApi, shape: Shape, durability: Durability) -> None:
+    def __init__(
+        self, api: JetStreamApi, shape: Shape, durability: Durability, *, runs_workers: bool
+    ) -> None:
         self._api = api
         self._wire: Wire = api.wire
-        self._sharding = shape.sharding
+        self._dealing = Dealing(api, shape.sharding, is_fixed=runs_workers)
         self._durability = durability
         self._tasks: set[asyncio.Task[None]] = set()
-        self._journal = JetStreamJournal(api, shape.sharding, replicated=shape.clustered)
+        self._journal = JetStreamJournal(api, self._dealing, replicated=shape.clustered)
         self._signals = JetStreamSignals(api.wire)
         self._members = JetStreamBucket(api, subjects.MEMBERS_BUCKET, self._spawn)
         self._components = JetStreamBucket(api, subjects.COMPONENTS_BUCKET, self._spawn)
@@ -91,12 +94,16 @@ class JetStreamBroker:
     @property
     def partitions(self) -> int:
         """How many partitions there are."""
-        return self._sharding.partitions
+        return self.sharding.partitions
 
     @property
     def sharding(self) -> Sharding:
-        """Which stream holds what."""
-        return self._sharding
+        """Which stream holds what, as we heard it last."""
+        return self._dealing.sharding
+
+    async def is_current(self) -> bool:
+        """Say whether the partitions are still dealt out as when we connected."""
+        return await self._dealing.is_current()
 
     @property
     def payload_bytes_max(self) -> int:
@@ -176,7 +183,7 @@ class JetStreamBroker:
         """Return this connection's consumer of a partition."""
         consumer = JetStreamConsumer(
             self._api,
-            stream_name(self._sharding.stream_of(partition)),
+            stream_name(self.sharding.stream_of(partition)),
             partition,
             on_delivery=on_delivery,
             on_lost=on_lost,

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from broker.errors import InternalError, PermissionDeniedError, UnavailableError
 from broker.jetstream.api import SEQUENCE_NOT_FOUND, ApiFailure, JetStreamApi
+from broker.jetstream.dealing import Dealing
 from broker.jetstream.headers import is_forged, with_user_headers
 from broker.jetstream.limits import API_RETRIED_TIMEOUT_S, FOLLOWER_HEARD_S
-from broker.jetstream.publisher import Publisher
+from broker.jetstream.publisher import Aim, Publisher
 from broker.jetstream.reader import StoredMessage, StreamReader
 from broker.jetstream.whole import read_whole
 from broker.layout import is_captured
@@ -32,6 +33,7 @@ _REMOVE_RETRIES: Final = 5
 _FORGED_MAX: Final = 100
 _SCHEDULE: Final = "Nats-Schedule"
 _TARGET: Final = "Nats-Schedule-Target"
+_SCHEDULES: Final = "shem.sched."
 _CHECKED_MAX: Final = 2_048
 
 log = structlog.get_logger(__name__)
@@ -80,14 +82,16 @@ class StreamInfo(Struct, frozen=True):
 class JetStreamJournal:
     """Reads and writes the streams."""
 
-    def __init__(self, api: JetStreamApi, sharding: Sharding, *, replicated: bool) -> None:
+    def __init__(self, api: JetStreamApi, dealing: Dealing, *, replicated: bool) -> None:
         self._api = api
-        self._sharding = sharding
+        self._dealing = dealing
         self._replicated = replicated
-        self._readers = tuple(
-            StreamReader(api, name, replicated=replicated) for name in sharding.names
-        )
+        self._readers: dict[int, StreamReader] = {}
         self._publisher = Publisher(api.wire, self._reader_of)
+
+    @property
+    def _sharding(self) -> Sharding:
+        return self._dealing.sharding
 
     def append(
         self,
@@ -116,6 +120,8 @@ class JetStreamJournal:
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Coroutine[Any, Any, Ack]:
         """Publish durably."""
+        if subject.startswith(_SCHEDULES):
+            return self._schedule(subject, data, message_id=message_id, headers=headers)
         return self._publisher.publish(
             _checked(subject), data, message_id=message_id, headers=with_user_headers({}, headers)
         )
@@ -144,23 +150,32 @@ class JetStreamJournal:
             headers=with_user_headers({}, headers),
         )
 
-    async def read(
+    def read(
         self, subject: str, *, from_sequence: int | Sequence[int] = 1
     ) -> AsyncIterator[Message]:
         """Yield what is stored under `subject` up to now, stream by stream."""
-        starts = self._sharding.starts(subject, from_sequence)
-        stored = self._sharding.stored(subject)
-        for number in self._sharding.streams_of(subject):
-            reader = self._readers[number]
-            async for message in self._believed(reader.read(stored, from_sequence=starts[number])):
-                yield message
+
+        async def one(known: Sharding) -> AsyncIterator[Message]:
+            starts = known.starts(subject, from_sequence)
+            stored = known.stored(subject)
+            for number in known.streams_of(subject):
+                read = self._reader(number).read(stored, from_sequence=starts[number])
+                async for message in self._believed(read):
+                    yield message
+
+        return self._dealing.read(subject, one)
 
     def read_whole(self, subject: str, *, from_sequence: int = 1) -> AsyncIterator[Message]:
         """Yield all messages of a subject up to now, whichever replica can read them."""
         if not self._replicated:
             return self.read(subject, from_sequence=from_sequence)
-        reader, stored = self._reader_of(subject), self._sharding.stored(subject)
-        return self._believed(read_whole(reader, stored, from_sequence=from_sequence))
+
+        def one(known: Sharding) -> AsyncIterator[Message]:
+            reader = self._reader(known.stream_of_subject(subject))
+            read = read_whole(reader, known.stored(subject), from_sequence=from_sequence)
+            return self._believed(read)
+
+        return self._dealing.read(subject, one)
 
     async def _believed(self, messages: AsyncIterator[StoredMessage]) -> AsyncIterator[Message]:
         async for message in messages:
@@ -171,8 +186,12 @@ class JetStreamJournal:
 
     async def last(self, subject: str, *, leader: bool = False) -> Message | None:
         """Return the newest message of `subject`."""
-        stream = self._sharding.stream_of_subject(subject)
-        return await self._last(stream, self._sharding.stored(subject), leader=leader)
+
+        def one(known: Sharding) -> Coroutine[Any, Any, Message | None]:
+            stream = known.stream_of_subject(subject)
+            return self._last(stream, known.stored(subject), leader=leader)
+
+        return await self._dealing.ask(subject, one, nothing=None)
 
     async def newest(self, subject: str) -> tuple[int, ...]:
         """Return the newest sequence that matches, in each stream."""
@@ -184,7 +203,7 @@ class JetStreamJournal:
         return tuple(found)
 
     async def _last(self, stream: int, stored: str, *, leader: bool) -> Message | None:
-        reader = self._readers[stream]
+        reader = self._reader(stream)
         for _ in range(_FORGED_MAX):
             found = await (reader.last_from_leader(stored) if leader else reader.last(stored))
             if found is None or not is_forged(found.raw_headers):
@@ -194,7 +213,11 @@ class JetStreamJournal:
 
     async def get(self, subject: str, sequence: int) -> Message | None:
         """Return one message by its sequence."""
-        found = await self._reader_of(subject).get(sequence)
+
+        def one(known: Sharding) -> Coroutine[Any, Any, StoredMessage | None]:
+            return self._reader(known.stream_of_subject(subject)).get(sequence)
+
+        found = await self._dealing.ask(subject, one, nothing=None)
         return None if found is None else self._shown(found)
 
     async def end(self, partition: int) -> int:
@@ -210,12 +233,15 @@ class JetStreamJournal:
 
     async def subjects(self, pattern: str) -> dict[str, int]:
         """Count stored messages by subject, page by page."""
-        found: dict[str, int] = {}
-        stored = self._sharding.stored(pattern)
-        for number in self._sharding.streams_of(pattern):
-            counts = await self._counts(stream_name(number), stored)
-            found.update((self._sharding.shown(subject), count) for subject, count in counts)
-        return found
+
+        async def one(known: Sharding) -> dict[str, int]:
+            found: dict[str, int] = {}
+            for number in known.streams_of(pattern):
+                counts = await self._counts(stream_name(number), known.stored(pattern))
+                found.update((known.shown(subject), count) for subject, count in counts)
+            return found
+
+        return await self._dealing.ask(pattern, one, nothing={})
 
     async def _counts(self, stream: str, pattern: str) -> Iterable[tuple[str, int]]:
         found: dict[str, int] = {}
@@ -229,19 +255,23 @@ class JetStreamJournal:
 
     async def purge(self, subject: str, *, up_to_sequence: int | None = None) -> int:
         """Remove messages up to and including a sequence."""
-        body: dict[str, str | int] = {"filter": self._sharding.stored(subject)}
-        if up_to_sequence is not None:
-            body["seq"] = up_to_sequence + 1
-        purged = 0
-        for number in self._sharding.streams_of(subject):
-            answer = await self._api.call(
-                f"STREAM.PURGE.{stream_name(number)}",
-                body,
-                _Purged,
-                timeout_s=API_RETRIED_TIMEOUT_S,
-            )
-            purged += answer.purged
-        return purged
+
+        async def one(known: Sharding) -> int:
+            body: dict[str, str | int] = {"filter": known.stored(subject)}
+            if up_to_sequence is not None:
+                body["seq"] = up_to_sequence + 1
+            purged = 0
+            for number in known.streams_of(subject):
+                answer = await self._api.call(
+                    f"STREAM.PURGE.{stream_name(number)}",
+                    body,
+                    _Purged,
+                    timeout_s=API_RETRIED_TIMEOUT_S,
+                )
+                purged += answer.purged
+            return purged
+
+        return await self._dealing.ask(subject, one, nothing=0)
 
     async def _expel(self, message: StoredMessage) -> None:
         """Remove a message that counts for nothing, and would fence off the owner of a log."""
@@ -254,18 +284,23 @@ class JetStreamJournal:
 
     async def remove(self, subject: str, sequence: int) -> None:
         """Remove one message; one that is gone already counts as removed."""
-        stream = stream_name(self._sharding.stream_of_subject(subject))
-        try:
-            await self._api.call(
-                f"STREAM.MSG.DELETE.{stream}",
-                {"seq": sequence, "no_erase": True},
-                _Removed,
-                timeout_s=API_RETRIED_TIMEOUT_S,
-                retries=_REMOVE_RETRIES,
-            )
-        except ApiFailure as failure:
-            if failure.error.err_code != SEQUENCE_NOT_FOUND:
-                raise
+
+        async def one(known: Sharding) -> bool:
+            try:
+                await self._api.call(
+                    f"STREAM.MSG.DELETE.{stream_name(known.stream_of_subject(subject))}",
+                    {"seq": sequence, "no_erase": True},
+                    _Removed,
+                    timeout_s=API_RETRIED_TIMEOUT_S,
+                    retries=_REMOVE_RETRIES,
+                )
+            except ApiFailure as failure:
+                if failure.error.err_code != SEQUENCE_NOT_FOUND:
+                    raise
+                return False
+            return True
+
+        await self._dealing.ask(subject, one, nothing=False)
 
     async def schedule(
         self,
@@ -278,17 +313,52 @@ class JetStreamJournal:
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Ack:
         """Store a message that the broker publishes to `target` at `at_ns`."""
-        stored, aim = (
-            self._sharding.stored(_checked(subject)),
-            self._sharding.stored(_checked(target)),
+        at = {_SCHEDULE: schedule_time(at_ns)}
+        return await self._schedule(
+            subject, data, message_id=message_id, headers=headers, target=target, own=at
         )
-        own = {_SCHEDULE: schedule_time(at_ns), _TARGET: aim}
+
+    async def _schedule(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        message_id: str | None,
+        headers: Mapping[str, str],
+        target: str | None = None,
+        own: Mapping[str, str] = NO_HEADERS,
+    ) -> Ack:
+        """Publish to a place for schedules, which no server sorts by itself."""
+
+        def aimed(known: Sharding) -> Aim:
+            at = {} if target is None else {_TARGET: known.stored(_checked(target))}
+            return known.stored(_checked(subject)), at
+
+        async def aim() -> Aim:
+            try:
+                await self._dealing.look(subject, self._sharding)
+            except UnavailableError as error:
+                log.debug("looking for the stream goes on", subject=subject, reason=str(error))
+            return aimed(self._sharding)
+
+        stored, at = aimed(self._sharding)
         return await self._publisher.publish(
-            stored, data, message_id=message_id, headers=with_user_headers(own, headers)
+            stored,
+            data,
+            message_id=message_id,
+            headers=with_user_headers({**own, **at}, headers),
+            aim=aim,
         )
 
     def _reader_of(self, subject: str) -> StreamReader:
-        return self._readers[self._sharding.stream_of_subject(subject)]
+        return self._reader(self._sharding.stream_of_subject(subject))
+
+    def _reader(self, number: int) -> StreamReader:
+        reader = self._readers.get(number)
+        if reader is None:
+            reader = StreamReader(self._api, stream_name(number), replicated=self._replicated)
+            self._readers[number] = reader
+        return reader
 
     def _shown(self, message: StoredMessage) -> Message:
         shown = message.shown()

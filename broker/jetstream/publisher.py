@@ -7,8 +7,8 @@ anything ambiguous, a fence error is not believed: the newest message of the sub
 the leader, and if it bears our id the append was ours.
 """
 
-from collections.abc import Callable
-from typing import Final, final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias, final
 
 import msgspec
 import structlog
@@ -37,12 +37,15 @@ from broker.jetstream.wire import Wire
 from broker.layout import MESSAGE_ID
 from broker.ports import Ack
 
-__all__ = ["Publisher"]
+__all__ = ["Aim", "Publisher"]
 
 _EXPECTED_ID: Final = "Nats-Expected-Last-Msg-Id"
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _ATTEMPTS_BETWEEN_WARNINGS: Final = 10
 _ACK: Final = msgspec.json.Decoder(PubAck)
+
+# A subject, and the headers that depend on it.
+Aim: TypeAlias = tuple[str, Mapping[str, str]]
 
 log = structlog.get_logger(__name__)
 
@@ -99,9 +102,17 @@ class Publisher:
             await self._wait(backoff, subject)
 
     async def publish(
-        self, subject: str, data: bytes, *, message_id: str | None, headers: dict[str, str]
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        message_id: str | None,
+        headers: dict[str, str],
+        aim: Callable[[], Awaitable[Aim]] | None = None,
     ) -> Ack:
         """Publish; with an id retry until acknowledged.
+
+        `aim` is asked before a retry, since what takes the message in may be elsewhere by then.
 
         Raises:
             UnavailableError: without an id, when the one attempt got no answer.
@@ -118,6 +129,9 @@ class Publisher:
                 if message_id is None:
                     raise
                 self._require_open(subject, error)
+                if aim is not None:
+                    subject, own = await aim()
+                    headers.update(own)
             else:
                 answer = _ack(message.data, subject)
                 if answer.error is None:

@@ -18,6 +18,7 @@ from broker import subjects
 from broker.errors import BrokerError
 from broker.ports import Broker, Message
 from oplog.entries import Repeat
+from shem.client.acknowledged import acknowledged
 from shem.client.invocations import broker_error
 from shem.client.lifetime import Lifetime
 from shem.client.occurrences import Occurrence, newest_occurrence
@@ -105,16 +106,17 @@ class Schedules:
         try:
             # Whatever was left there for the rule before is void.
             await self._broker.journal.purge(subject)
-            await self._broker.journal.schedule(
-                subject,
-                rule.call.encode(),
-                target=subjects.invoke(component, worker),
-                at_ns=rule.due_ms * 1_000_000,
-                message_id=f"{component}/{worker}:{rule.id}@{secrets.token_hex(6)}",
-                headers=headers_of(rule),
-            )
         except BrokerError as error:
             raise broker_error(error) from error
+        scheduling = self._broker.journal.schedule(
+            subject,
+            rule.call.encode(),
+            target=subjects.invoke(component, worker),
+            at_ns=rule.due_ms * 1_000_000,
+            message_id=f"{component}/{worker}:{rule.id}@{secrets.token_hex(6)}",
+            headers=headers_of(rule),
+        )
+        await acknowledged(scheduling, f"the schedule {rule.id!r}")
         message = Message(subject, 0, rule.call.encode(), headers_of(rule))
         return _scheduled(message)
 
@@ -160,15 +162,13 @@ class Schedules:
 
     async def _leave(self, subject: str, message: Message, order: str) -> None:
         kept = {name: value for name, value in message.headers.items() if name.startswith("Shem-")}
-        try:
-            await self._broker.journal.publish(
-                subject,
-                message.data,
-                message_id=f"{order}-{secrets.token_hex(8)}",
-                headers={**kept, "Shem-Hold": order},
-            )
-        except BrokerError as error:
-            raise broker_error(error) from error
+        leaving = self._broker.journal.publish(
+            subject,
+            message.data,
+            message_id=f"{order}-{secrets.token_hex(8)}",
+            headers={**kept, "Shem-Hold": order},
+        )
+        await acknowledged(leaving, f"the order to {order} {subject!r}")
 
     async def _last(self, subject: str) -> Message | None:
         try:

@@ -15,11 +15,11 @@ from msgspec import Struct
 from actors.identity import name_problem
 from actors.limits import KEY_BYTES_MAX
 from broker import subjects
-from broker.errors import BrokerError
 from broker.ports import Broker, Note
+from shem.client.acknowledged import acknowledged
 from shem.client.feed import Event, Feed, Result, pattern
 from shem.client.follow import Followed, follow
-from shem.client.invocations import Invocations, Outcome, broker_error, decode_outcome
+from shem.client.invocations import Invocations, Outcome, decode_outcome
 from shem.client.mail import Mail
 from shem.client.requests import Requests, decode_answer
 from shem.client.values import checked_payload, encode_call, given_parameters, scheduled_payload
@@ -212,18 +212,16 @@ class Worker:
         payload = scheduled_payload(function, given_parameters(params, named), at)
         chosen = _chosen(key)
         name = subjects.encode_token(f"key-{chosen}")
-        try:
-            with enqueue(self.component, self.name, chosen, {"Shem-Key": chosen}) as headers:
-                await self._broker.journal.schedule(
-                    subjects.schedule(self.component, self.name, name),
-                    payload,
-                    target=subjects.invoke(self.component, self.name),
-                    at_ns=int(at.timestamp() * 1_000_000_000),
-                    message_id=f"{self.component}/{self.name}:{chosen}@{secrets.token_hex(6)}",
-                    headers={**headers, "Shem-Due": str(int(at.timestamp() * 1_000))},
-                )
-        except BrokerError as error:
-            raise broker_error(error, key=chosen) from error
+        with enqueue(self.component, self.name, chosen, {"Shem-Key": chosen}) as headers:
+            scheduling = self._broker.journal.schedule(
+                subjects.schedule(self.component, self.name, name),
+                payload,
+                target=subjects.invoke(self.component, self.name),
+                at_ns=int(at.timestamp() * 1_000_000_000),
+                message_id=f"{self.component}/{self.name}:{chosen}@{secrets.token_hex(6)}",
+                headers={**headers, "Shem-Due": str(int(at.timestamp() * 1_000))},
+            )
+            await acknowledged(scheduling, f"the schedule of the key {chosen!r}", key=chosen)
         return chosen
 
     async def create(
@@ -411,20 +409,19 @@ class Worker:
 
         Raises:
             RefusedError: the worker refused it.
+            UnavailableError: the broker did not acknowledge it in time.
             ResultTimeoutError: it is durable, but was not answered in time.
         """
         self._mail.lifetime.check()
         body = msgspec.json.encode({"command": command, **fields})
         with self._mail.letter() as letter:
-            try:
-                await self._broker.journal.publish(
-                    subjects.control(self.component, self.name),
-                    body,
-                    message_id=f"{self.component}/{self.name}:{command}@{secrets.token_hex(8)}",
-                    headers={"Shem-Result-To": letter.reply_to},
-                )
-            except BrokerError as error:
-                raise broker_error(error) from error
+            publishing = self._broker.journal.publish(
+                subjects.control(self.component, self.name),
+                body,
+                message_id=f"{self.component}/{self.name}:{command}@{secrets.token_hex(8)}",
+                headers={"Shem-Result-To": letter.reply_to},
+            )
+            await acknowledged(publishing, f"the command {command!r}")
             note = await letter.wait_patiently(timeout_s)
         if note is None:
             raise ResultTimeoutError(

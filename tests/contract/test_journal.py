@@ -320,6 +320,18 @@ async def test_a_schedule_published_again_replaces_the_first(world, until):
     assert [m.data async for m in journal.read(MAIL)] == [b"new"]
 
 
+async def test_what_is_left_in_the_place_of_a_schedule_stays_there(world):
+    journal = (await world.connect()).journal
+    name = subjects.schedule("counter", "alice", "1")
+    await journal.schedule(name, b"soon", target=INVOKE, at_ns=world.now_ns() + 3 * 10**9)
+    async with asyncio.timeout(10):
+        await journal.purge(name)
+        await journal.publish(name, b"held", message_id="1", headers={"Shem-Hold": "pause"})
+    left = await journal.last(name)
+    assert (left.subject, left.data, left.headers["Shem-Hold"]) == (name, b"held", "pause")
+    assert await journal.subjects(subjects.schedule("counter", None, "*")) == {name: 1}
+
+
 async def test_a_schedule_in_the_past_fires_soon(world, until):
     journal = (await world.connect()).journal
     name = subjects.schedule("counter", "alice", "1")

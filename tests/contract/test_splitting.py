@@ -5,6 +5,7 @@ import contextlib
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from actors.worker_index.marks import move_marks, read_marks
 from broker import subjects
@@ -138,6 +139,95 @@ async def test_all_is_where_it_was_however_often_it_is_interrupted(
     ]
     assert not any(ack.duplicate for ack in acks)
     await broker.close()
+
+
+def sorting(make_nats_server) -> ConnectOptions:
+    return ConnectOptions(servers=(make_nats_server(mappings_text(N)).url,), partitions=N)
+
+
+@pytest.mark.parametrize(("before", "streams"), [(1, 3), (2, 4)])
+async def test_who_stays_connected_reads_all_that_was_split(make_nats_server, before, streams):
+    options = sorting(make_nats_server)
+    old = await connect(replace(options, streams=before))
+    await fill(old)
+    known = await everything(old)
+    patterns = ("shem.oplog.*.*.*.log", "shem.sched.c.*.*")
+    counted = [await old.journal.subjects(pattern) for pattern in patterns]
+    # Each of its ways to read, by a connection that has asked for nothing else since.
+    others = [await connect(replace(options, streams=before)) for _ in range(3)]
+    await split(options, streams, progress=lambda _: None)
+    assert await everything(old) == known
+    assert [await others[0].journal.subjects(pattern) for pattern in patterns] == counted
+    logs = [m async for m in others[1].journal.read(subjects.LOGS)]
+    assert len(logs) == 3 * len(WORKERS)
+    for name in WORKERS:
+        mail = subjects.mailbox("c", name, N, "invoke")
+        log = subjects.log("c", name, N)
+        last = logs[-1] if logs[-1].subject == log else await others[2].journal.last(log)
+        assert await others[2].journal.get(log, last.sequence) == last
+        (waiting,) = [m async for m in others[2].journal.read_whole(mail)]
+        await others[2].journal.remove(mail, waiting.sequence)
+        assert await others[2].journal.last(mail) is None
+        assert await others[2].journal.purge(log, up_to_sequence=last.sequence) == 3
+    for broker in (old, *others):
+        assert broker.sharding == Sharding(N, streams)
+        await broker.close()
+
+
+async def test_who_stays_connected_schedules_and_takes_back_what_was_split(make_nats_server):
+    options = sorting(make_nats_server)
+    old = await connect(options)
+    await split(options, 4, progress=lambda _: None)
+    new = await connect(options)
+    soon_ns = time.time_ns() + 10**9
+    async with asyncio.timeout(20):
+        for name in WORKERS:
+            invoke = subjects.invoke("c", name)
+            for each, at_ns in (("soon", soon_ns), ("never", soon_ns + HOUR_NS)):
+                subject = subjects.schedule("c", name, each)
+                ack = await old.journal.schedule(
+                    subject, b"%d" % at_ns, target=invoke, at_ns=at_ns, message_id=f"{each}-{name}"
+                )
+                assert (await new.journal.last(subject)).sequence == ack.sequence
+            assert await old.journal.purge(subject) == 1
+            await old.journal.publish(subject, b"held", message_id=f"held-{name}")
+            assert (await new.journal.last(subject)).data == b"held"
+        fired: set[str] = set()
+        while len(fired) < len(WORKERS):
+            mail = await old.journal.subjects("shem.oplog.*.*.*.in.invoke")
+            fired = {subjects.worker_of(subject)[1] for subject in mail}
+            await asyncio.sleep(0.05)
+    for broker in (old, new):
+        await broker.close()
+
+
+async def test_while_streams_are_split_nothing_is_said_to_be_not_there(
+    make_nats_server, monkeypatch
+):
+    options = sorting(make_nats_server)
+    old = await connect(options)
+    executor = await connect(replace(options, runs_workers=True))
+    await fill(old)
+    name = WORKERS[0]
+    assert await executor.is_current()
+    with monkeypatch.context() as patch:
+        # The schedules lie below their partitions by then, and mirrors are made.
+        dying(patch, 60)
+        with pytest.raises(UnavailableError, match="killed here"):
+            await split(options, 4, progress=lambda _: None)
+    for asking in (
+        old.journal.last(subjects.schedule("c", name, "later")),
+        old.journal.subjects(subjects.schedule("c", None, "*")),
+        old.journal.purge(subjects.schedule("c", name, "none")),
+    ):
+        with pytest.raises(UnavailableError, match="being split into 4: try again"):
+            await asking
+    assert not await executor.is_current()
+    await split(options, 4, progress=lambda _: None)
+    assert (await old.journal.last(subjects.schedule("c", name, "later"))).data == b"later"
+    assert not await executor.is_current()
+    for broker in (old, executor):
+        await broker.close()
 
 
 async def test_the_index_is_read_anew_also_by_a_split_that_died_before_it_said_so(make_nats_server):

@@ -18,6 +18,7 @@ from broker.ports import Delivery
 from shem.client import invocations
 from shem.client.feed import BUFFERED_MAX
 from shem.client.values import encode_call, to_json
+from tests.simulation import virtual
 
 
 class Adder:
@@ -221,6 +222,24 @@ def test_a_result_that_passed_while_the_connection_was_down_is_asked_for_at_once
         assert await pending == 5
 
     run(scenario)
+
+
+def test_what_is_not_acknowledged_is_told_after_a_while():
+    async def main() -> None:
+        scene = Scene()
+        await scene.client.start()
+        alice = scene.client.worker("counter", "alice")
+        scene.connection.disconnect()
+        at = datetime(2030, 1, 1, tzinfo=UTC)
+        for asking, what in (
+            (alice.schedule("add", 1, at=at, key="k"), "the schedule of the key 'k'"),
+            (alice.interrupt(), "the command 'interrupt'"),
+        ):
+            async with asyncio.timeout(60):
+                with pytest.raises(shem.UnavailableError, match=f"did not acknowledge {what}"):
+                    await asking
+
+    virtual.run(main())
 
 
 def test_an_ambiguous_publish_is_repeated_under_its_id_and_counts_once():
