@@ -34,6 +34,7 @@ from actors.ledger import Ledger
 from actors.leftovers import Leftovers
 from actors.life_plan import LifePlan, Plan
 from actors.mailbox import Mailbox
+from actors.marking import Marking
 from actors.orders import Orders
 from actors.programs import Prepared
 from actors.quotas import refuse_above, refuse_beyond
@@ -122,6 +123,7 @@ class Life:
             has_nothing_to_do=self._has_nothing_to_do,
             is_blocked=self._is_blocked,
         )
+        self._marking = Marking(ledger)
         self._copy = self._new_copy(has_snapshots=recovered.pointer_sequence > 0)
         self._leftovers = Leftovers(ledger, mailbox, journal)
         self._reads = Reads(
@@ -279,6 +281,7 @@ class Life:
         """Free everything."""
         self._knots.close()
         self._settling.close()
+        self._marking.close()
         self.ledger.outbox.close()
         await self._reads.close()
         await self.ledger.writer.close()
@@ -298,6 +301,8 @@ class Life:
         if (self._recovering or self._past.is_fresh_copy) and self._past.unsent:
             await self._learn_calls()
             unsent = tuple(self._past.unsent.items())
+            if self._past.unsent_of is not None:
+                self.ledger.outbox.resume(self._past.unsent_of)
             await self.ledger.outbox.emit_again(unsent, self._loaded.internalise)
         ended = await self._act()
         self._commands.refuse_questions()
@@ -509,6 +514,8 @@ class Life:
         # The last of a circle to leave memory finds it: afterwards nobody looks.
         self._knots.look()
         await self._until_quiet()
+        if self._marking.write():
+            await self._until_quiet()
         await self._until_read()
         if self._leftovers.are_many(stays=False):
             await self._purge()
@@ -545,6 +552,7 @@ class Life:
     def _became_quiet(self) -> None:
         self._quieted.set()
         self._settling.became_quiet()
+        self._marking.look()
 
     def _has_nothing_to_do(self) -> bool:
         return self._is_idle and self.mailbox.is_empty and self._reads.is_empty

@@ -20,6 +20,7 @@ __all__ = [
     "LOAD_BACKOFF_S",
     "LOG_MESSAGE_BYTES_MAX",
     "MAILBOX_PURGE_MIN",
+    "MARK_SENT_AFTER_S",
     "MEMBER_TTL_S",
     "MESSAGE_BYTES_MAX",
     "NAME_CHARACTERS_MAX",
@@ -108,6 +109,9 @@ READ_S_MAX: Final = 60.0
 # is sent as a message, and a caller that waits for an answer keeps its delivery unacknowledged.
 HANDED_WAIT_S: Final = 0.1
 BLOCKED_SETTLE_S: Final = 0.1
+# How long what is sent waits for a commit that says so. The broker drops it for
+# `DUPLICATE_WINDOW_S` if it is sent again.
+MARK_SENT_AFTER_S: Final = 30.0
 # How long a read waits for the end of the running invocation before the log is replayed for it.
 BOUNDARY_WAIT_S: Final = 0.02
 ACQUIRE_CONCURRENCY_MAX: Final = 16

@@ -115,6 +115,8 @@ class Outbox:
         }
         self.incarnation = ""
         self.calls: CallTable | None = None
+        self.lasting = 0
+        """The newest entry whose message nobody drops who gets it again much later."""
 
     @property
     def is_empty(self) -> bool:
@@ -144,6 +146,8 @@ class Outbox:
             case ImportedFunctionInvoked(asks=None):
                 pass
             case ImportedFunctionInvoked(asks=RemoteCall() as call):
+                if not call.awaits or call.run_at_ms is not None:
+                    self.lasting = index
                 self.send(index, self._request(index, call, entry.request))
             case ImportedFunctionInvoked(asks=Order() as order):
                 self.send(index, order_for(self._caller(index), order))
@@ -413,6 +417,7 @@ class Outbox:
         self._has_left(index)
 
     def _again(self, index: int, repeat: Repeat) -> None:
+        self.lasting = index
         self.send(index, occurrence(self._id, f"{self.incarnation}:{index}", repeat))
 
     async def _send_lane(self, subject: str) -> None:

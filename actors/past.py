@@ -64,6 +64,8 @@ class Past:
         self.status = StatusFold()
         self.outcomes: dict[str, OutcomeRef] = {}
         self.unsent: dict[int, Entry] = {}
+        self.unsent_of: ExportedFunctionInvoked | None = None
+        """The invocation that ran at the first of them: an outcome is sent to whom it names."""
         self.last_ms = 0
         self.last_index = 0
         self.references: set[bytes] = set()
@@ -180,8 +182,7 @@ class Past:
         self._follow(index, entry, sequence)
         if index > self._sent and self._is_owed(index, entry):
             if not self.unsent and self._begun is not None and self._begun[0] < index:
-                # An outcome is sent to whom the beginning of its invocation names.
-                self.unsent[self._begun[0]] = self._begun[1]
+                self.unsent_of = self._begun[1]
             self.unsent[index] = entry
 
     def _is_owed(self, index: int, entry: Entry) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors.statuses import Statuses
+from broker.layout import DUPLICATE_WINDOW_S
 from oplog.status import Status
 from shem import Client
 from tests.simulation.cluster import COMPONENT, Simulation, kinds
@@ -331,5 +332,26 @@ def test_a_key_that_was_forgotten_is_accepted_again_however_soon(order: dict[str
             await worker.publish("add", 7, key="k")
             assert (await simulation.result("k"))["result"] == 7
             await client.close()
+
+    run(main())
+
+
+def test_a_worker_that_is_deleted_is_not_called_again_by_what_was_sent_before() -> None:
+    """Recovery sends again what may not have left, after the broker has forgotten that it has."""
+
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            await simulation.invoke("a", "tell", "b", 2, key="tell")
+            await asyncio.sleep(40)
+            await simulation.command("b", {"command": "delete"})
+            await asyncio.sleep(DUPLICATE_WINDOW_S)
+            node.kill()
+            simulation.start()
+            await simulation.invoke("a", "get", key="get")
+            await asyncio.sleep(5)
+            message = await simulation.client.journal.last("shem.oplog.*.counter.b.log")
+            assert message is not None
+            assert message.headers["Shem-Types"] == "deleted"
 
     run(main())

@@ -9,6 +9,7 @@ import pytest
 
 from actors.recurrence import check_repeat, first, following, headers_of, is_missed
 from broker import subjects
+from broker.layout import DUPLICATE_WINDOW_S
 from oplog.entries import Repeat
 from shem.client.schedules import Schedules
 from shem.errors import BadRequestError
@@ -90,6 +91,38 @@ def test_pausing_resuming_and_cancelling(monkeypatch: pytest.MonkeyPatch) -> Non
         assert (await simulation.invoke("a", "get", key="k3"))["result"] == 3
         assert await schedules.pending(COMPONENT) == []
         assert not await schedules.pause(COMPONENT, "a", "tick")
+
+    play(scene, monkeypatch)
+
+
+@pytest.mark.parametrize("later_s", [40, DUPLICATE_WINDOW_S + 1], ids=["soon", "much later"])
+@pytest.mark.parametrize("drained", [False, True], ids=["killed", "drained"])
+def test_what_is_taken_back_does_not_come_again_with_another_executor(
+    drained: bool,  # noqa: FBT001 - a parameter of the test
+    later_s: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Recovery sends again what may not have left, after the broker has forgotten that it has."""
+
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        node = simulation.start()
+        await schedules.repeat(COMPONENT, "a", tick())
+        await simulation.invoke("b", "later", "c", 3_600_000, 5, 0, key="later")
+        await simulation.invoke("c", "add", 1, key="c")
+        (_, once) = await schedules.pending(COMPONENT)
+        await asyncio.sleep(70)
+        if drained:
+            await node.stop()
+        assert await schedules.cancel(COMPONENT, "a", "tick")
+        assert await schedules.cancel(COMPONENT, "c", once.id)
+        await asyncio.sleep(later_s)
+        node.kill()
+        await asyncio.sleep(DUPLICATE_WINDOW_S + 1 - later_s)
+        simulation.start()
+        for worker in ("a", "b"):
+            await simulation.invoke(worker, "get", key=f"get-{worker}")
+        await asyncio.sleep(5)
+        assert await schedules.pending(COMPONENT) == []
 
     play(scene, monkeypatch)
 

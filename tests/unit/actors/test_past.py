@@ -10,8 +10,9 @@ RESTORED = {
 # Of the rest of the log alone, or of no use once a worker was idle: what is open, unsent, waited
 # for, half done; large values of entries that are replayed; the outcomes, which `KeyIndex` has.
 OF_THE_REST = {
-    "attempts", "asked_before", "open", "unsent", "references", "waiting_since", "waits_for",
-    "outcomes", "plan", "_begun", "_sent", "_invoked", "_skips", "last_index", "failed_index",
+    "attempts", "asked_before", "open", "unsent", "unsent_of", "references", "waiting_since",
+    "waits_for", "outcomes", "plan", "_begun", "_sent", "_invoked", "_skips", "last_index",
+    "failed_index",
 }  # fmt: skip
 
 
