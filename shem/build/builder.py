@@ -12,6 +12,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, final
@@ -22,22 +23,39 @@ from shem.build.steps import Done, Step
 from shem.errors import BuildError, file_problem
 from shem.manifest.application import AppComponent, Application
 
-__all__ = ["Builder", "artifact_of"]
+__all__ = ["Builder", "Running", "artifact_of"]
 
 JOBS_MAX: Final = max(2, os.cpu_count() or 1)
 
 
 OnDone = Callable[[Done], None]
+Running = Callable[[str, Step], AbstractContextManager[None]]
+
+
+def _unseen(component: str, step: Step) -> AbstractContextManager[None]:
+    del component, step
+    return nullcontext()
 
 
 @final
 class Builder:
-    """Builds components of one app; `on_done` hears of each step, skipped ones included."""
+    """Builds components of one app.
 
-    def __init__(self, app: Application, *, force: bool = False, on_done: OnDone) -> None:
+    `on_done` hears of each step, skipped ones included; those that take time run inside `running`.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        force: bool = False,
+        on_done: OnDone,
+        running: Running = _unseen,
+    ) -> None:
         self._app = app
         self._force = force
         self._on_done = on_done
+        self._running = running
         self._notes = Fingerprints(app.temp_dir)
         self._jobs = asyncio.Semaphore(JOBS_MAX)
         self._shem = version("shem")
@@ -121,7 +139,8 @@ class Builder:
         self._notes.forget(step)
         from shem.build.codefirst import make_wit  # noqa: PLC0415 - see `_generate`
 
-        await make_wit(source, component.name, wit=wit, entry=component.path(entry))
+        with self._running(component.name, Step.GEN_WIT):
+            await make_wit(source, component.name, wit=wit, entry=component.path(entry))
         self._notes.note(step, digest)
         self._tell(component, Step.GEN_WIT, properties.python, started, ran=True)
 
@@ -171,7 +190,8 @@ class Builder:
             self._notes.forget(step)
             async with self._jobs:
                 started = time.monotonic()
-                await run_command(command, component.folder)
+                with self._running(component.name, Step.COMPONENTIZE):
+                    await run_command(command, component.folder)
             place = component.folder / (command.dir or "")
             missing = [each for each in command.targets if not matching(place, [each])]
             if missing:
@@ -212,10 +232,11 @@ class Builder:
         from shem.build.linking import described, fetch, linked  # noqa: PLC0415 - see `_generate`
         from shem.build.plugins import applied  # noqa: PLC0415 - see `_generate`
 
-        composed = {name: path.read_bytes() for name, path in parts.items()}
-        composed |= dict(fetch(component, each) for each in files)
-        data = await applied(component, linked(component, built, composed), self._app.plugins)
-        finished = described(component, data)
+        with self._running(component.name, Step.LINK):
+            composed = {name: path.read_bytes() for name, path in parts.items()}
+            composed |= dict(fetch(component, each) for each in files)
+            data = await applied(component, linked(component, built, composed), self._app.plugins)
+            finished = described(component, data)
         artifact.parent.mkdir(parents=True, exist_ok=True)
         whole = artifact.with_suffix(".new")
         whole.write_bytes(finished)

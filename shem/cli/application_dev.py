@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,16 +12,16 @@ from msgspec.structs import replace
 
 from shem.api_deployment import plan_apis
 from shem.build.builder import Builder
-from shem.build.steps import Done
 from shem.cli.application_deploy import How, roll_out, told_workers
 from shem.cli.application_opened import Opened, reporting, selected, with_composed
+from shem.cli.build_progress import running_steps, tell_step
 from shem.cli.output import Output
 from shem.cli.session import run
 from shem.client import Client
 from shem.deployment import Action, plan
 from shem.errors import BuildError, LaggedError, ShemError, file_problem
 from shem.location import STATE_DIR
-from shem.manifest.application import load
+from shem.manifest.application import Application, load
 
 __all__ = ["develop"]
 
@@ -38,15 +39,17 @@ def develop(work: Opened, names: Sequence[str], how: How) -> None:
 
     async def session(client: Client) -> None:
         changed = asyncio.Event()
+        sources = _Sources(work)
         async with asyncio.TaskGroup() as group:
             # Both first: what happens during the first round counts.
-            group.create_task(_watch(work, changed))
+            group.create_task(_watch(work, sources, changed))
             group.create_task(_tell_logs(client, work.output))
-            current = work
+            await _round(client, work, sources, names, how)
+            work.output.note("waiting for changes; Ctrl-C ends")
             while True:
-                changed.clear()
-                current = await _round(client, current, names, how)
                 await changed.wait()
+                changed.clear()
+                await _round(client, work, sources, names, how)
 
     try:
         run(work.output, session)
@@ -54,12 +57,14 @@ def develop(work: Opened, names: Sequence[str], how: How) -> None:
         work.output.note("stopped")
 
 
-async def _watch(work: Opened, changed: asyncio.Event) -> None:
+async def _watch(work: Opened, sources: "_Sources", changed: asyncio.Event) -> None:
     changes: AsyncIterator[set[tuple[watchfiles.Change, str]]] = watchfiles.awatch(  # pyright: ignore[reportUnknownMemberType] - a parameter of another type than ours
-        work.app.root, watch_filter=_Sources(work), debounce=SETTLE_MS, step=50
+        work.app.root, watch_filter=sources, debounce=SETTLE_MS, step=50
     )
     async for each in changes:
-        first = min(Path(path) for _, path in each)
+        paths = [Path(path) for _, path in each]
+        # Editors write another file first, and put it in the place of the one that is edited.
+        first = min([path for path in paths if path.exists()] or paths)
         work.output.note(f"changed: {first.relative_to(work.app.root)}")
         changed.set()
 
@@ -76,33 +81,31 @@ async def _tell_logs(client: Client, output: Output) -> None:
             output.note("… workers say more than can be shown")
 
 
-async def _round(client: Client, work: Opened, names: Sequence[str], how: How) -> Opened:
+async def _round(
+    client: Client, work: Opened, sources: "_Sources", names: Sequence[str], how: How
+) -> None:
     output = work.output
     try:
         # Read anew: the manifest may be what was changed.
         app = load(work.file, build_profile=work.build_profile)
         fresh = replace(work, app=app)
+        sources.leave_out(fresh.app)
         chosen = selected(fresh, names)
 
-        def on_done(step: Done) -> None:
-            if step.ran:
-                output.note(f"{step.component}  {step.step}  {step.what}  {step.seconds:.1f} s")
-
-        await Builder(fresh.app, on_done=on_done).build(with_composed(fresh.app, chosen))
+        with running_steps(output) as running:
+            builder = Builder(fresh.app, on_done=partial(tell_step, output), running=running)
+            await builder.build(with_composed(fresh.app, chosen))
         planned = await plan(client, fresh.app, chosen)
         apis = await plan_apis(client, fresh.app, how.profile, redeploy=how.redeploy_http_api)
         if all(each.action is Action.KEEP for each in planned) and not apis.changes:
             output.note("nothing to deploy")
-            return fresh
+            return
         done = await roll_out(client, output, planned, apis, how)
         output.note("; ".join(["deployed", *told_workers(done.workers)]))
     except ShemError as error:
         output.fail(error)
-        return work
     except OSError as error:
         output.fail(BuildError(file_problem(error)))
-        return work
-    return fresh
 
 
 class _Sources(watchfiles.DefaultFilter):
@@ -110,9 +113,16 @@ class _Sources(watchfiles.DefaultFilter):
 
     def __init__(self, work: Opened) -> None:
         super().__init__()
+        self._made: set[Path] = set()
+        # What is told of a change would be the next one, for ever.
+        self._told = [os.fstat(each) for each in (_STDOUT, _STDERR)]
+        self.leave_out(work.app)
+
+    def leave_out(self, app: Application) -> None:
+        """Take what builds of this app make for no sources, beside what was made before."""
         # `shem up` keeps its data in the folder that it was started in, which may be this one.
-        made = [work.app.root / STATE_DIR, work.app.temp_dir, *work.app.clean]
-        for component in work.app.components.values():
+        made = [app.root / STATE_DIR, app.temp_dir, *app.clean]
+        for component in app.components.values():
             properties = component.properties
             outputs = (
                 properties.generated_wit,
@@ -127,9 +137,7 @@ class _Sources(watchfiles.DefaultFilter):
             for command in properties.build or ():
                 place = component.path(command.dir or "")
                 made += [place / each for each in (*command.mkdirs, *command.targets)]
-        self._made = [path.resolve() for path in made]
-        # What is told of a change would be the next one, for ever.
-        self._told = [os.fstat(each) for each in (_STDOUT, _STDERR)]
+        self._made.update(path.resolve() for path in made)
 
     def __call__(self, change: watchfiles.Change, path: str) -> bool:
         here = Path(path).resolve()

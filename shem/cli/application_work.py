@@ -18,6 +18,7 @@ from shem.build.commands import run_command
 from shem.build.steps import Done, Step
 from shem.build.toolchains import Tool, tools_of
 from shem.cli.application_opened import Opened, reporting, selected, with_composed
+from shem.cli.build_progress import running_steps, tell_step
 from shem.cli.output import FAILED, Format, Output, table
 from shem.errors import BuildError, ManifestError
 from shem.manifest.application import load
@@ -51,12 +52,13 @@ def build(
 
     def on_done(step: Done) -> None:
         done.append(step)
-        if step.ran:
-            output.note(f"{step.component}  {step.step}  {step.what}  {step.seconds:.1f} s")
+        tell_step(output, step)
 
     with reporting(output):
         chosen = with_composed(work.app, selected(work, names))
-        asyncio.run(Builder(work.app, force=force, on_done=on_done).build(chosen, steps))
+        with running_steps(output) as running:
+            builder = Builder(work.app, force=force, on_done=on_done, running=running)
+            asyncio.run(builder.build(chosen, steps))
     if not quiet:
         ran = sum(each.ran for each in done)
         text = f"built {len(chosen)} components: {ran} steps run, {len(done) - ran} up to date"

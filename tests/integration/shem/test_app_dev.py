@@ -145,3 +145,28 @@ def test_every_change_is_built_and_deployed_and_workers_go_on_with_it(
     assert status == 0
     # What it prints lies in the folder, too, and is no change of the app.
     assert "changed: dev.txt" not in developing.printed()
+
+
+def test_what_a_component_that_came_meanwhile_builds_is_no_change(
+    system: RunningSystem, app: Path
+) -> None:
+    manifest = app / "shem.yaml"
+    developing = Developing(system, app)
+    try:
+        developing.wait_for("waiting for changes")
+        text = manifest.read_text().partition("\n")[2]
+        twin = text.replace("demo:counter", "demo:twin").replace("build/", "made/")
+        twin = twin.replace("clean: [build]", "clean: [made]").replace("[build]", "[made]")
+        manifest.write_text(manifest.read_text() + twin)
+        developing.wait_for("demo:twin version 0")
+        developing.wait_for("deployed")
+
+        # Editors and `sed -i` write another file first, which is gone when it is looked at.
+        (app / "src" / "sedXyz").write_text(COUNTER.format(factor=5))
+        (app / "src" / "sedXyz").replace(app / "src" / "main.wat")
+        developing.wait_for("demo:twin version 1")
+        developing.wait_for("deployed")
+    finally:
+        developing.stop()
+    changed = re.findall("changed: (.*)", developing.printed())
+    assert changed == ["shem.yaml", "src/main.wat"]
