@@ -10,6 +10,7 @@ __all__ = [
     "BLOCKED_SETTLE_S",
     "BOUNDARY_WAIT_S",
     "COMPONENT_LOAD_TRIES_MAX",
+    "DAMAGED_NAMED_MAX",
     "DRAIN_WAIT_S",
     "EMITTED_PER_TURN_MAX",
     "HANDED_WAIT_S",
@@ -86,6 +87,8 @@ MEMBER_TTL_S: Final = 2.0
 ABSENCE_MAX_S: Final = 10.0
 HEARTBEAT_INTERVAL_S: Final = 0.4
 DRAIN_WAIT_S: Final = 2.0
+# In the mark of an executor, which every other one reads each second.
+DAMAGED_NAMED_MAX: Final = 10
 RELOAD_DELAY_S: Final = 0.05
 RELOAD_DOUBLINGS_MAX: Final = 9
 LOAD_BACKOFF_S: Final = 0.1

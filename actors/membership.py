@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 class Member(Struct, frozen=True, kw_only=True, rename="kebab"):
     """What an executor says of itself. `leaving`: it hands its partitions over.
 
-    `at_ms` is its clock when it said so, which tells clocks that disagree.
+    `at_ms` is its clock when it said so, which tells clocks that disagree. `damaged` are some of
+    the workers that it was to run and whose logs nobody can read.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Member(Struct, frozen=True, kw_only=True, rename="kebab"):
     memory_bytes: int = 0
     invocations: int = 0
     at_ms: int = 0
+    damaged: tuple[str, ...] = ()
 
 
 class View(Struct, frozen=True):

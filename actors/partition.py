@@ -73,6 +73,8 @@ class Partition:
         self.trust = 0
         """Another number whenever deliveries may have been missed."""
         self.workers: dict[WorkerId, Resident] = {}
+        self.told_of_damage: dict[WorkerId, int] = {}
+        """Workers whose logs are damaged, and up to where in their mailboxes callers know it."""
         self._anchors: dict[WorkerId, Delivery] = {}
         # Hashes of the workers that ended here with everything sent. All others may have been left
         # by a dead owner between commit and sending: their last messages are sent again.

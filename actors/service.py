@@ -15,6 +15,7 @@ from actors.clock import SystemClock, TimeSource
 from actors.identity import WorkerId
 from actors.limits import (
     ACQUIRE_CONCURRENCY_MAX,
+    DAMAGED_NAMED_MAX,
     HEARTBEAT_INTERVAL_S,
     SHORTENED_LOOK_S,
 )
@@ -98,7 +99,16 @@ class Executor:
             memory_bytes=self._residency.memory_bytes,
             invocations=0 if self._services is None else self._services.invocations,
             at_ms=self._time.wall_ns() // 1_000_000,
+            damaged=self._damaged(),
         )
+
+    def _damaged(self) -> tuple[str, ...]:
+        found = (
+            str(each)
+            for partition in self._partitions.values()
+            for each in partition.told_of_damage
+        )
+        return tuple(sorted(found)[:DAMAGED_NAMED_MAX])
 
     async def run(self) -> None:
         """Work until `stop`. Ends after every partition was handed over."""

@@ -13,6 +13,7 @@ import structlog
 
 from actors.answered_reads import AnsweredReads
 from actors.burial import bury_damaged
+from actors.damage import is_damage, tell_waiting
 from actors.engine.errors import CapacityError
 from actors.errors import PartitionLostError
 from actors.identity import Address, WorkerId
@@ -23,7 +24,7 @@ from actors.remembered import Leaving
 from actors.secrets import SecretKeyError
 from actors.services import Services
 from actors.waits import Answer
-from broker.errors import FencedError, RetryableError
+from broker.errors import BrokerError, FencedError, RetryableError
 from broker.ports import Message
 from oplog.errors import CorruptLogError, WriterStoppedError
 
@@ -142,6 +143,7 @@ class Worker:
                 error=str(error),
             )
             stumbled = True
+            await self._tell_waiting(error)
         except Exception:
             log.exception("worker cannot go on")
             stumbled = True
@@ -156,6 +158,7 @@ class Worker:
         life = await self._load()
         self._recovering = False
         self._services.has_come_back(self.id)
+        self._partition.told_of_damage.pop(self.id, None)
         self._life = life
         life.delivered = self._delivered
         self._log = self._delivered = None
@@ -197,6 +200,18 @@ class Worker:
             except RetryableError as error:
                 log.warning("cannot load the log, trying again", error=str(error))
                 await asyncio.sleep(LOAD_BACKOFF_S)
+
+    async def _tell_waiting(self, damage: CorruptLogError) -> None:
+        if not is_damage(damage):
+            return
+        told = self._partition.told_of_damage
+        told.setdefault(self.id, 0)
+        try:
+            told[self.id] = await tell_waiting(
+                self._services.broker, self.id, self._address, damage, behind=told[self.id]
+            )
+        except BrokerError as error:
+            log.info("who waits was not told of the damage", error=str(error))
 
     def _settle(self) -> None:
         self._partition.settle(self.id)

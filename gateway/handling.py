@@ -284,9 +284,13 @@ _TOLD: Final = {
     503: "the system cannot take the request now; try again",
     504: "a worker did not answer in time; repeat the request under the same Idempotency-Key",
 }
+_TOLD_OF: Final = {
+    "log-damaged": "what a worker that the request needs has kept is damaged; nothing is decided, "
+    "repeat the request under the same Idempotency-Key when that is mended",
+}
 
 
 def _hidden(error: RequestError, occurrence: str) -> RequestError:
     """Return what strangers may know of a failure: the log has the rest."""
-    told = _TOLD.get(error.status, "the request failed")
+    told = _TOLD_OF.get(error.kind) or _TOLD.get(error.status, "the request failed")
     return RequestError(error.status, error.kind, f"{told} (id {occurrence})", error.headers)

@@ -91,7 +91,11 @@ class GuestError(InvocationError):
 
 
 class WorkerStoppedError(InvocationError):
-    """The worker runs nothing: it failed before, or somebody stopped or deleted it."""
+    """The worker runs nothing: it failed before, or somebody stopped or deleted it.
+
+    Or its log is damaged (`log-damaged`): then the invocation waits, and the same key has an
+    outcome once that is mended.
+    """
 
 
 class UnknownComponentError(TerminalError):
@@ -136,6 +140,7 @@ _CLASSES: Final[dict[str, type[ShemError]]] = {
     "interrupted": WorkerStoppedError,
     "cancelled": WorkerStoppedError,
     "deleted": WorkerStoppedError,
+    "log-damaged": WorkerStoppedError,
     "unknown-component": UnknownComponentError,
     "unknown-worker": UnknownWorkerError,
     "unavailable": UnavailableError,

@@ -209,6 +209,8 @@ def _refused(error: ShemError) -> RequestError:
             return RequestError(503, "unavailable", str(error), (("retry-after", "1"),))
         case _ if error.kind == "worker-busy":
             return RequestError(503, "worker-busy", str(error), (("retry-after", "1"),))
+        case _ if error.kind == "log-damaged":
+            return RequestError(503, "log-damaged", str(error))
         case _ if error.kind == "bad-worker-name":
             # It was made of what the client sent, as a route's other names are.
             return RequestError(400, "bad-request", str(error))
@@ -226,6 +228,8 @@ def explain(error: rib.RunError) -> tuple[int, str]:
             return 504, "timeout"
         case UnavailableError():
             return 503, "unavailable"
+        case ShemError(kind="log-damaged"):
+            return 503, "log-damaged"
         case InvocationError(kind="too-large") if "the result has" in str(cause):
             return 502, "worker-failed"
         case ShemError(kind="too-large"):

@@ -13,6 +13,7 @@ import msgspec
 
 from actors.api.discovery import Endpoint
 from actors.api.routes import UNAVAILABLE, fail
+from actors.damage import HEARS, HEARS_DAMAGE
 from broker.errors import BrokerError, RetryableError, TooLargeError
 from broker.ports import Journal, Request, Signals, Subscription
 
@@ -64,6 +65,7 @@ class CallService:
     async def _publish(self, request: Request) -> None:
         headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
         headers[RESULT_TO] = request.reply_to
+        headers[HEARS] = HEARS_DAMAGE
         self._count += 1
         target = request.subject.replace("shem.call.", "shem.invoke.", 1)
         place = target.removeprefix("shem.invoke.").replace(".", "/")

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from actors.damage import HEARS, HEARS_DAMAGE
 from actors.enclosed import HEADER, enclosure_prefix
 from actors.limits import MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX
 from broker import subjects
@@ -69,6 +70,11 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     result_at: StoredResult | None = msgspec.field(default=None, name="result-at")
     wave: str | None = None
     error: Failure | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is none yet: the log of the worker is damaged, and the invocation waits."""
+        return self.error is not None and self.error.kind == HEARS_DAMAGE
 
     def check(self) -> None:
         """Raise if the outcome is an error.
@@ -187,7 +193,12 @@ class Invocations:
                     component, worker, payload, key=key, headers=headers
                 )
                 with self._mail.letter() as letter:
-                    ours = {**headers, "Shem-Key": key, "Shem-Result-To": letter.reply_to}
+                    ours = {
+                        **headers,
+                        "Shem-Key": key,
+                        "Shem-Result-To": letter.reply_to,
+                        HEARS: HEARS_DAMAGE,
+                    }
                     with enqueue(component, worker, key, ours) as all_headers:
                         known = await self._send(component, worker, payload, place, all_headers)
                     durable = True
@@ -200,11 +211,12 @@ class Invocations:
                         await self._send(component, worker, payload, again, all_headers)
                         note = await letter.wait(pause_s)
                         pause_s = min(pause_s * 2, ASK_AGAIN_MAX_S)
-                    if enclosure is not None:
+                    outcome = decode_outcome(note)
+                    if enclosure is not None and not outcome.is_pending:
                         # The worker has it in its log; whoever dies before leaves it behind, until
                         # the worker is deleted.
                         await self._forget(enclosure)
-                    return await self._whole(decode_outcome(note))
+                    return await self._whole(outcome)
         except TimeoutError as error:
             if durable:
                 raise ResultTimeoutError(

@@ -25,6 +25,7 @@ PEER_LAG_MAX: Final = 1_000
 DISK_WARNING: Final = 0.80
 DISK_ERROR: Final = 0.95
 CERTIFICATE_DAYS_MIN: Final = 30
+DAMAGED_SHOWN_MAX: Final = 5
 _S_PER_DAY: Final = 86_400
 _NS_PER_S: Final = 1_000_000_000
 _MIB: Final = 1 << 20
@@ -71,6 +72,7 @@ def examine(seen: Inspection, expected: Expected) -> list[Finding]:
         _executors,
         _partitions,
         _lag,
+        _damaged,
         _losses,
         _disk,
         _identity,
@@ -292,6 +294,16 @@ def _lag(seen: Inspection, _: Expected) -> Findings:
         held = sum(each.unacknowledged for each in seen.queues)
         text = f"{total} messages undelivered, {held} in the hands of executors"
         yield _finding("lag", Level.OK, text)
+
+
+def _damaged(seen: Inspection, _: Expected) -> Findings:
+    """Only executors read logs as they go, so only what somebody asked for is known here."""
+    names = sorted({name for mark in seen.members if (it := _member(mark)) for name in it.damaged})
+    if names:
+        shown, more = ", ".join(names[:DAMAGED_SHOWN_MAX]), len(names) - DAMAGED_SHOWN_MAX
+        text = f"the logs of {shown}{f' and {more} more' if more > 0 else ''} are damaged"
+        hint = "their invocations wait: see `shem oplog verify`, which reads all logs"
+        yield _finding("logs", Level.ERROR, text, hint)
 
 
 def _losses(seen: Inspection, _: Expected) -> Findings:

@@ -51,13 +51,15 @@ def explain(error: Exception) -> RequestError | None:
             return RequestError(504, kind, text)
         case UnavailableError():
             return RequestError(503, kind, text, _RETRY_AFTER)
+        case _ if kind == "log-damaged":
+            return RequestError(503, kind, text)
         case _ if kind in _STATUS:
             return RequestError(_STATUS[kind], kind, text)
         case BadRequestError():
             return RequestError(400, kind, text)
         case InvocationError():
             return RequestError(502, kind, text)
-        case _ if kind in {"internal", "log-damaged"}:
+        case _ if kind == "internal":
             return None
         case _:
             return RequestError(_CONFLICT, kind, text)

@@ -54,6 +54,8 @@ class CrashingJournal:
         self.led = True
         self.unreadable: set[int] = set()
         """What the replica that answers passes over, since its disk has damaged it."""
+        self.lost: set[int] = set()
+        """What all replicas pass over."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
@@ -69,6 +71,8 @@ class CrashingJournal:
             raise UnavailableError("no answer in time")
         late: list[Message] = []
         async for message in self._journal.read(subject, **options):
+            if message.sequence in self.lost:
+                continue
             if message.sequence in self.unreadable:
                 late.append(message)
             else:

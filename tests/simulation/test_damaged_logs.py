@@ -1,9 +1,13 @@
 """Logs that nobody can read: they stop their own worker alone, and that one can be deleted."""
 
 import asyncio
+import json
+from typing import Any
 
+import msgspec
 import pytest
 
+from actors.membership import Member
 from actors.statuses import Statuses
 from actors.worker_index.listing import WorkerListing
 from broker import subjects
@@ -18,6 +22,14 @@ async def lose(simulation: Simulation, worker: str, *numbers: int) -> None:
     stored = [message.sequence async for message in simulation.client.journal.read(subject)]
     for number in numbers:
         await simulation.client.journal.remove(subject, stored[number])
+
+
+async def named_as_damaged(simulation: Simulation) -> tuple[str, ...]:
+    """Return what the one executor tells the others."""
+    (name,) = await simulation.client.members.keys()
+    mark = await simulation.client.members.get(name)
+    assert mark is not None
+    return msgspec.json.decode(mark.data, type=Member).damaged
 
 
 @pytest.mark.parametrize("crash", [None, "before", "after"])
@@ -110,5 +122,44 @@ def test_a_log_of_which_a_replica_passes_over_a_part_is_no_damaged_one() -> None
                 assert told["result"] == 15
                 assert asyncio.get_running_loop().time() < began_s + 4
                 node.kill()
+
+    run(main())
+
+
+def test_only_who_says_so_hears_of_the_damage_and_the_outcome_comes_once_it_is_mended() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            for number in range(3):
+                await simulation.invoke("a", "add", 5, key=f"k{number}")
+            node.kill()
+            subject = subjects.log(COMPONENT, "a", PARTITIONS)
+            stored = [message async for message in simulation.client.journal.read(subject)]
+            node = simulation.start()
+            node.broker.journal.lost = {stored[0].sequence}
+            heard: dict[str, list[dict[str, Any]]] = {"knows": [], "plain": []}
+            for name, told in heard.items():
+                inbox = f"_INBOX.{name}"
+                await simulation.client.signals.subscribe(
+                    inbox, lambda note, told=told: told.append(json.loads(note.data))
+                )
+                headers = {"Shem-Result-To": inbox}
+                if name == "knows":
+                    headers["Shem-Hears"] = "log-damaged"
+                await simulation.publish("a", "add", 5, key=name, headers=headers)
+            await asyncio.sleep(60)
+            # Once, however often the log was looked at.
+            (notice,) = heard["knows"]
+            assert notice["key"] == "knows"
+            assert notice["error"]["kind"] == "log-damaged"
+            assert heard["plain"] == []
+            assert not simulation.results.keys() & heard.keys()
+            assert await named_as_damaged(simulation) == (f"{COMPONENT}/a",)
+            node.broker.journal.lost.clear()
+            told = [(await simulation.result(name))["result"] for name in ("knows", "plain")]
+            assert told == [20, 25]
+            assert [each["result"] for each in heard["plain"]] == [25]
+            await asyncio.sleep(2)
+            assert await named_as_damaged(simulation) == ()
 
     run(main())

@@ -1,7 +1,9 @@
 """`shem doctor` and `shem oplog` on a real system, well and damaged."""
 
 import asyncio
+import json
 import time
+from typing import Any
 
 import nats
 
@@ -58,10 +60,13 @@ def test_logs_are_verified_and_a_damaged_one_is_cut_back_and_goes_on(whole: Whol
     assert WORKER in done.stdout
 
     # What waits is not refused, since it may run once that is mended; but why is told.
-    waits = whole.run("worker", "invoke", WORKER, "add(5)", "--key", "waits", "--timeout", "2")
+    waits = whole.run("worker", "invoke", WORKER, "add(5)", "--key", "waits")
     assert waits.returncode == 1
-    assert "log-damaged" in waits.stderr
+    assert "error (log-damaged)" in waits.stderr
     assert "shem oplog verify" in waits.stderr
+    assert asyncio.run(call(whole.server.url, "called"))["error"]["kind"] == "log-damaged"
+    (finding,) = wait_for_logs(whole, are_damaged=True)
+    assert (finding["level"], WORKER in finding["message"]) == ("error", True)
 
     whole.run("oplog", "cut", WORKER)
     nobody = whole.run("oplog", "cut", f"{WORKER}-nobody")
@@ -71,8 +76,31 @@ def test_logs_are_verified_and_a_damaged_one_is_cut_back_and_goes_on(whole: Whol
     assert whole.json("oplog", "cut", WORKER, "--yes")["done"]
     assert whole.run("oplog", "verify", WORKER).returncode == 0
     # What waited has run by now.
-    assert whole.json("worker", "invoke", WORKER, "add(5)")["result"] == 25
+    assert whole.json("worker", "invoke", WORKER, "add(5)")["result"] == 30
+    assert asyncio.run(call(whole.server.url, "called"))["result"] == 25
+    wait_for_logs(whole, are_damaged=False)
     assert whole.json("worker", "invoke", WORKER, "add(5)", "--key", "waits")["result"] == 20
+
+
+def wait_for_logs(whole: Whole, *, are_damaged: bool) -> list[dict[str, str]]:
+    """Return what the doctor says of damaged logs: executors tell it with their heartbeats."""
+    deadline = time.monotonic() + 20
+    while True:
+        findings = json.loads(whole.run("doctor", "--json").stdout)["findings"]
+        found = [each for each in findings if each["check"] == "logs"]
+        if bool(found) is are_damaged:
+            return found
+        assert time.monotonic() < deadline
+
+
+async def call(url: str, key: str) -> dict[str, Any]:
+    """Add 5 as a bare client does."""
+    client = await nats.connect(url)
+    subject = f"shem.call.{COMPONENT}.carol"
+    answer = await client.request(subject, b"add(5)", timeout=30, headers={"Shem-Key": key})
+    await client.close()
+    told: dict[str, Any] = json.loads(answer.data)
+    return told
 
 
 async def forge(url: str) -> None:

@@ -149,6 +149,17 @@ CASES = [
     ("clock", "error", "executor e7 is -2000.0 ms", {"members": (mark("e7", -2_000),)}),
     ("executors", "error", "no executor lives", {"members": ()}),
     ("partitions", "warning", "nobody owns partitions 1", {"members": (mark(partitions=[0]),)}),
+    (
+        "logs",
+        "error",
+        "the logs of c/a, c/b are damaged",
+        {
+            "members": (
+                mark("a", partitions=[0], damaged=["c/b"]),
+                mark("b", partitions=[1], damaged=["c/a", "c/b"]),
+            )
+        },
+    ),
     ("partitions", "warning", "several", {"members": (mark("a"), mark("b"))}),
     (
         "lag",
