@@ -75,6 +75,7 @@ class Address(Struct, frozen=True):
     mailbox_reply: str
     schedules: str
     snap: str
+    everything: str
     partition: int
 
     @staticmethod
@@ -89,6 +90,7 @@ class Address(Struct, frozen=True):
             mailbox_reply=subjects.mailbox(*names, partitions, "reply"),
             schedules=subjects.schedule(*names, "*"),
             snap=subjects.snapshot(*names, partitions),
+            everything=subjects.everything_of(*names, partitions),
             partition=subjects.partition_of(*names, partitions),
         )
 

@@ -10,6 +10,7 @@ from typing import final
 import msgspec
 import structlog
 
+from actors.holdings import KINDS_READ
 from actors.identity import Address
 from actors.knots import Knots, Survey
 from actors.mailbox import Mailbox
@@ -57,33 +58,45 @@ class Intake:
 
     async def read_mailbox(self) -> None:
         """Read all of it that is not done yet."""
+        await self.begin((), unread=KINDS_READ)
+
+    async def begin(
+        self, delivered: Sequence[tuple[str, Message]], *, unread: Sequence[str]
+    ) -> None:
+        """Take in what was `delivered`, and read the kinds of which more may lie in the mailbox.
+
+        Answers are read all the same, as those that an earlier life had heard are in no log.
+        """
         self.trusted = True
         self.mailbox.begin_read()
         # One exact subject after the other: the broker finds their first message by an index, but
         # searches the stream for a wildcard. What comes in between is delivered as well. Everything
         # is known before anything is taken, so the order of the kinds does not matter.
+        for kind in KINDS_READ:
+            if kind in unread:
+                await self._read(kind)
+            else:
+                for each, message in delivered:
+                    if each == kind:
+                        self._offer(kind, message)
+        await self.read_answers()
+
+    async def _read(self, kind: str) -> None:
         start = self.mailbox.invoked + 1
+        if kind == "invoke" and self.reads.are_declared:
+            # Reads are not passed by the watermark: they are there until they are answered.
+            start = 1
+        subject = {
+            "control": self._address.mailbox_control,
+            "invoke": self._address.mailbox_invoke,
+        }[kind]
         # All of it: what is passed over now lies below the watermark soon, and never runs.
-        read = self._journal.read_whole
-        async for message in read(self._address.mailbox_control, from_sequence=start):
-            self.mailbox.offer("control", message)
-        # Reads are not passed by the watermark: they are there until they are answered.
-        start = 1 if self.reads.are_declared else start
-        async for message in read(self._address.mailbox_invoke, from_sequence=start):
-            if not self.reads.takes(message):
-                self.mailbox.offer("invoke", message)
-        await self.read_answers()
+        async for message in self._journal.read_whole(subject, from_sequence=start):
+            self._offer(kind, message)
 
-    async def take_in(self, delivered: Sequence[tuple[str, Message]]) -> None:
-        """Take in what was delivered instead of reading: there is nothing else.
-
-        Answers are read all the same, as those that an earlier life had heard are in no log.
-        """
-        self.trusted = True
-        for kind, message in delivered:
-            if kind == "control" or (kind == "invoke" and not self.reads.takes(message)):
-                self.mailbox.offer(kind, message)
-        await self.read_answers()
+    def _offer(self, kind: str, message: Message) -> None:
+        if kind != "invoke" or not self.reads.takes(message):
+            self.mailbox.offer(kind, message)
 
     async def read_answers(self) -> None:
         """Answers have no watermark, since they overtake invocations: read what can matter."""

@@ -27,6 +27,7 @@ from actors.engine.errors import ComponentError, SnapshotUnusableError
 from actors.errors import ComponentUnknownError, QuotaError
 from actors.failures import refusal
 from actors.guest import Guest
+from actors.holdings import KINDS_READ, Holdings
 from actors.identity import Address, WorkerId
 from actors.intake import Intake
 from actors.knots import Knots
@@ -86,11 +87,16 @@ class Life:
         recovering: bool,
         settle: Callable[[], None],
         on_failure: Callable[[BaseException], None],
+        unread: Sequence[str],
     ) -> None:
+        """`unread` are the kinds of which more may be in the mailbox than was delivered."""
         self.id = worker_id
         self._is_idle = self._leaving = False
         self.delivered: Sequence[tuple[str, Message]] | None = None
-        """All that may be in the mailbox, if that is known: then it is not read at first."""
+        """What came in before this life; None: some may be missing, and the mailbox is read."""
+        self.has_all = False
+        """Whether `delivered` is all that may be in the mailbox."""
+        self._unread = unread
         self._address = address
         self._services = services
         self._loaded = loaded = recovered.log
@@ -171,21 +177,30 @@ class Life:
         settle: Callable[[], None],
         on_failure: Callable[[BaseException], None],
         remembered: tuple[bytes, ...] | None,
+        heard: Sequence[tuple[str, Message]] | None,
     ) -> "Life":
         """Read the log, from the newest snapshot on whose blob is not `rejected`.
 
-        Nothing is read if it is `remembered`.
+        Nothing is read if it is `remembered`. `heard` are all deliveries of the worker up to now,
+        None if some may be missing.
 
         Raises:
             CorruptLogError: it cannot be believed.
             UnavailableError: the broker does not answer now.
         """
         broker = services.broker
+        unread: Sequence[str] = KINDS_READ
         async with services.loading:
-            if remembered is None:
-                recovered = await recover(broker, address, services.secrets, rejected=rejected)
-            else:
+            if remembered is not None:
                 recovered = await recall(broker, address, remembered)
+            else:
+                holdings: Holdings | None = None
+                if heard is not None:
+                    holdings = await Holdings.count(broker.journal, address)
+                    unread = holdings.unread(heard)
+                recovered = await recover(
+                    broker, address, services.secrets, rejected=rejected, holdings=holdings
+                )
         references = await recovered.past.referenced(broker.blobs)
         return Life(
             worker_id,
@@ -199,6 +214,7 @@ class Life:
             recovering=recovering,
             settle=settle,
             on_failure=on_failure,
+            unread=unread,
         )
 
     @property
@@ -294,10 +310,7 @@ class Life:
         """Do what is to be done; return what follows."""
         if not self._past.is_unfinished_copy:
             await self._reads.learn()
-        if self.delivered is None:
-            await self._intake.read_mailbox()
-        else:
-            await self._intake.take_in(self.delivered)
+        await self._intake.begin(self.delivered or (), unread=self._kinds_to_read())
         if (self._recovering or self._past.is_fresh_copy) and self._past.unsent:
             await self._learn_calls()
             unsent = tuple(self._past.unsent.items())
@@ -316,6 +329,14 @@ class Life:
         # The next life knows nothing of what this one is still sending, and might settle before it.
         await self._until_quiet()
         return Next.AGAIN
+
+    def _kinds_to_read(self) -> Sequence[str]:
+        if self.delivered is None:
+            return KINDS_READ
+        if self.has_all:
+            return ()
+        # Whoever has answered a read takes it out of the mailbox, so that numbers prove nothing.
+        return KINDS_READ if self._reads.are_declared else self._unread
 
     async def _act(self) -> Ended:
         while True:

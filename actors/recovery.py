@@ -7,6 +7,7 @@ import structlog
 from msgspec import Struct
 
 from actors.engine.errors import SnapshotUnusableError
+from actors.holdings import Holdings
 from actors.identity import Address
 from actors.past import Past
 from actors.remembered import messages_of
@@ -17,7 +18,7 @@ from oplog.errors import CorruptLogError
 from oplog.plan import Plan
 from oplog.reader import LoadedLog, load, load_from, understand
 from oplog.replay import Cursor, Start
-from oplog.snapshots import Base, holds_at, read_pointer
+from oplog.snapshots import Base, Pointer, holds_at, read_pointer
 from oplog.status import StatusFold
 
 __all__ = ["Recovered", "cursor_of", "recall", "recover"]
@@ -51,15 +52,26 @@ class Recovered(Struct, frozen=True, kw_only=True):
 
 
 async def recover(
-    broker: Broker, address: Address, secrets: SecretStore, *, rejected: AbstractSet[str]
+    broker: Broker,
+    address: Address,
+    secrets: SecretStore,
+    *,
+    rejected: AbstractSet[str],
+    holdings: Holdings | None = None,
 ) -> Recovered:
     """Read a worker's log from its newest snapshot on that is not among the `rejected` blobs.
+
+    Where the `holdings` say that there is none of something, it is not asked for.
 
     Raises:
         CorruptLogError: the log cannot be believed.
         UnavailableError: the broker does not answer now.
     """
-    pointer, sequence = await read_pointer(broker.journal, address.snap)
+    if holdings is not None and holdings.is_new:
+        return await recall(broker, address, ())
+    pointer, sequence = Pointer(), 0
+    if holdings is None or holdings.snapshots:
+        pointer, sequence = await read_pointer(broker.journal, address.snap)
     candidates = [base for base in pointer.snapshots if base.blob not in rejected]
     saved: SavedWorker | None = None
     loaded: LoadedLog | None = None

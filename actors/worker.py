@@ -58,9 +58,10 @@ class Worker:
         recalled = partition.recall(worker_id)
         self._log = None if recalled is None else recalled.log
         """The log of a worker that has been here before, until there is a life."""
-        is_trusted = recalled is not None and recalled.trust == partition.trust
-        self._delivered: list[tuple[str, Message]] | None = [] if is_trusted else None
-        """All that came in since then, until there is a life; None: it is read with the mailbox."""
+        self._is_trusted = recalled is not None and recalled.trust == partition.trust
+        """Whether nothing that came in since then was missed."""
+        self._delivered: list[tuple[str, Message]] | None = []
+        """All that comes in until there is a life; None: some of it may be missing."""
         self._leaving_behind: Leaving | None = None
         # Blobs of snapshots that did not load.
         self._rejected: set[str] = set()
@@ -72,7 +73,7 @@ class Worker:
         )
 
     def offer(self, kind: str, message: Message) -> None:
-        """Take a mailbox message in. Before the first load it is dropped if that reads all."""
+        """Take a mailbox message in; before the first load it is kept for that."""
         if self._life is not None:
             self._life.offer(kind, message)
         elif self._delivered is not None:
@@ -160,7 +161,7 @@ class Worker:
         self._services.has_come_back(self.id)
         self._partition.told_of_damage.pop(self.id, None)
         self._life = life
-        life.delivered = self._delivered
+        life.delivered, life.has_all = self._delivered, self._is_trusted
         self._log = self._delivered = None
         try:
             following = await life.run()
@@ -186,6 +187,7 @@ class Worker:
                     self._services,
                     rejected=self._rejected,
                     remembered=self._log,
+                    heard=None if self._delivered is None else tuple(self._delivered),
                     answered=self._answered,
                     resident=self,
                     recovering=self._recovering,

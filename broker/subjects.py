@@ -35,6 +35,7 @@ __all__ = [
     "decode_token",
     "encode_token",
     "event",
+    "everything_of",
     "invoke",
     "log",
     "logs_of",
@@ -203,6 +204,11 @@ def snapshot(component: str, worker: str, partitions: int) -> str:
 def mailbox(component: str, worker: str, partitions: int, kind: str = "*") -> str:
     """The worker's mailbox: `kind` is invoke, reply, control, or `*` for all in stream order."""
     return _stored(component, worker, partitions, f"in.{kind}")
+
+
+def everything_of(component: str, worker: str, partitions: int) -> str:
+    """Return the pattern of all that is stored of a worker, but for its schedules."""
+    return _stored(component, worker, partitions, ">")
 
 
 def logs_of(partition: int) -> str:
