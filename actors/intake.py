@@ -9,6 +9,7 @@ from typing import final
 
 import msgspec
 import structlog
+from msgspec import Struct
 
 from actors.holdings import KINDS_READ
 from actors.identity import Address
@@ -20,11 +21,21 @@ from actors.waiting import Waiting
 from actors.waits import Answer, Wake
 from broker.ports import Journal, Message
 
-__all__ = ["Intake"]
+__all__ = ["Delivered", "Intake"]
 
 log = structlog.get_logger(__name__)
 
 _decode_answer = msgspec.json.Decoder(Answer | Survey | Wake).decode
+
+
+class Delivered(Struct, frozen=True):
+    """What came in for a worker before it had a life, by kind.
+
+    `are_all`: nothing else lies in the mailbox.
+    """
+
+    messages: Sequence[tuple[str, Message]]
+    are_all: bool
 
 
 @final

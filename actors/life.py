@@ -29,7 +29,7 @@ from actors.failures import refusal
 from actors.guest import Guest
 from actors.holdings import KINDS_READ, Holdings
 from actors.identity import Address, WorkerId
-from actors.intake import Intake
+from actors.intake import Delivered, Intake
 from actors.knots import Knots
 from actors.ledger import Ledger
 from actors.leftovers import Leftovers
@@ -71,7 +71,10 @@ class Next(Enum):
 
 @final
 class Life:
-    """Everything of a worker that is in memory. `run` once, then `close`."""
+    """Everything of a worker that is in memory. `run` once, then `close`.
+
+    `unread` are the kinds of messages of which more may be in the mailbox than was delivered.
+    """
 
     def __init__(
         self,
@@ -89,23 +92,18 @@ class Life:
         on_failure: Callable[[BaseException], None],
         unread: Sequence[str],
     ) -> None:
-        """`unread` are the kinds of which more may be in the mailbox than was delivered."""
         self.id = worker_id
         self._is_idle = self._leaving = False
-        self.delivered: Sequence[tuple[str, Message]] | None = None
-        """What came in before this life; None: some may be missing, and the mailbox is read."""
-        self.has_all = False
-        """Whether `delivered` is all that may be in the mailbox."""
-        self._unread = unread
+        self.delivered: Delivered | None = None
+        """What came in before this life; None: some of it may be missing."""
         self._address = address
         self._services = services
         self._loaded = loaded = recovered.log
         self._past = past = recovered.past
         self._saved, self._saved_guest = recovered.saved, recovered.guest
-        self._rejected = rejected
-        self._references = references
+        self._rejected, self._references = rejected, references
         self._resident = resident
-        self._recovering = recovering
+        self._recovering, self._unread = recovering, unread
         self._settle = settle
         self._bell, self._quieted = Bell(), asyncio.Event()
         self._guest: Guest | None = None
@@ -189,18 +187,15 @@ class Life:
             UnavailableError: the broker does not answer now.
         """
         broker = services.broker
-        unread: Sequence[str] = KINDS_READ
         async with services.loading:
-            if remembered is not None:
-                recovered = await recall(broker, address, remembered)
-            else:
-                holdings: Holdings | None = None
-                if heard is not None:
-                    holdings = await Holdings.count(broker.journal, address)
-                    unread = holdings.unread(heard)
+            if remembered is None:
+                holdings = None if heard is None else await Holdings.count(broker.journal, address)
                 recovered = await recover(
                     broker, address, services.secrets, rejected=rejected, holdings=holdings
                 )
+            else:
+                holdings = None
+                recovered = await recall(broker, address, remembered)
         references = await recovered.past.referenced(broker.blobs)
         return Life(
             worker_id,
@@ -214,7 +209,7 @@ class Life:
             recovering=recovering,
             settle=settle,
             on_failure=on_failure,
-            unread=unread,
+            unread=KINDS_READ if holdings is None else holdings.unread(heard or ()),
         )
 
     @property
@@ -310,7 +305,8 @@ class Life:
         """Do what is to be done; return what follows."""
         if not self._past.is_unfinished_copy:
             await self._reads.learn()
-        await self._intake.begin(self.delivered or (), unread=self._kinds_to_read())
+        delivered = () if self.delivered is None else self.delivered.messages
+        await self._intake.begin(delivered, unread=self._kinds_to_read())
         if (self._recovering or self._past.is_fresh_copy) and self._past.unsent:
             await self._learn_calls()
             unsent = tuple(self._past.unsent.items())
@@ -333,7 +329,7 @@ class Life:
     def _kinds_to_read(self) -> Sequence[str]:
         if self.delivered is None:
             return KINDS_READ
-        if self.has_all:
+        if self.delivered.are_all:
             return ()
         # Whoever has answered a read takes it out of the mailbox, so that numbers prove nothing.
         return KINDS_READ if self._reads.are_declared else self._unread

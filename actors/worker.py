@@ -17,6 +17,7 @@ from actors.damage import is_damage, tell_waiting
 from actors.engine.errors import CapacityError
 from actors.errors import PartitionLostError
 from actors.identity import Address, WorkerId
+from actors.intake import Delivered
 from actors.life import Life, Next
 from actors.limits import LOAD_BACKOFF_S, QUEUE_MESSAGES_MAX
 from actors.partition import Partition
@@ -161,7 +162,8 @@ class Worker:
         self._services.has_come_back(self.id)
         self._partition.told_of_damage.pop(self.id, None)
         self._life = life
-        life.delivered, life.has_all = self._delivered, self._is_trusted
+        if self._delivered is not None:
+            life.delivered = Delivered(self._delivered, self._is_trusted)
         self._log = self._delivered = None
         try:
             following = await life.run()
