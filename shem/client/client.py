@@ -119,7 +119,12 @@ class Client:
         return self
 
     async def close(self) -> None:
-        """Disconnect. What was published stays durable; who waits for an answer is told."""
+        """Disconnect. What was published stays durable; who waits for an answer is told.
+
+        Raises:
+            RefusedError: it was connected in another event loop.
+        """
+        self._lifetime.check_loop()
         await self._mail.close()
         await self._broker.close()
 

@@ -68,6 +68,7 @@ class Components:
         Raises:
             RefusedError: of kind `bad-component`, with the reason.
         """
+        self._requests.check()
         digest = hashlib.sha256(data).hexdigest()
         upload: dict[str, object] = {
             "name": name,

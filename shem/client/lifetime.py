@@ -30,13 +30,21 @@ class Lifetime:
     def check(self, *, key: str | None = None) -> None:
         """Go on while the client is open, where it was opened.
 
-        In another event loop a message would leave, and its answer be heard by nobody.
-
         Raises:
             RefusedError: it is closed, or another event loop's.
         """
         if self.is_over:
             raise closed_error(key=key)
+        self.check_loop(key=key)
+
+    def check_loop(self, *, key: str | None = None) -> None:
+        """Go on where the client was opened.
+
+        In another event loop a message would leave, and its answer be heard by nobody.
+
+        Raises:
+            RefusedError: it is another event loop's.
+        """
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             text = (
                 "the client belongs to the event loop in which it was connected; connect another "

@@ -55,6 +55,10 @@ class Requests:
         self._signals = signals
         self._lifetime = lifetime
 
+    def check(self) -> None:
+        """Go on while the client may be used here. Raises `RefusedError`."""
+        self._lifetime.check()
+
     async def ask(
         self,
         name: str,
@@ -72,6 +76,7 @@ class Requests:
         data = msgspec.json.encode(body)
         if progress is None:
             return await self._ask(name, data, {}, timeout_s)
+        self.check()
         inbox = self._signals.inbox()
 
         def on_note(note: Note) -> None:
@@ -89,7 +94,7 @@ class Requests:
     ) -> object:
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
-            self._lifetime.check()
+            self.check()
             left_s = deadline - asyncio.get_running_loop().time()
             try:
                 note = await self._signals.request(

@@ -400,9 +400,11 @@ def test_a_client_that_is_closed_takes_nothing_more():
             alice.resume(),
             alice.status(),
             scene.client.schedules.pending("counter"),
+            scene.client.components.add("counter", b"component", progress=print),
         ):
             with pytest.raises(shem.RefusedError, match="the client is closed"):
                 await asked
+        await scene.client.close()
         with pytest.raises(shem.RefusedError, match="the client is closed"):
             await alice.events().__aenter__()
 
@@ -424,6 +426,10 @@ def test_a_client_in_another_event_loop_is_refused_before_anything_is_sent():
                 alice.events().__aenter__(),
                 scene.client.schedules.pending("counter"),
                 scene.client.schedules.cancel("counter", "alice", "k"),
+                scene.client.components.add("counter", b"component"),
+                scene.client.components.add("counter", b"component", progress=print),
+                scene.client.components.download("counter"),
+                scene.client.close(),
             ):
                 with pytest.raises(shem.RefusedError, match="belongs to the event loop") as told:
                     await asked
