@@ -19,6 +19,7 @@ from typing import Final, final
 
 from shem.build.commands import is_current, run_command
 from shem.build.fingerprints import Fingerprints, matching
+from shem.build.made import made_by
 from shem.build.steps import Done, Step
 from shem.errors import BuildError, file_problem
 from shem.manifest.application import AppComponent, Application
@@ -101,12 +102,18 @@ class Builder:
             raise BuildError("\n".join(str(each) for each in errors))
 
     async def _build(self, component: AppComponent, steps: Collection[Step]) -> None:
+        self._note_made(component)
         if Step.GEN_RPC in steps:
             self._generate(component)
         if Step.COMPONENTIZE in steps:
             await self._componentize(component)
         if Step.LINK in steps:
             await self._link(component)
+
+    def _note_made(self, component: AppComponent) -> None:
+        # The app may be moved meanwhile.
+        made = (os.path.relpath(each, self._app.root) for each in made_by(component))
+        self._notes.note_made(component.name, made)
 
     def _with_targets(self, components: Sequence[AppComponent]) -> list[AppComponent]:
         names = {each.name: None for each in components}

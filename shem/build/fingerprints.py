@@ -33,6 +33,7 @@ class _File(Struct, frozen=True, array_like=True):
 class _State(Struct):
     steps: dict[str, str] = {}
     files: dict[str, _File] = {}
+    made: dict[str, list[str]] = {}
 
 
 @final
@@ -57,6 +58,14 @@ class Fingerprints:
     def forget(self, step: str) -> None:
         """Note that `step` has to run: it is about to, and may fail halfway."""
         self._state.steps.pop(step, None)
+
+    def note_made(self, component: str, paths: Iterable[str]) -> None:
+        """Note what the build of a component makes, to be found when the component is gone."""
+        self._state.made[component] = list(paths)
+
+    def made(self) -> dict[str, list[str]]:
+        """Return what was noted of builds, by component."""
+        return self._state.made
 
     def save(self) -> None:
         """Write the notes; only whole ones ever have the name."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from shem.api_deployment import plan_apis
 from shem.build.builder import Builder
+from shem.build.made import made_by
 from shem.cli.application_deploy import How, roll_out, told_workers
 from shem.cli.application_opened import Opened, reporting, selected, with_composed
 from shem.cli.build_progress import running_steps, tell_step
@@ -123,18 +124,8 @@ class _Sources(watchfiles.DefaultFilter):
         # `shem up` keeps its data in the folder that it was started in, which may be this one.
         made = [app.root / STATE_DIR, app.temp_dir, *app.clean]
         for component in app.components.values():
-            properties = component.properties
-            outputs = (
-                properties.generated_wit,
-                properties.generated_python,
-                properties.generated_c,
-                properties.generated_typescript,
-                properties.component_wasm,
-                properties.linked_wasm,
-                *properties.clean,
-            )
-            made += [component.path(each) for each in outputs if each is not None]
-            for command in properties.build or ():
+            made += made_by(component)
+            for command in component.properties.build or ():
                 place = component.path(command.dir or "")
                 made += [place / each for each in (*command.mkdirs, *command.targets)]
         self._made.update(path.resolve() for path in made)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,13 +16,15 @@ from typer.core import TyperCommand
 
 from shem.build.builder import Builder
 from shem.build.commands import run_command
+from shem.build.fingerprints import Fingerprints
+from shem.build.made import made_by, made_from
 from shem.build.steps import Done, Step
 from shem.build.toolchains import Tool, tools_of
 from shem.cli.application_opened import Opened, reporting, selected, with_composed
 from shem.cli.build_progress import running_steps, tell_step
 from shem.cli.output import FAILED, Format, Output, table
 from shem.errors import BuildError, ManifestError
-from shem.manifest.application import load
+from shem.manifest.application import Application, load
 from shem.manifest.discovery import FILE_NAME, find_manifest
 from shem.manifest.schema import json_schema
 from shem.scaffold import add_component, make_app
@@ -67,24 +70,14 @@ def build(
 
 def clean(work: Opened, names: Sequence[str]) -> None:
     """Remove generated WIT, components and what the manifest lists under `clean`."""
-    removed: list[Path] = []
     with reporting(work.output):
-        for component in selected(work, names):
-            properties = component.properties
-            made = [
-                properties.generated_wit,
-                properties.generated_python,
-                properties.generated_c,
-                properties.generated_typescript,
-                properties.component_wasm,
-                properties.linked_wasm,
-            ]
-            removed += [component.path(each) for each in (*made, *properties.clean) if each]
+        removed = [path for component in selected(work, names) for path in made_by(component)]
         if not names:
-            removed += [work.app.temp_dir, *work.app.clean]
-        gone = [each for each in dict.fromkeys(removed) if _remove(each, work.app.root)]
+            removed += [*_left_behind(work.app), work.app.temp_dir, *work.app.clean]
+        removed = [each for each in dict.fromkeys(removed) if _remove(each, work.app.root)]
+        gone = [os.path.normpath(each) for each in removed]
     lines = "\n".join(f"removed {each}" for each in gone)
-    work.output.done(lines or "nothing to remove", {"removed": [str(each) for each in gone]})
+    work.output.done(lines or "nothing to remove", {"removed": gone})
 
 
 def diagnose(work: Opened) -> None:
@@ -191,6 +184,20 @@ def custom_command(name: str) -> TyperCommand | None:
                     asyncio.run(run_command(each, folder, inherit=True))
 
     return TyperCommand(name, callback=run, help=f"A command of {FILE_NAME}.")
+
+
+def _left_behind(app: Application) -> list[Path]:
+    """Return what components have built that the manifest names no longer, unless it is needed."""
+    needed = {path.resolve() for each in app.components.values() for path in made_from(each)}
+    needed |= {parent for path in needed for parent in path.parents}
+    root = app.root.resolve()
+    noted = Fingerprints(app.temp_dir).made()
+    made = [
+        root / path for name, paths in noted.items() if name not in app.components for path in paths
+    ]
+    return [
+        each for each in made if each.resolve() not in needed and root in each.resolve().parents
+    ]
 
 
 def _remove(path: Path, root: Path) -> bool:

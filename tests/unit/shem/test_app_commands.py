@@ -127,6 +127,25 @@ def test_what_was_built_is_removed_again(app: Path) -> None:
     assert (app / "one" / "in.wasm").exists()
 
 
+def test_what_components_that_are_gone_have_built_is_removed_too(app: Path) -> None:
+    built(app)
+    (app / "two" / "left").mkdir()
+    (app / "two" / "shem.yaml").unlink()
+    app = app.rename(app.parent / "moved")
+    # A component of another name builds in the same place; what it is built from stays.
+    (app / "one" / "shem.yaml").write_text(
+        "components:\n  demo:new:\n    template: copied\n    componentWasm: new.wasm\n"
+    )
+
+    status, out, _ = shem(app, "app", "clean", "-o", "json")
+
+    assert status == 0
+    removed = {str(Path(each).relative_to(app)) for each in json.loads(out)["removed"]}
+    assert removed == {"one/out.wasm", "two/out.wasm", "two/left", "shem-temp"}
+    assert (app / "one" / "in.wasm").exists()
+    assert (app / "two" / "in.wasm").exists()
+
+
 def test_commands_of_the_app_and_of_components_are_commands(app: Path, capfd) -> None:
     assert shem(app, "app", "greet")[0] == 0
     assert shem(app, "app", "paint")[0] == 0
