@@ -269,7 +269,9 @@ class Commands:
             self.answer(self.questions.pop(0)[0], error=Failure(kind="worker-busy", message=text))
 
     def _cancel(self, message: Message, key: str) -> None:
-        for waiting in self._mailbox.waiting():
+        # While it runs, what waits under its key only asks for the outcome.
+        queued = () if self._ledger.runs(key) else self._mailbox.waiting()
+        for waiting in queued:
             envelope = understand(waiting).envelope
             if envelope.key == key and key not in self._ledger.keys:
                 failure = Failure(kind="cancelled", message="cancelled before it began")

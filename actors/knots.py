@@ -192,7 +192,8 @@ class Knots:
 
     def _refuse(self, order: Survey) -> None:
         envelope = self._queued(order.refuse)
-        if envelope is None or envelope.key in self._ledger.keys:
+        ledger = self._ledger
+        if envelope is None or envelope.key in ledger.keys or ledger.runs(envelope.key):
             return
         if self._as_waiter() not in order.waiters:
             # It has moved, perhaps since somebody else was refused.

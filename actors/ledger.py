@@ -203,6 +203,10 @@ class Ledger:
         """Whether everything recorded is committed, and everything it causes has left."""
         return not self.writer.busy and self.outbox.is_empty
 
+    def runs(self, key: str) -> bool:
+        """Whether a message of this key only asks for the outcome of what has begun."""
+        return self.running is not None and self.running.idempotency_key == key
+
     @property
     def result_bytes_max(self) -> int:
         """The largest result, as JSON, that an outcome message can carry."""

@@ -21,7 +21,7 @@ def refuse_above(ledger: Ledger, mailbox: Mailbox, message: Message, *, pending:
     if ledger.created is None or mailbox.is_consumed(message.sequence):
         return
     envelope = understand(message).envelope
-    if envelope.key in ledger.keys:
+    if envelope.key in ledger.keys or ledger.runs(envelope.key):
         mailbox.refused(message.sequence)
     elif not _waits(mailbox, envelope.key, message.sequence):
         _refuse(ledger, mailbox, message, pending=pending)
@@ -36,7 +36,7 @@ def refuse_beyond(ledger: Ledger, mailbox: Mailbox, *, pending: int) -> None:
     known: set[str] = set()
     for message in mailbox.waiting():
         key = understand(message).envelope.key
-        if key in ledger.keys:
+        if key in ledger.keys or ledger.runs(key):
             mailbox.refused(message.sequence)
         elif key not in known and len(known) >= room:
             _refuse(ledger, mailbox, message, pending=pending)

@@ -31,6 +31,9 @@ def _reject_all(ledger: Ledger, mailbox: Mailbox, failure: Failure) -> None:
         envelope = understand(message).envelope
         if envelope.key in ledger.keys:
             ledger.repeats.answer(envelope)
+        elif ledger.runs(envelope.key):
+            # It asks for the outcome of what has begun, which may come yet.
+            ledger.writer.mark(invoked=envelope.sequence)
         else:
             ledger.reject(envelope, failure)
 

@@ -55,6 +55,21 @@ def test_what_waits_is_cancelled_and_nothing_else() -> None:
     run(main())
 
 
+def test_what_runs_is_not_cancelled_by_who_asks_for_its_outcome() -> None:
+    async def main() -> None:
+        async with world() as simulation:
+            simulation.start()
+            await simulation.publish("a", "nap", HOUR_MS, key="nap")
+            await settled(simulation, "a", "suspend")
+            await simulation.publish("a", "nap", HOUR_MS, key="nap", message_id="again")
+            assert await simulation.command("a", cancel("nap")) == {"ok": {"cancelled": False}}
+            assert (await simulation.result("nap", within_s=7_200))["result"] == 1
+            log = await simulation.log("a")
+            assert "invocation-rejected" not in kinds(log)
+
+    run(main())
+
+
 def test_what_was_cancelled_in_the_queue_does_not_run_after_a_revert() -> None:
     async def main() -> None:
         async with world() as simulation:

@@ -8,7 +8,7 @@ import pytest
 from actors.quota_policy import Quota, QuotaTextError, parse_quota
 from actors.statuses import Statuses
 from actors.stored_logs import StoredLogs
-from tests.simulation.cluster import COMPONENT, Simulation
+from tests.simulation.cluster import COMPONENT, Simulation, kinds
 from tests.simulation.virtual import run
 
 
@@ -93,6 +93,27 @@ def test_what_came_while_nobody_looked_is_held_to_the_quota(*, exists: bool) -> 
             assert [each.get("result") for each in outcomes[:4]] == [1, 2, 3, 4]
             assert {kind_of(each) for each in outcomes[4:]} == {"quota-exceeded"}
             assert (await simulation.invoke("a", "get", key="last"))["result"] == 4
+
+    run(main())
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_whoever_asks_again_for_what_runs_is_not_refused_its_outcome(*, moves: bool) -> None:
+    async def main() -> None:
+        async with Simulation(settings={"quota": "pending=1"}) as simulation:
+            node = simulation.start()
+            await simulation.publish("a", "nap", 30_000, key="nap")
+            await asyncio.sleep(1)
+            await simulation.publish("a", "add", 10, key="taken")
+            if moves:
+                node.kill()
+            await simulation.publish("a", "nap", 30_000, key="nap", message_id="again")
+            if moves:
+                simulation.start()
+            assert "result" in await simulation.result("nap")
+            assert "result" in await simulation.result("taken")
+            log = await simulation.log("a")
+            assert "invocation-rejected" not in kinds(log)
 
     run(main())
 
