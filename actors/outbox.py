@@ -20,7 +20,7 @@ from actors.errors import RejectedError
 from actors.following import Followers, Pace, only_call
 from actors.handing import Handing
 from actors.identity import WorkerId
-from actors.limits import EMITTED_PER_TURN_MAX, OUTCOME_OVERHEAD_BYTES
+from actors.limits import EMITTED_PER_TURN_MAX, LOAD_BACKOFF_S, OUTCOME_OVERHEAD_BYTES
 from actors.outcome import Outcome
 from actors.recurrence import is_another, rule_in
 from actors.requests import (
@@ -36,7 +36,7 @@ from actors.requests import (
 from actors.telling import AnswerHere, Telling
 from actors.waits import Answer
 from broker import subjects
-from broker.errors import TerminalError
+from broker.errors import RetryableError, TerminalError
 from broker.ports import Broker
 from oplog.entries import (
     Caller,
@@ -462,7 +462,18 @@ class Outbox:
         return True
 
     async def _is_held(self, message: Sending) -> bool:
-        """Whether an operator has paused, cancelled or replaced what would be scheduled now."""
+        """Whether an operator has paused, cancelled or replaced what would be scheduled now.
+
+        Asked until the broker answers, as what is published is repeated.
+        """
+        while True:
+            try:
+                return await self._heeds(message)
+            except RetryableError as error:
+                log.warning("cannot see what is scheduled, trying again", error=str(error))
+                await asyncio.sleep(LOAD_BACKOFF_S)
+
+    async def _heeds(self, message: Sending) -> bool:
         journal = self._broker.journal
         left = await journal.last(message.schedule, leader=True)
         order = None if left is None else left.headers.get("Shem-Hold")
