@@ -572,11 +572,12 @@ class Life:
         self._marking.look()
 
     def _has_nothing_to_do(self) -> bool:
-        return self._is_idle and self.mailbox.is_empty and self._reads.is_empty
+        done = self._is_idle and self.mailbox.is_empty and self._reads.is_empty
+        return done and not self._marking.is_owed
 
     def _is_blocked(self) -> bool:
         blocked = self.waiting.blocked_on and not self.mailbox.has_commands
-        return bool(blocked and self._reads.is_empty)
+        return bool(blocked and self._reads.is_empty and not self._marking.is_owed)
 
     async def _purge(self) -> None:
         between = self._past.open is None and self.ledger.running is None

@@ -113,8 +113,9 @@ READ_S_MAX: Final = 60.0
 HANDED_WAIT_S: Final = 0.1
 BLOCKED_SETTLE_S: Final = 0.1
 # How long what is sent waits for a commit that says so. The broker drops it for
-# `DUPLICATE_WINDOW_S` if it is sent again.
-MARK_SENT_AFTER_S: Final = 30.0
+# `DUPLICATE_WINDOW_S` if it is sent again. Meanwhile the worker keeps its delivery, of which a
+# partition has ten thousand.
+MARK_SENT_AFTER_S: Final = 10.0
 # How long a read waits for the end of the running invocation before the log is replayed for it.
 BOUNDARY_WAIT_S: Final = 0.02
 ACQUIRE_CONCURRENCY_MAX: Final = 16

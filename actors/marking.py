@@ -27,20 +27,24 @@ class Marking:
         self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def _is_owed(self) -> bool:
+    def is_owed(self) -> bool:
+        """Whether the worker has to be brought back until this is done."""
         ledger = self._ledger
         marked = ledger.writer.head.marks.sent
         return ledger.is_quiet and ledger.outbox.lasting > marked and not ledger.is_ephemeral
 
     def look(self) -> None:
         """Everything is committed and sent: see to it that this is written down soon."""
-        if self._timer is None and self._is_owed:
+        if not self.is_owed:
+            self._ledger.outbox.forget_heeded()
+        elif self._timer is None:
+            # Together with what is recorded next, perhaps.
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(MARK_SENT_AFTER_S, self._ring)
 
     def write(self) -> bool:
         """Write it down now, if nothing else has; False: there was no need to."""
-        if not self._is_owed:
+        if not self.is_owed:
             return False
         self._ledger.command_done(_COMMAND, None)
         return True

@@ -36,7 +36,7 @@ from actors.requests import (
 from actors.telling import AnswerHere, Telling
 from actors.waits import Answer
 from broker import subjects
-from broker.errors import RetryableError, TerminalError
+from broker.errors import BrokerError, RetryableError, TerminalError
 from broker.ports import Broker
 from oplog.entries import (
     Caller,
@@ -115,6 +115,7 @@ class Outbox:
         }
         self.incarnation = ""
         self.calls: CallTable | None = None
+        self._heeded: list[tuple[str, int]] = []
         self.lasting = 0
         """The newest entry whose message nobody drops who gets it again much later."""
 
@@ -473,12 +474,28 @@ class Outbox:
                 log.warning("cannot see what is scheduled, trying again", error=str(error))
                 await asyncio.sleep(LOAD_BACKOFF_S)
 
+    def forget_heeded(self) -> None:
+        """Remove what operators have left, of which the log says by now that it was heeded."""
+        if not self._heeded:
+            return
+        heeded, self._heeded = self._heeded, []
+        for schedule, sequence in heeded:
+            self._spawn(self._remove(schedule, sequence))
+
+    async def _remove(self, schedule: str, sequence: int) -> None:
+        try:
+            # Another rule may have come in its place.
+            await self._broker.journal.purge(schedule, up_to_sequence=sequence)
+        except BrokerError as error:
+            # It does no harm: a new rule of that id removes it.
+            log.info("an order of an operator stays", subject=schedule, error=str(error))
+
     async def _heeds(self, message: Sending) -> bool:
         journal = self._broker.journal
         left = await journal.last(message.schedule, leader=True)
         order = None if left is None else left.headers.get("Shem-Hold")
-        if order == "cancel":
-            await journal.purge(message.schedule)
+        if order == "cancel" and left is not None:
+            self._heeded.append((message.schedule, left.sequence))
         elif order == "pause":
             await journal.publish(
                 message.schedule,

@@ -19,9 +19,14 @@ from unittest.mock import patch
 from msgspec import Struct
 
 from actors.context import WorkerContext
+from actors.limits import MARK_SENT_AFTER_S
+from broker import subjects
+from broker.layout import DUPLICATE_WINDOW_S
 from broker.memory.clock import LoopClock
-from tests.simulation.cluster import Node, Simulation
-from tests.simulation.ledger import check
+from oplog.entries import Repeat
+from shem.client.schedules import Schedules
+from tests.simulation.cluster import COMPONENT, Node, Simulation
+from tests.simulation.ledger import LATE_MS, TICK, check
 from tests.simulation.virtual import VirtualLoop
 
 __all__ = ["Outcome", "attack"]
@@ -35,7 +40,11 @@ RESIDENTS: Final = (WORKERS, 1, 2)
 NODES: Final = 2
 # Between two faults, in turns of the loop: an invocation takes some dozens.
 TURNS: Final = (1, 250)
-WITHIN_S: Final = 600
+WITHIN_S: Final = FAULTS * DUPLICATE_WINDOW_S + 600
+# What is called later is due within a minute, or so late that it can be taken back.
+SOON_S: Final = 60
+RECURS_MS: Final = 20_000
+CANCELLED: Final = 0.1
 _LOGS: Final = "shem.oplog.*.counter.*.log"
 _EPOCH_NS: Final = 1_700_000_000 * 10**9
 
@@ -75,6 +84,7 @@ def _chance(seed: int) -> Iterator[None]:
             patch.dict(WorkerContext.__init__.__kwdefaults__, entropy=source.randbytes),
             patch.object(uuid, "uuid4", lambda: uuid.UUID(bytes=source.randbytes(16), version=4)),
             patch.object(LoopClock, "now_ns", epoch),
+            patch("shem.client.schedules._now_ms", lambda: epoch(LoopClock()) // 1_000_000),
         ):
             yield
     finally:
@@ -101,7 +111,17 @@ class _Attack:
             for node in [self.simulation.start() for _ in range(NODES)]:
                 await node.executor.wait_until_ready()
             loop.strike_after(self.chance.randint(*TURNS), self._strike)
+            await self._recur()
             problems = await self._operate()
+            problems += [
+                f"{node.name} ended: {node.task.exception()!r}"
+                for node in self.simulation.nodes
+                if node.task.done()
+                and not node.killed
+                and node.has_begun
+                and node.task.exception() is not None
+            ]
+            problems += await self._take_back()
             problems += await check(self.simulation, self.keys)
             digest = await self._digest()
             return Outcome(self.seed, problems, len(self.keys), self.counts, loop.turns, digest)
@@ -122,6 +142,8 @@ class _Attack:
                 await self.simulation.publish(
                     names[index], function, *params, key=key, message_id=f"again-{number}"
                 )
+            if self.load.random() < CANCELLED:
+                await self._cancel(names[index], key)
             if self.load.random() < 0.3:
                 await asyncio.sleep(self.load.random() * 3)
         problems: list[str] = []
@@ -135,12 +157,48 @@ class _Attack:
             await asyncio.gather(task, return_exceptions=True)
         return problems
 
+    async def _recur(self) -> None:
+        """Have one worker invoked again and again."""
+        rule = Repeat(id=TICK, due_ms=0, call="add(1)", every_ms=RECURS_MS, catch_up="all")
+        await Schedules(self.simulation.client).repeat(COMPONENT, "w0", rule)
+
+    async def _cancel(self, worker: str, key: str) -> None:
+        """Take an invocation out of the queue, unless it has begun by then."""
+        command = {"command": "cancel", "key": key}
+        await self.simulation.client.journal.publish(
+            subjects.control(COMPONENT, worker),
+            json.dumps(command).encode(),
+            message_id=f"cancel-{key}",
+        )
+
+    async def _take_back(self) -> list[str]:
+        """Take back all that is to come, and see whether it stays away when executors change."""
+        schedules = Schedules(self.simulation.client)
+        # What is due soon has come by then, also if its delivery was lost a few times.
+        await asyncio.sleep(SOON_S + 5)
+        # It may wait in the queue, and is in no schedule then.
+        await schedules.cancel(COMPONENT, "w0", TICK)
+        for each in await schedules.pending(COMPONENT):
+            await schedules.cancel(COMPONENT, each.worker, each.id)
+        await asyncio.sleep(MARK_SENT_AFTER_S + 5)
+        for node in self.simulation.nodes:
+            node.kill()
+        await asyncio.sleep(DUPLICATE_WINDOW_S)
+        self.simulation.start()
+        for worker in [f"w{number}" for number in range(WORKERS)]:
+            self.keys.append((worker, f"last-{worker}"))
+            await self.simulation.publish(worker, "get", key=f"last-{worker}")
+            await self.simulation.result(f"last-{worker}", within_s=WITHIN_S)
+        await asyncio.sleep(5)
+        found = await schedules.pending(COMPONENT)
+        return [f"{each.id} of {each.worker} was taken back and came again" for each in found]
+
     def _operation(self, names: list[str], index: int, number: int) -> tuple[str, tuple[Any, ...]]:
         kinds = ["add", "add", "roll", "nap", "sleep", "step", "get"]
         # Calls go upwards only: two that called each other could never end.
         others = names[index + 1 :]
         if others:
-            kinds += ["transfer", "transfer", "tell"]
+            kinds += ["transfer", "transfer", "tell", "later", "never"]
         match self.load.choice(kinds):
             case "add":
                 return "add", (self.load.randint(1, 9),)
@@ -154,6 +212,12 @@ class _Attack:
                 return "transfer", (self.load.choice(others), self.load.randint(1, 9))
             case "tell":
                 return "tell", (self.load.choice(others), 2)
+            case "later":
+                later_ms = self.load.randint(1, SOON_S) * 1_000
+                return "later", (self.load.choice(others), later_ms, self.load.randint(1, 9), 0)
+            case "never":
+                taken_back = self.load.randint(0, 1)
+                return "later", (self.load.choice(others), LATE_MS, 1, taken_back)
             case other:
                 return other, ()
 
@@ -167,6 +231,7 @@ class _Attack:
         faults: list[Callable[[Node], None]] = [
             self._kill, self._kill, self._kill, self._drain, self._cut, self._hold,
             self._lose_answer, self._lose_append, self._lose_delivery, self._fail_reads,
+            self._kill_all,
         ]  # fmt: skip
         fault = self.chance.choice(faults)
         if living:
@@ -190,6 +255,13 @@ class _Attack:
         node.kill()
         self._soon(self.chance.random() * 3, self.simulation.start)
 
+    def _kill_all(self, node: Node) -> None:
+        """Leave everybody alone for longer than the broker knows what it has stored."""
+        del node
+        for each in self.simulation.nodes:
+            each.kill()
+        self._soon(DUPLICATE_WINDOW_S + self.chance.random() * 3, self.simulation.start)
+
     def _drain(self, node: Node) -> None:
         node.executor.stop()
         self._soon(self.chance.random(), self.simulation.start)
@@ -199,7 +271,10 @@ class _Attack:
         connection.disconnect()
 
         async def mend() -> None:
-            if not node.killed:
+            if node.task.done() and not node.killed and not node.has_begun:
+                # It could not begin: whoever watches over it starts it again.
+                self.simulation.start()
+            elif not node.killed:
                 await connection.reconnect()
 
         self._soon(self.chance.random() * 8, mend)

@@ -191,6 +191,11 @@ class Node:
         self.connection.disconnect()
         self.task.cancel()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the executor has had its first share of partitions."""
+        return self.executor._ready.is_set()
+
     async def stop(self) -> None:
         self.executor.stop()
         await self.task

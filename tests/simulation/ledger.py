@@ -1,11 +1,16 @@
 """What the logs of a simulated attack must say: one outcome per key, in order, by the model."""
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 from tests.simulation.cluster import Simulation
 
-__all__ = ["check"]
+__all__ = ["LATE_MS", "TICK", "check"]
 
+TICK: Final = "tick"
+"""The rule of what comes again and again."""
+LATE_MS: Final = 3_600_000
+"""What is called so late is taken back."""
 _API = "demo:counter/api.{"
 
 
@@ -18,7 +23,12 @@ async def check(simulation: Simulation, keys: list[tuple[str, str]]) -> list[str
         entries = await simulation.log(worker)
         wanted = [key for owner, key in keys if owner == worker]
         problems += [f"{worker}: {problem}" for problem in _order(entries, wanted)]
-        problems += [f"{worker}: {problem}" for problem in _values(entries, transferred, received)]
+        problems += [f"{worker}: {problem}" for problem in _occurrences(entries)]
+        by_clients = {*wanted, *(key for key in _begun(entries) if key.startswith(f"{TICK}@"))}
+        problems += [
+            f"{worker}: {problem}"
+            for problem in _values(entries, by_clients, transferred, received)
+        ]
     for _, key in keys:
         answers = simulation.results.get(key, [])
         if any(answer != answers[0] for answer in answers):
@@ -39,7 +49,6 @@ def _called(simulation: Simulation) -> set[str]:
 def _order(entries: list[dict[str, Any]], wanted: list[str]) -> list[str]:
     """Each key has one outcome; what one client published began in that order."""
     problems: list[str] = []
-    begun = [e for e in entries if e["type"] == "exported-function-invoked"]
     decided = [
         e["idempotency-key"]
         for e in entries
@@ -47,14 +56,31 @@ def _order(entries: list[dict[str, Any]], wanted: list[str]) -> list[str]:
     ]
     if len(decided) != len(set(decided)):
         problems.append(f"keys with several outcomes: {sorted(decided)}")
-    ours = [e["idempotency-key"] for e in begun if e["idempotency-key"] in set(wanted)]
-    if ours != wanted:
-        problems.append(f"invocations ran as {ours}, were published as {wanted}")
+    cancelled = {e["idempotency-key"] for e in entries if e["type"] == "invocation-rejected"}
+    ours = [key for key in _begun(entries) if key in set(wanted)]
+    if ours != [key for key in wanted if key not in cancelled]:
+        problems.append(
+            f"invocations ran as {ours}, were published as {wanted}, cancelled {cancelled}"
+        )
     return problems
 
 
+def _begun(entries: list[dict[str, Any]]) -> list[str]:
+    return [e["idempotency-key"] for e in entries if e["type"] == "exported-function-invoked"]
+
+
+def _occurrences(entries: list[dict[str, Any]]) -> list[str]:
+    """What comes again and again ran each time, whoever was away when it was due."""
+    dues = [int(key.partition("@")[2]) for key in _begun(entries) if key.startswith(f"{TICK}@")]
+    steps = {later - earlier for earlier, later in pairwise(dues)}
+    return [] if len(steps) <= 1 else [f"occurrences were due at {dues}"]
+
+
 def _values(
-    entries: list[dict[str, Any]], transferred: dict[str, int], received: dict[str, int]
+    entries: list[dict[str, Any]],
+    by_clients: set[str],
+    transferred: dict[str, int],
+    received: dict[str, int],
 ) -> list[str]:
     """The results are those of the model that runs what the log says was invoked."""
     problems: list[str] = []
@@ -76,7 +102,9 @@ def _values(
                 value, expected = _model(value, steps, name, params, result)
                 if name == "transfer":
                     transferred[params[0]] = transferred.get(params[0], 0) + params[1]
-                if name == "add" and begun.get("caller") is not None:
+                if name == "later" and params[1] < LATE_MS:
+                    transferred[params[0]] = transferred.get(params[0], 0) + params[2]
+                if name == "add" and running["key"] not in by_clients:
                     me = running["me"]
                     received[me] = received.get(me, 0) + params[0]
                 if result != expected:
@@ -95,6 +123,8 @@ def _model(
             return value + params[0], value + params[0]
         case "get" | "tell":
             return value, value
+        case "later":
+            return value, None
         case "roll":
             return value + result, result
         case "nap":

@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.marking import Marking
 from actors.partition import Partition
 from tests.simulation.attack import attack
 
@@ -26,3 +27,9 @@ def test_the_attack_notices_an_executor_that_trusts_a_gap_in_its_deliveries(monk
     monkeypatch.setattr(Partition, "missed_deliveries", lambda _: None)
     problems = next(found for seed in range(1, 121) if (found := attack(seed).problems))
     assert any("has no result" in problem for problem in problems)
+
+
+def test_the_attack_notices_an_executor_that_sends_again_what_was_taken_back(monkeypatch):
+    monkeypatch.setattr(Marking, "is_owed", False)
+    problems = next(found for seed in range(1, 41) if (found := attack(seed).problems))
+    assert any("was taken back and came again" in problem for problem in problems)

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
 
+from actors.limits import MARK_SENT_AFTER_S
 from actors.recurrence import check_repeat, first, following, headers_of, is_missed
 from broker import subjects
+from broker.errors import UnavailableError
 from broker.layout import DUPLICATE_WINDOW_S
 from oplog.entries import Repeat
 from shem.client.schedules import Schedules
@@ -123,6 +126,48 @@ def test_what_is_taken_back_does_not_come_again_with_another_executor(
             await simulation.invoke(worker, "get", key=f"get-{worker}")
         await asyncio.sleep(5)
         assert await schedules.pending(COMPONENT) == []
+
+    play(scene, monkeypatch)
+
+
+def test_an_executor_waits_for_the_broker_to_say_what_is_scheduled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        node = simulation.start()
+        last, refusals = node.broker.journal.last, iter(range(3))
+
+        async def refuses(subject: str, **options: Any) -> Any:
+            if subject.endswith(".tick") and next(refusals, None) is not None:
+                raise UnavailableError("no answer in time")
+            return await last(subject, **options)
+
+        node.broker.journal.last = refuses
+        await schedules.repeat(COMPONENT, "a", tick())
+        await asyncio.sleep(150)
+        assert next(refusals, None) is None
+        assert not node.task.done()
+        assert (await simulation.invoke("a", "get", key="k"))["result"] == 2
+
+    play(scene, monkeypatch)
+
+
+@pytest.mark.parametrize("after_s", [1, MARK_SENT_AFTER_S + 1])
+def test_one_that_was_cancelled_in_the_queue_stays_so_when_its_executor_is_killed(
+    after_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(simulation: Simulation, schedules: Schedules) -> None:
+        node = simulation.start()
+        await wait_behind_a_nap(simulation, schedules)
+        assert await schedules.cancel(COMPONENT, "a", "tick")
+        await simulation.result("busy")
+        await asyncio.sleep(after_s)
+        node.kill()
+        simulation.start()
+        await simulation.invoke("a", "get", key="get")
+        await asyncio.sleep(MARK_SENT_AFTER_S + 5)
+        assert await schedules.pending(COMPONENT) == []
+        assert await simulation.client.journal.subjects("shem.sched.>") == {}
 
     play(scene, monkeypatch)
 
