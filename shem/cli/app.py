@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Final
 
 import typer
 
+from shem.cli.bash_completion import names_with_colons
 from shem.cli.lazy import LazyCommand, LazyGroup
 from shem.standard_streams import open_standard_streams
 
@@ -116,7 +117,8 @@ def main() -> None:
     open_standard_streams()
     _write_any_text()
     try:
-        app(prog_name="shem")
+        with names_with_colons():
+            app(prog_name="shem")
     except UnicodeEncodeError:
         # Names of files may be any bytes; everything else is sent as text.
         wrong = next((each for each in sys.argv if not _is_text(each)), None)

@@ -213,6 +213,52 @@ def test_the_shell_completes_names_of_components_workers_and_functions(system):
     assert (done.stdout.split(), done.stderr) == ([], "")
 
 
+@pytest.mark.parametrize(
+    ("words", "current", "found"),
+    [
+        ("shem worker get demo : coun", 5, ["counter/"]),
+        # The cursor is right behind the colon.
+        ("shem worker get demo :", 4, ["counter/"]),
+        ("shem worker get demo : counter/", 5, ["counter/a:b"]),
+        ("shem worker get demo : counter/a :", 6, ["b"]),
+        ("shem worker invoke demo : counter/a : b ad", 8, ["add"]),
+        # Who takes the colon from COMP_WORDBREAKS has whole words.
+        ("shem worker get demo:coun", 3, ["demo:counter/"]),
+    ],
+)
+def test_bash_completes_names_with_colons(system, words, current, found):
+    system.add_counter("demo:counter")
+    system.run("worker", "invoke", "demo:counter/a:b", "add(1)")
+    done = system.run(
+        _SHEM_COMPLETE="complete_bash",
+        COMP_CWORD=str(current),
+        COMP_WORDS=words.replace(" ", "\n"),
+    )
+    assert (done.stdout.split(), done.stderr) == (found, "")
+
+
+def test_ctrl_c_is_quiet_while_the_command_is_imported(tmp_path):
+    interrupted = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "shem.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder())
+from shem.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", interrupted],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_without_a_broker_the_message_says_what_to_do(system):
     done = system.run("worker", "list", "counter", "-o", "json", SHEM_NATS_URL="127.0.0.1:1")
     assert done.returncode == 1
