@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from shem.build.steps import Step
 from shem.cli.output import Format, FormatOption, Output
-from shem.cli.template_option import TemplateOption
+from shem.cli.template_option import LANGUAGES_TOLD, TemplateOption
 from shem.cli.update_mode import UpdateMode
 from shem.manifest.schema import Profile
 
@@ -60,7 +60,13 @@ ManifestOption = Annotated[
 ]
 BuildProfileOption = Annotated[
     str | None,
-    typer.Option("--build-profile", "-b", envvar="SHEM_BUILD_PROFILE", show_default=False),
+    typer.Option(
+        "--build-profile",
+        "-b",
+        envvar="SHEM_BUILD_PROFILE",
+        help="Build and deploy by this one of the components' profiles.",
+        show_default=False,
+    ),
 ]
 ProfileOption = Annotated[
     str | None,
@@ -79,7 +85,11 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Run steps that are u
 def new(
     name: Annotated[str, typer.Argument(help="The app; a folder of this name is made.")],
     language: Annotated[
-        str | None, typer.Argument(help="Language of a first component.", show_default=False)
+        str | None,
+        typer.Argument(
+            help=f"Language of a first component: {LANGUAGES_TOLD}. By default python.",
+            show_default=False,
+        ),
     ] = None,
     *,
     template: TemplateOption = "counter",

@@ -108,5 +108,10 @@ def unix_ms(moment: datetime | None) -> int | None:
 
 MomentOption = Annotated[
     datetime | None,
-    typer.Option(parser=parse_moment, metavar="RFC3339", help="A time.", show_default=False),
+    typer.Option(
+        parser=parse_moment,
+        metavar="RFC3339",
+        help="A time like 2030-01-31T12:00:00Z.",
+        show_default=False,
+    ),
 ]

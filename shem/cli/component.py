@@ -14,7 +14,7 @@ from shem.cli.arguments import ComponentName, VersionOption, parse_pairs
 from shem.cli.component_update import update_workers
 from shem.cli.output import Format, FormatOption, Output, table
 from shem.cli.session import run
-from shem.cli.template_option import TemplateOption
+from shem.cli.template_option import LANGUAGES_TOLD, TemplateOption
 from shem.cli.times import moment
 from shem.client import Client
 from shem.records import ComponentCode, ComponentDescription, ComponentWorkers
@@ -169,7 +169,9 @@ def add(
 
 @app.command(epilog="Example: `shem component new python demo:cart`")
 def new(
-    language: Annotated[str, typer.Argument(help="The language to write it in.")],
+    language: Annotated[
+        str, typer.Argument(help=f"The language to write it in: {LANGUAGES_TOLD}.")
+    ],
     name: Annotated[str, typer.Argument(metavar="NS:NAME", help="The component's name.")],
     *,
     template: TemplateOption = "counter",

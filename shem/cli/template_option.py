@@ -1,17 +1,19 @@
-"""The template of a new app or component: apart, since other arguments need the client."""
+"""Language and template of a new app or component: apart, since other arguments need the client."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-__all__ = ["TemplateOption"]
+__all__ = ["LANGUAGES_TOLD", "TemplateOption"]
+
+# Told here, since what knows them is slow to import.
+LANGUAGES_TOLD: Final = "c, go, javascript, python, rust, typescript or zig"
 
 TemplateOption = Annotated[
     str,
     typer.Option(
         "--template",
         "-t",
-        # Told here, since what knows them is slow to import.
         help="counter, ephemeral, http-handler or rpc; in Python counter-wit, too. "
         "Not every language has all.",
     ),

@@ -2,13 +2,18 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer import Context
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from shem.cli.app import app
-from shem.scaffold.catalogue import TEMPLATES
+from shem.scaffold.catalogue import LANGUAGES, TEMPLATES
 
 
 def run(*arguments: str) -> Result:
@@ -53,8 +58,27 @@ def test_a_place_that_cannot_be_written_to_is_named(place: str, made: Path) -> N
     assert str(made / place) in done.output.replace("\n", "")
 
 
-def test_the_help_names_every_template() -> None:
+def test_the_help_names_every_template_and_language() -> None:
     for group, command in (("app", "new"), ("component", "new")):
         told = CliRunner().invoke(app, [group, command, "--help"], prog_name="shem").output
         words = set(re.findall(r"[a-z-]+", told))
-        assert words >= set(TEMPLATES), set(TEMPLATES) - words
+        every = {*TEMPLATES, *LANGUAGES}
+        assert words >= every, every - words
+
+
+def _options(command: Any, name: str = "shem") -> Iterator[tuple[str, Any]]:
+    """Yield the options of a command and of all below it, with its name."""
+    for each in command.params:
+        if each.param_type_name == "option":
+            yield f"{name} {each.opts[0]}", each
+    if isinstance(command, TyperGroup):
+        lazy = getattr(command, "lazy", {})
+        for below in command.list_commands(Context(command)):
+            found = lazy[below].load(below) if below in lazy else command.commands[below]
+            yield from _options(found, f"{name} {below}")
+
+
+def test_every_option_has_help() -> None:
+    options = dict(_options(get_command(app)))
+    assert "shem worker invoke --key" in options
+    assert [name for name, each in options.items() if not each.help] == []
