@@ -1,8 +1,8 @@
 """Dealing the partitions of running streams out over more of them, without a message lost.
 
-    schedules below their partitions ─▶ mirrors ─▶ the old streams give up what moves ─▶ mirrors
-    catch up ─▶ mirrors become streams, with replicas ─▶ these take in what is theirs ─▶ schedules
-    are set anew ─▶ the old streams forget
+    schedules below their partitions ─▶ mirrors ─▶ the old streams give up what moves, and store
+    what still queues up ─▶ mirrors catch up ─▶ mirrors become streams, with replicas ─▶ these take
+    in what is theirs ─▶ schedules are set anew ─▶ the old streams forget
 
 A mirror keeps every sequence, so that logs mean the same in their new stream. From the moment that
 an old stream gives a partition up until its mirror has become a stream, nobody takes in what is
@@ -13,6 +13,7 @@ through, nobody else connects.
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final, final
 
@@ -51,6 +52,8 @@ _POLL_S: Final = 0.1
 _SCHEDULES: Final = "shem.sched.*.*.*"
 _TARGET: Final = "Nats-Schedule-Target"
 _OWN_ID: Final = "split-{}"
+# Of a partition that the stream of its number keeps; neither a mailbox nor a log.
+_MARKER: Final = "shem.oplog.{}.split.marker"
 # A subject that nobody publishes to: a stream takes in its own name if it has none.
 _NOTHING: Final = "shem.splitting.{}"
 
@@ -150,6 +153,8 @@ class _Splitting:
             await self._mirror(number)
         for number in range(self._old.streams):
             await self._give_up(number)
+        for number in range(self._old.streams):
+            await self._settle(number)
         await self._check_sorting()
         for number in new:
             await self._end_mirror(number)
@@ -258,6 +263,20 @@ class _Splitting:
     async def _give_up(self, number: int) -> None:
         config = oplog_config(self._new, number, self._replicas, splitting=self._new, of=self._old)
         await self._update(number, config)
+
+    async def _settle(self, number: int) -> None:
+        """Wait until a stream has stored all that it took in for partitions that it has given up.
+
+        What it takes in queues up before it is stored, in its order, and nothing tells how much: a
+        message of our own goes the same way behind it.
+        """
+        subject = _MARKER.format(number)
+        reader = self._reader(number)
+        publisher = Publisher(self._api.wire, lambda _: reader)
+        async with asyncio.timeout(CATCH_UP_S):
+            id_ = secrets.token_hex(8)
+            await publisher.publish(subject, b"", message_id=id_, headers={})
+        await self._purge(number, subject)
 
     async def _check_sorting(self) -> None:
         """See that the server sorts; if it does not, take everything in as before."""

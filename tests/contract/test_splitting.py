@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import json
 import time
 
+import nats
 import pytest
 from msgspec.structs import replace
+from nats.aio.msg import Msg
 
 from actors.worker_index.marks import move_marks, read_marks
 from broker import subjects
 from broker.errors import SetupError, UnavailableError
+from broker.jetstream import splitting
 from broker.jetstream.api import JetStreamApi
 from broker.jetstream.connect import ConnectOptions, connect
 from broker.jetstream.inspect import inspect
@@ -23,6 +27,9 @@ N = 8
 WORKERS = [f"w{number}" for number in range(24)]
 SOON_NS = 12 * 10**9
 HOUR_NS = 3_600 * 10**9
+CROWD = 10_000
+# What a single stream takes in first of all.
+ALL = "shem.invoke.*.*"
 
 
 async def fill(broker) -> dict[str, int]:
@@ -380,6 +387,55 @@ async def test_replicas_get_streams_that_begin_where_their_origin_does_not(
     assert len(streams) == 4
     assert all(len(each.peers) == 3 for each in streams)
     assert not [peer for each in streams for peer in each.peers if peer.is_offline]
+
+
+async def test_what_still_queues_up_when_a_partition_is_given_up_moves_along(
+    make_nats_server, monkeypatch, tmp_path
+):
+    # Each message takes its time.
+    store = f"jetstream {{ store_dir: {json.dumps(str(tmp_path / 'js'))}, sync_interval: always }}"
+    server = make_nats_server(f"{mappings_text(N)}\n{store}")
+    options = ConnectOptions(servers=(server.url,), partitions=N)
+    old = await connect(options)
+    crowd = await nats.connect(options.servers[0], pending_size=64 << 20)
+    inbox = crowd.new_inbox()
+    acked: set[str] = set()
+    sent: list[int] = []
+
+    async def take(message: Msg) -> None:
+        # What came too late is refused: nobody took it in.
+        if message.data and "error" not in json.loads(message.data):
+            acked.add(message.subject.rpartition(".")[2])
+
+    await crowd.subscribe(f"{inbox}.*", cb=take)
+    real = JetStreamApi.call
+
+    async def call(self, operation, body, *arguments, **options):
+        gives_up = operation == "STREAM.UPDATE.SHEM_OPLOG" and body["subjects"][0] != ALL
+        if gives_up and not sent:
+            for number in range(CROWD):
+                sent.append(number)
+                invoke = subjects.invoke("c", WORKERS[number % len(WORKERS)])
+                await crowd.publish(invoke, b"%d" % number, reply=f"{inbox}.{number}")
+            await crowd.flush()
+        return await real(self, operation, body, *arguments, **options)
+
+    async def unchecked(*_: object, **__: object) -> None:
+        """Ask nothing: with many streams not all of them are asked."""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JetStreamApi, "call", call)
+        patch.setattr(splitting, "check_mappings", unchecked)
+        await split(options, 2, progress=lambda _: None)
+    await crowd.flush()
+    await crowd.close()
+    assert acked
+    mail = [m.data.decode() async for m in old.journal.read("shem.oplog.*.*.*.in.invoke")]
+    assert acked <= set(mail)
+    assert len(set(mail)) == len(mail)
+    found = await old.journal.subjects("shem.oplog.>")
+    assert all(subject.endswith(".in.invoke") for subject in found)
+    await old.close()
 
 
 async def test_without_a_server_that_sorts_all_stays_as_it_was(nats_url):
