@@ -191,9 +191,14 @@ class EmbeddedServer:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self._is_listening(ports_dir):
             if self._process.returncode is not None or time.monotonic() > deadline:
+                words = self._last_words()
+                taken = "address already in use" in words
+                advice = (
+                    " Stop what uses it, or choose another one by --nats-port." if taken else ""
+                )
                 raise SetupError(
                     f"nats-server ({binary}) did not start on port {self._port or 'any'} "
-                    f"with data in {self._directory}. Its last words: {self._last_words()}"
+                    f"with data in {self._directory}.{advice} Its last words: {words}"
                 )
             await asyncio.sleep(_POLL_S)
 

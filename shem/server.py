@@ -5,10 +5,12 @@ again on the same data, so a crash costs a moment and nothing else.
 """
 
 import asyncio
+import errno
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from msgspec.structs import replace
 
 from actors.secrets import KEY_FILE_VARIABLE, new_key
 from broker.embedded import EmbeddedOptions, EmbeddedServer, Fsync, holds_streams
+from broker.errors import SetupError
 from broker.jetstream.connect import connect
 from broker.jetstream.options import ConnectOptions
 from broker.subjects import PARTITIONS_DEFAULT
@@ -37,6 +40,8 @@ __all__ = ["EXECUTORS_MAX", "Server", "ServerOptions"]
 EXECUTORS_MAX: Final = 64
 # The broker's supervisor restarts it by itself, so its process id is looked at now and then.
 STATE_INTERVAL_S: Final = 0.25
+PORT_TIMEOUT_S: Final = 5.0
+PORT_POLL_S: Final = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -197,9 +202,11 @@ class Server:
             self._child(number, connection, embedded) for number in range(self._options.executors)
         ]
         if self._options.http_port is not None:
-            self._http_port = self._options.http_port or _free_port(self._options.http_host)
+            host = self._options.http_host
+            self._http_port = await _free_port(host, self._options.http_port, "--http-port")
             if self._options.rest_port is not None:
-                self._rest_port = self._options.rest_port or _free_port(self._options.rest_host)
+                host = self._options.rest_host
+                self._rest_port = await _free_port(host, self._options.rest_port, "--rest-port")
             self._gateway = self._gateway_child(connection)
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(child.supervise()) for child in self._all()]
@@ -328,10 +335,31 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _free_port(host: str) -> int:
-    """Return a port that is free now; the gateway keeps it over its restarts."""
+async def _free_port(host: str, port: int, option: str) -> int:
+    """Return the port once it is free, for 0 any; the gateway keeps it over its restarts.
+
+    Raises:
+        SetupError: somebody else has it, or it is not ours to take.
+    """
+    # The gateway of a supervisor that was killed may be about to leave.
+    deadline = time.monotonic() + PORT_TIMEOUT_S
+    while True:
+        try:
+            return _bound(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise SetupError(
+                    f"cannot listen on {host} port {port}: {error.strerror}; stop what uses it, or "
+                    f"choose another one by {option}"
+                ) from error
+        await asyncio.sleep(PORT_POLL_S)
+
+
+def _bound(host: str, port: int) -> int:
+    """Return a port that could be bound a moment ago."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        found: int = probe.getsockname()[1]
+        return found

@@ -343,6 +343,24 @@ def test_a_place_that_cannot_be_written_to_is_named_without_a_traceback(tmp_path
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--nats-port", "--http-port", "--rest-port"])
+def test_a_port_that_is_taken_is_told_with_the_option_that_names_it(tmp_path, option):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ports = {"--nats-port": "0", "--http-port": "0", "--rest-port": "0", option: port}
+        done = ended(tmp_path, "shem", "up", *(word for pair in ports.items() for word in pair))
+
+    assert done.returncode == 1
+    told = json.loads(done.stderr.splitlines()[-1])["reason"]
+    assert port in told
+    assert option in told
+    assert "ddress already in use" in told
+    assert "executor is ready" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_mistake_in_options_or_the_environment_is_told_without_a_traceback(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
