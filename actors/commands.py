@@ -104,6 +104,8 @@ class Commands:
                 self._ledger.writer.mark(control=message.sequence)
                 continue
             command = understand_command(message)
+            if isinstance(command, Cancel) and self._comes_to_be():
+                return False
             waits = isinstance(command, OF_THE_LOG) and not self._is_refused(command)
             if waits and not at_start:
                 return True
@@ -174,6 +176,11 @@ class Commands:
                 self.burial = message
                 return True
         return False
+
+    def _comes_to_be(self) -> bool:
+        """Whether the worker is about to be created by what waits, before the next command."""
+        is_last = sum(1 for _ in self._mailbox.commands()) == 1
+        return self._ledger.created is None and is_last and bool(self._mailbox.waiting())
 
     def _has_been_obeyed(self, message: Message) -> bool:
         """Whether a worker's order comes again: its answer is or was in the mailbox of that one."""

@@ -55,6 +55,27 @@ def test_what_waits_is_cancelled_and_nothing_else() -> None:
     run(main())
 
 
+def test_what_a_worker_would_come_to_be_by_is_cancelled() -> None:
+    async def main() -> None:
+        async with world() as simulation:
+            for key in ("k1", "k2"):
+                await simulation.publish("a", "add", 1, key=key)
+            answer = asyncio.create_task(simulation.command("a", cancel("k1")))
+            nobody = asyncio.create_task(simulation.command("b", cancel("k1")))
+            await simulation.publish("nothing/c", "add", 1, key="k3")
+            never = asyncio.create_task(simulation.command("nothing/c", cancel("k3")))
+            await asyncio.sleep(1)
+            simulation.start()
+            assert await answer == {"ok": {"cancelled": True}}
+            assert (await nobody)["error"]["kind"] == "unknown-worker"
+            assert (await never)["error"]["kind"] == "unknown-worker"
+            assert (await simulation.result("k3"))["error"]["kind"] == "unknown-component"
+            assert (await simulation.result("k1"))["error"]["kind"] == "cancelled"
+            assert (await simulation.result("k2"))["result"] == 1
+
+    run(main())
+
+
 def test_what_runs_is_not_cancelled_by_who_asks_for_its_outcome() -> None:
     async def main() -> None:
         async with world() as simulation:
