@@ -104,7 +104,7 @@ def eval_(
             port = WorkerPort(client, run_key, timeout_s=timeout, watch=watch)
             try:
                 value = await _run(output, compiled, port, values)
-            except typer.Exit:
+            except (typer.Exit, asyncio.CancelledError):
                 output.note(f"the run has the key {run_key}: with it, nothing is done twice")
                 raise
         _print(output, compiled, value, run_key)

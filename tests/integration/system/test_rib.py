@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -9,6 +13,7 @@ import rib
 from shem.client import Client
 from shem.scripts import CallTrace, WorkerPort, worlds
 from tests.integration.system.whole import Whole
+from tests.support.system import ROOT
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -67,6 +72,29 @@ def test_a_failed_call_shows_its_place_and_the_key(both: Whole) -> None:
     )
     assert "2 | w.fail()\n    | ^^^^^^^^" in done.stderr
     assert "the run has the key k-1" in done.stderr
+
+
+def test_who_stops_waiting_for_a_run_is_told_its_key(both: Whole) -> None:
+    text = 'instance("rib-patient").nap[demo:counter](60000)'
+    running = subprocess.Popen(
+        [sys.executable, "-m", "shem", "rib", "eval", text, "--key", "k-2"],
+        cwd=both.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SHEM_NATS_URL": both.server.url},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while both.run("worker", "get", "load/rib-patient").returncode != 0:
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=30)
+    finally:
+        running.kill()
+        running.wait()
+
+    assert running.returncode == 130
+    assert "the run has the key k-2" in errors
+    assert "Traceback" not in errors
 
 
 def test_a_wrong_program_calls_nothing_and_says_all_that_is_wrong(both: Whole) -> None:
