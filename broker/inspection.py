@@ -97,7 +97,8 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """Everything that was seen. Times in seconds.
 
     `certificate_left_s`: how long the server's certificate is still good, None: it showed none.
-    `clock_ahead_s` is our clock minus the server's, known to within `clock_error_s`.
+    `clock_ahead_s` is our clock minus the server's, known to within `clock_error_s`. `looked_ns` is
+    our clock (Unix ns) when the heartbeats were read.
     `syncs_always` None: the server does not tell. `mapping_problem` says why invocations do not
     reach the streams. `splitting`: into how many streams they are being dealt out, by a split that
     is not through. `progress` is what executors write of how far they have come, by key.
@@ -120,6 +121,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     queues: tuple[Queue, ...] = ()
     members: tuple[Mark, ...] = ()
+    looked_ns: int | None = None
     identity: Identity | None = None
     disk: Disk | None = None
     progress: Mapping[str, bytes] = NOTHING

@@ -171,6 +171,7 @@ class _Inspector:
             infos[name] = await self._stream_info(name)
         round_trip, ahead, error = await self._clock()
         monitor = await self._monitor()
+        looked_ns = time.time_ns()
         # At once: what may not be seen is never answered, and each wait lasts seconds.
         queues, members, identity, disk, progress = await asyncio.gather(
             self._queues(sharding),
@@ -199,6 +200,7 @@ class _Inspector:
             missing=tuple(self._missing),
             queues=queues,
             members=members,
+            looked_ns=looked_ns,
             identity=identity,
             disk=disk,
             progress=progress,

@@ -85,10 +85,12 @@ class Publisher:
                 )
             except UnavailableError as error:
                 self._require_open(subject, error)
+                reason: object = error
             else:
                 answer = _ack(message.data, subject)
                 if answer.error is None:
                     return answer.seq
+                reason = answer.error.description
                 if answer.error.err_code == WRONG_LAST_SEQUENCE:
                     stored = await self._own_message(subject, wire_id) if ambiguous else None
                     if stored is not None:
@@ -99,7 +101,7 @@ class Publisher:
                 if answer.error.err_code != IN_FLIGHT_COLLISION and not is_retryable(answer.error):
                     raise_for(answer.error, f"append to {subject!r}")
             ambiguous = True
-            await self._wait(backoff, subject)
+            await self._wait(backoff, subject, reason)
 
     async def publish(
         self,
@@ -129,6 +131,7 @@ class Publisher:
                 if message_id is None:
                     raise
                 self._require_open(subject, error)
+                reason: object = error
                 if aim is not None:
                     subject, own = await aim()
                     headers.update(own)
@@ -138,7 +141,8 @@ class Publisher:
                     return Ack(sequence=answer.seq, duplicate=answer.duplicate)
                 if message_id is None or not is_retryable(answer.error):
                     raise_for(answer.error, f"publish to {subject!r}")
-            await self._wait(backoff, subject)
+                reason = answer.error.description
+            await self._wait(backoff, subject, reason)
 
     async def follow(
         self, subject: str, data: bytes, *, behind: str, message_id: str, headers: dict[str, str]
@@ -178,19 +182,20 @@ class Publisher:
                     raise OutcomeUnknownError(
                         f"the connection was closed before an append to {subject!r} was verified"
                     ) from error
-                await self._wait(backoff, subject)
+                await self._wait(backoff, subject, error)
                 continue
             if newest is not None and newest.raw_headers.get(MESSAGE_ID) == wire_id:
                 return newest.sequence
             return None
 
-    async def _wait(self, backoff: Backoff, subject: str) -> None:
+    async def _wait(self, backoff: Backoff, subject: str, reason: object) -> None:
         await backoff.wait()
         if backoff.attempts % _ATTEMPTS_BETWEEN_WARNINGS == 0:
             log.warning(
                 "the broker does not acknowledge; trying on",
                 subject=subject,
                 attempts=backoff.attempts,
+                reason=str(reason),
             )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from actors.limits import ABSENCE_MAX_S
 from actors.membership import Member
 from broker.inspection import Inspection, Mark, StreamFacts
 from broker.sharding import stream_name
@@ -26,6 +27,8 @@ DISK_WARNING: Final = 0.80
 DISK_ERROR: Final = 0.95
 CERTIFICATE_DAYS_MIN: Final = 30
 DAMAGED_SHOWN_MAX: Final = 5
+# Marks expire before that, also where the broker is slow.
+MARK_AGE_S_MAX: Final = ABSENCE_MAX_S + 5.0
 _S_PER_DAY: Final = 86_400
 _NS_PER_S: Final = 1_000_000_000
 _MIB: Final = 1 << 20
@@ -70,6 +73,7 @@ def examine(seen: Inspection, expected: Expected) -> list[Finding]:
         _replicas,
         _clock,
         _executors,
+        _storing,
         _partitions,
         _lag,
         _damaged,
@@ -260,6 +264,22 @@ def _executors(seen: Inspection, expected: Expected) -> Findings:
         yield _finding("executors", Level.ERROR, text, "see why the others do not start")
     else:
         yield _finding("executors", Level.OK, text)
+
+
+def _storing(seen: Inspection, _: Expected) -> Findings:
+    """A broker that stores nothing more answers all questions, and does not expire marks either."""
+    if seen.looked_ns is None or seen.clock_ahead_s is None:
+        return
+    now_ns = seen.looked_ns - seen.clock_ahead_s * _NS_PER_S
+    for mark in seen.members:
+        age_s = (now_ns - mark.stored_ns) / _NS_PER_S
+        if age_s > MARK_AGE_S_MAX:
+            text = f"the heartbeat of executor {mark.executor} was stored {age_s:.0f} s ago"
+            hint = (
+                "the server stores nothing, since its disk is full or broken: see its log, make "
+                "room, and start it anew"
+            )
+            yield _finding("storing", Level.ERROR, text, hint)
 
 
 def _partitions(seen: Inspection, _: Expected) -> Findings:

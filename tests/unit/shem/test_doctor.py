@@ -147,6 +147,12 @@ CASES = [
     ),
     ("clock", "error", "this machine is +900.0 ms", {"clock_ahead_s": 0.9}),
     ("clock", "error", "executor e7 is -2000.0 ms", {"members": (mark("e7", -2_000),)}),
+    (
+        "storing",
+        "error",
+        "the heartbeat of executor e0 was stored 120 s ago",
+        {"looked_ns": NOW_NS + 120 * 10**9 + 2_000_000},
+    ),
     ("executors", "error", "no executor lives", {"members": ()}),
     ("partitions", "warning", "nobody owns partitions 1", {"members": (mark(partitions=[0]),)}),
     (
