@@ -183,6 +183,11 @@ async def find_loss(journal: Journal, partition: int, mark: Mark, *, at_ms: int)
         )
     # Whichever server answered may be one that lags behind: the leader decides.
     last = await journal.last(mark.subject, leader=True)
+    if last is None and (await journal.subjects(mark.subject)).get(mark.subject):
+        # It is counted, or has come to be right now.
+        last = await journal.last(mark.subject, leader=True)
+        if last is None:
+            return loss(f"the log {mark.subject} is there and cannot be read{_newest(mark)}")
     if last is None or last.sequence > mark.sequence:
         return None
     if last.sequence == mark.sequence and _hash_of(last) == mark.hash:

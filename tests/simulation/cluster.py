@@ -85,7 +85,14 @@ class CrashingJournal:
         if self.stale_gets:
             self.stale_gets -= 1
             return None
-        return await self._journal.get(subject, sequence)
+        return self._readable(await self._journal.get(subject, sequence))
+
+    async def last(self, subject: str, **options: Any) -> Message | None:
+        """Count what cannot be read as not there, as a server does."""
+        return self._readable(await self._journal.last(subject, **options))
+
+    def _readable(self, message: Message | None) -> Message | None:
+        return None if message is not None and message.sequence in self.lost else message
 
     async def end(self, partition: int) -> int:
         """Answer as a leader that was just elected, and has not all of the stream yet."""

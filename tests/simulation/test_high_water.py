@@ -54,6 +54,27 @@ def partition_of(worker: str) -> int:
     return subjects.partition_of(COMPONENT, worker, PARTITIONS)
 
 
+def test_a_log_whose_only_commit_cannot_be_read_is_none_of_a_new_worker() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            drawn = await simulation.invoke("alice", "roll", key="first")
+            log = subjects.log(COMPONENT, "alice", PARTITIONS)
+            (commit,) = [each async for each in simulation.client.journal.read(log)]
+            await marked(simulation)
+            node.kill()
+            node = simulation.start()
+            node.broker.journal.lost.add(commit.sequence)
+            losses = await held(simulation)
+            assert f"{log} is there and cannot be read" in losses[partition_of("alice")].message
+            await simulation.publish("alice", "roll", key="later")
+            await asyncio.sleep(30)
+            assert "later" not in simulation.results
+            assert simulation.results["first"] == [drawn]
+
+    run(main())
+
+
 def test_a_successor_does_not_go_on_from_a_log_that_was_cut_off() -> None:
     async def main() -> None:
         async with Simulation() as simulation:
