@@ -148,7 +148,7 @@ def check_script(results: list[Any], log: list[dict[str, Any]]) -> None:
     assert entries.count("exported-function-completed") == len(SCRIPT)
 
 
-POINTS = [("append", number) for number in range(1, 28)] + [
+POINTS = [("append", number) for number in range(1, 27)] + [
     ("blob", number) for number in range(1, len(SCRIPT) + 1)
 ]
 
