@@ -173,7 +173,8 @@ class Worker:
             if ending is not None:
                 self._leaving_behind = Leaving(ending, self._partition.trust)
         finally:
-            self._life = None
+            # What this life leaves in its mailbox is in no other memory.
+            self._life, self._delivered, self._is_trusted = None, [], False
             await life.close()
             self._services.residency.left(self)
         return following

@@ -181,6 +181,28 @@ def test_more_than_is_kept_while_a_worker_comes_back_is_read(
     assert "in.invoke" in run(main(10))
 
 
+def test_what_waits_behind_the_end_of_a_life_is_done_in_the_next() -> None:
+    async def main() -> None:
+        async with comings_and_goings() as simulation:
+            node = simulation.start()
+            await simulation.invoke("a", "add", 1, key="a0")
+            await simulation.invoke("b", "add", 1, key="b0")
+            await _left(node)
+            await simulation.publish("a", "nap", 5_000, key="nap")
+            await asyncio.sleep(1)
+            for number in range(1, 4):
+                await simulation.publish("a", "add", 1, key=f"a{number}")
+            await asyncio.sleep(1)
+            # Its life ends in the middle of the nap, with the others behind that.
+            answer = await simulation.command("a", {"command": "revert", "invocations": 1})
+            assert "ok" in answer
+            await simulation.publish("a", "add", 1, key="a4")
+            for number in range(1, 5):
+                assert (await simulation.result(f"a{number}"))["result"] == number + 1
+
+    run(main())
+
+
 def test_a_worker_that_was_elsewhere_meanwhile_is_read_again() -> None:
     async def main() -> None:
         async with comings_and_goings() as simulation:
