@@ -63,7 +63,8 @@ def opened_for(
     with reporting(output):
         if profile is not None and profile not in profiles:
             if profile not in work.app.http_api.deployments:
-                raise BuildError(unknown_name("profile", profile, profiles))
+                none = "" if profiles else ": the manifest has no `profiles`"
+                raise BuildError(unknown_name("profile", profile, profiles) + none)
             return work, None
     name = profile or next((each for each, it in profiles.items() if it.default), None)
     if name is None:

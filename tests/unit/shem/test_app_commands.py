@@ -102,6 +102,18 @@ def test_components_are_named_whole_or_by_their_last_part(app: Path) -> None:
     assert 'unknown component "demo:oen", did you mean demo:one?' in err
 
 
+def test_an_unknown_profile_is_told_with_those_that_there_are(app: Path) -> None:
+    status, _, err = shem(app, "app", "deploy", "--profile", "nope")
+    assert status == 1
+    assert 'unknown profile "nope": the manifest has no `profiles`' in err
+    manifest = app / "shem.yaml"
+    manifest.write_text(manifest.read_text() + "profiles: {there: {}}\n")
+    assert (
+        'unknown profile "nope", expected one of there'
+        in (shem(app, "app", "deploy", "--profile", "nope")[2])
+    )
+
+
 def test_steps_are_told_with_their_times(app: Path) -> None:
     status, out, err = shem(app, "app", "build", "one")
     assert status == 0
