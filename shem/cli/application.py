@@ -162,6 +162,7 @@ def deploy(
         application_deploy,
         application_opened,
         application_work,
+        session,
     )
 
     work, chosen = application_opened.opened_for(Output(format_), manifest, build_profile, profile)
@@ -176,6 +177,7 @@ def deploy(
         profile=profile,
     )
     if not no_build:
+        session.reach(work.output)
         application_work.build(work, components or (), quiet=True)
     application_deploy.deploy(work, components or (), how)
 

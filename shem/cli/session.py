@@ -16,7 +16,7 @@ from shem.client import Client
 from shem.errors import RefusedError, ShemError
 from shem.errors import UnavailableError as ShemUnavailableError
 
-__all__ = ["FAILED", "SIGNALLED", "run", "run_apart"]
+__all__ = ["FAILED", "SIGNALLED", "reach", "run", "run_apart"]
 
 T = TypeVar("T")
 
@@ -57,6 +57,15 @@ def run(
         raise typer.Exit(FAILED) from error
     finally:
         end_tracing()
+
+
+def reach(output: Output) -> None:
+    """See that a broker answers, before long work that is for nothing without one."""
+
+    async def nothing(_: Client) -> None:
+        pass
+
+    run(output, nothing)
 
 
 def run_apart(output: Output, work: Callable[[], Awaitable[T]]) -> T:

@@ -137,13 +137,19 @@ class RunningSystem:
         )
 
     def run(
-        self, *command: str, folder: Path | None = None, limit_s: float = COMMAND_LIMIT_S
+        self,
+        *command: str,
+        folder: Path | None = None,
+        url: str | None = None,
+        limit_s: float = COMMAND_LIMIT_S,
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command in the system's directory, as a user does; stdout and stderr in one.
 
-        In another folder the broker is named by the environment.
+        In another folder the broker is named by the environment; `url` names another broker.
         """
         named = {} if folder is None else {"SHEM_NATS_URL": self.url}
+        if url is not None:
+            named["SHEM_NATS_URL"] = url
         program, *arguments = command
         if command[:2] == ("shem", "test"):
             named["XDG_CACHE_HOME"] = str(_CACHE)

@@ -235,6 +235,18 @@ def test_a_profile_says_where_to(system: RunningSystem) -> None:
     assert 'unknown profile "elsewher", did you mean elsewhere?' in unknown.stdout
 
 
+def test_where_nobody_listens_nothing_is_built(system: RunningSystem) -> None:
+    write_app(system.folder)
+    built = system.folder / "main.wasm"
+    built.unlink(missing_ok=True)
+
+    done = system.run("shem", "app", "deploy", url="nats://127.0.0.1:1")
+
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stdout
+    assert not built.exists()
+
+
 def asked(system: RunningSystem) -> Person:
     """Somebody at a terminal who is asked whether to deploy."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SHEM_NATS_URL": system.url}
