@@ -16,7 +16,7 @@ from actors.secrets import SecretStore
 from broker.ports import Broker
 from oplog.errors import CorruptLogError
 from oplog.plan import Plan
-from oplog.reader import LoadedLog, load, load_from, understand
+from oplog.reader import LoadedLog, load, load_from, load_whole, understand
 from oplog.replay import Cursor, Start
 from oplog.snapshots import Base, Pointer, holds_at, read_pointer
 from oplog.status import StatusFold
@@ -88,6 +88,8 @@ async def recover(
             candidates.pop(0)
     if loaded is None or saved is None:
         loaded, saved = await _whole(broker, address, secrets, rejected)
+    if loaded.is_empty and holdings is not None and holdings.commits:
+        loaded = await _counted(broker, address)
     past = await Past.read(loaded)
     if saved is not None and past.tries_update:
         # Another version of the component runs the whole log again.
@@ -131,6 +133,22 @@ async def _whole(
             reason = str(error)
     problem = f"the log before entry {loaded.base.commit.index + 1} was purged, and {reason}"
     raise CorruptLogError(problem, index=loaded.base.commit.index)
+
+
+async def _counted(broker: Broker, address: Address) -> LoadedLog:
+    """Return a log of which the broker counts commits and gave none.
+
+    A server whose disk has damaged them passes over them, goes on counting them, and would let the
+    worker begin anew.
+    """
+    loaded = await load_whole(broker.journal, broker.blobs, address.log)
+    if loaded.is_empty:
+        # Something may have been taken out of it since: what was forged, or by an operator.
+        holdings = await Holdings.count(broker.journal, address)
+        if holdings.commits:
+            problem = f"the broker counts {holdings.commits} commits, and can read none"
+            raise CorruptLogError(problem, index=1)
+    return loaded
 
 
 def cursor_of(loaded: LoadedLog, past: Past, plan: Plan, saved: SavedWorker | None) -> Cursor:

@@ -25,7 +25,7 @@ from oplog.plan import STRUCTURAL, Plan, plan_of
 from oplog.purge import PURGED, base_of
 from oplog.snapshots import Base, SavedCommit, holds_at
 
-__all__ = ["LoadedLog", "StoredCommit", "load", "load_from", "understand"]
+__all__ = ["LoadedLog", "StoredCommit", "load", "load_from", "load_whole", "understand"]
 
 # Decoded commits that wait for their replay: a long log is decoded twice instead.
 DECODED_KEPT_MAX: Final = 64
@@ -83,6 +83,11 @@ class LoadedLog:
         """The snapshot that stands for everything before what is `stored`."""
         self._blobs = blobs
         self._plan: Plan | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing, not even a tombstone."""
+        return not self.head.log_sequence
 
     def plan(self) -> Plan:
         """Return what replay leaves out; only commits that say something of it are decoded.
@@ -205,7 +210,16 @@ async def load(journal: Journal, blobs: Blobs, subject: str) -> LoadedLog:
         return await understand(journal.read(subject), blobs, subject)
     except CorruptLogError:
         # Its beginning may have been moved while it was read.
-        return await understand(_whole(journal, subject), blobs, subject)
+        return await load_whole(journal, blobs, subject)
+
+
+async def load_whole(journal: Journal, blobs: Blobs, subject: str) -> LoadedLog:
+    """Read the whole log like `load`, and what one replica cannot read from another one.
+
+    Raises:
+        CorruptLogError: a commit is missing or damaged for all of them.
+    """
+    return await understand(_whole(journal, subject), blobs, subject)
 
 
 async def _whole(

@@ -1,6 +1,7 @@
 """Executors, clients and faults on one in-memory broker, in virtual time."""
 
 import asyncio
+import fnmatch
 import hashlib
 import json
 from collections import Counter
@@ -52,6 +53,8 @@ class CrashingJournal:
         self.stale_ends = 0
         self.ends_told: Counter[int] = Counter()
         self.led = True
+        self.counted: dict[str, int] = {}
+        """How many messages of a subject are counted and gone."""
         self.unreadable: set[int] = set()
         """What the replica that answers passes over, since its disk has damaged it."""
         self.lost: set[int] = set()
@@ -93,6 +96,13 @@ class CrashingJournal:
 
     def _readable(self, message: Message | None) -> Message | None:
         return None if message is not None and message.sequence in self.lost else message
+
+    async def subjects(self, pattern: str) -> dict[str, int]:
+        """Count what is not there any more, as a server does whose disk has damaged it."""
+        found = await self._journal.subjects(pattern)
+        for subject in fnmatch.filter(self.counted, pattern.replace(">", "*")):
+            found[subject] = found.get(subject, 0) + self.counted[subject]
+        return found
 
     async def end(self, partition: int) -> int:
         """Answer as a leader that was just elected, and has not all of the stream yet."""

@@ -12,7 +12,7 @@ from actors.statuses import Statuses
 from actors.worker_index.listing import WorkerListing
 from broker import subjects
 from oplog.reader import load
-from tests.simulation.cluster import COMPONENT, PARTITIONS, Simulation
+from tests.simulation.cluster import COMPONENT, PARTITIONS, Simulation, kinds
 from tests.simulation.virtual import run
 
 
@@ -101,6 +101,42 @@ def test_an_invocation_that_a_replica_passes_over_is_executed_all_the_same(numbe
             node.broker.journal.unreadable = {sent[number]}
             told = [(await simulation.result(f"k{each}"))["result"] for each in amounts]
             assert told == [1, 11, 111]
+
+    run(main())
+
+
+def test_a_worker_whose_one_commit_nobody_can_read_is_not_begun_anew() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            await simulation.invoke("a", "add", 5, key="first")
+            # What was committed last of a partition is known from its mark.
+            for number in range(20):
+                await simulation.invoke(f"b{number}", "add", 1, key=f"b{number}")
+            await node.stop()
+            await lose(simulation, "a", 0)
+            node = simulation.start()
+            node.broker.journal.counted = {subjects.log(COMPONENT, "a", PARTITIONS): 1}
+            await simulation.publish("a", "add", 5, key="second")
+            await asyncio.sleep(5)
+            assert "second" not in simulation.results
+            assert await named_as_damaged(simulation) == (f"{COMPONENT}/a",)
+
+    run(main())
+
+
+def test_a_worker_whose_one_commit_another_replica_can_read_goes_on() -> None:
+    async def main() -> None:
+        async with Simulation() as simulation:
+            node = simulation.start()
+            await simulation.invoke("a", "add", 5, key="first")
+            await node.stop()
+            subject = subjects.log(COMPONENT, "a", PARTITIONS)
+            (stored,) = [each.sequence async for each in simulation.client.journal.read(subject)]
+            node = simulation.start()
+            node.broker.journal.unreadable = {stored}
+            assert (await simulation.invoke("a", "add", 5, key="second"))["result"] == 10
+            assert kinds(await simulation.log("a")).count("create") == 1
 
     run(main())
 

@@ -65,3 +65,24 @@ def test_a_shortened_stream_is_held_back_until_the_loss_is_accepted(alone: Whole
     assert alone.json("worker", "invoke", WORKER, "get()")["result"] == 5
     assert alone.run("oplog", "verify").returncode == 0
     assert alone.run("doctor").returncode == 0
+
+
+def test_a_worker_whose_only_commit_cannot_be_read_is_not_begun_anew(alone: Whole):
+    alone.json("worker", "invoke", WORKER, "add(1)", "--key", "key-0")
+    for number in range(20):
+        # What was committed last of a partition is known from its mark.
+        alone.json("worker", "invoke", f"{COMPONENT}/other-{number}", "add(1)")
+    alone.executors[0].terminate()
+    # A server that ends in order goes on counting what it cannot read.
+    alone.server.terminate()
+    flip_a_bit(alone.folder, "key-0")
+    alone.start_server()
+    alone.executors[0].start()
+    alone.executors[0].wait_until_ready()
+
+    late = alone.run("worker", "invoke", WORKER, "add(1)", "--key", "late", "--timeout", "20")
+
+    assert late.returncode == 1
+    assert "log-damaged" in late.stderr
+    assert "counts 1 commits, and can read none" in late.stderr
+    assert alone.json("worker", "invoke", f"{COMPONENT}/other-0", "add(1)")["result"] == 2
