@@ -10,10 +10,10 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-import nats
 import pytest
 
 from tests.guests.build import build
+from tests.support.forged_log import forge
 from tests.support.system import RunningSystem
 
 pytestmark = pytest.mark.timeout(240)
@@ -73,25 +73,12 @@ def test_a_repeated_request_is_the_same_invocation(system: RunningSystem) -> Non
     assert ask(system, "POST", "/by-order", b'{"order": 8}', **order)[2] == 2
 
 
-async def damage(url: str, worker: str) -> None:
-    """Append what no executor wrote to a log of the component `tiny`."""
-    client = await nats.connect(url)
-    stream = client.jetstream()
-    pattern = f"shem.oplog.*.tiny.{worker}.log"
-    info = await stream.stream_info("SHEM_OPLOG", subjects_filter=pattern)
-    (subject,) = info.state.subjects
-    last = await stream.get_last_msg("SHEM_OPLOG", subject)
-    told = {name: text for name, text in last.headers.items() if name.startswith("Shem-")}
-    await stream.publish(subject, last.data, headers=told)
-    await client.close()
-
-
 def test_who_waits_for_a_damaged_log_is_told_and_answered_once_it_is_mended(
     system: RunningSystem,
 ) -> None:
     place = "/counters/hurt/add/1"
     assert ask(system, "POST", place)[0] == 201
-    asyncio.run(damage(system.url, "hurt"))
+    asyncio.run(forge(system.url, "tiny", "hurt"))
     status, _, told = ask(system, "POST", place, Idempotency_Key="hurt-1")
     assert (status, told["type"]) == (503, "urn:shem:problem:log-damaged")
     assert told["detail"].startswith("what a worker that the request needs has kept is damaged;")

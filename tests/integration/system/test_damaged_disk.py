@@ -31,16 +31,20 @@ def flip_a_bit(folder: Path, key: str) -> None:
     raise AssertionError("the commit is not found")
 
 
+def begin_again_damaged(alone: Whole, key: str) -> None:
+    flip_a_bit(alone.folder, key)
+    alone.start_server()
+    alone.executors[0].start()
+    alone.executors[0].wait_until_ready()
+
+
 def test_a_shortened_stream_is_held_back_until_the_loss_is_accepted(alone: Whole):
     for number in range(6):
         alone.json("worker", "invoke", WORKER, "add(1)", "--key", f"key-{number}")
     # The marks are written once a second, and at the latest when an executor leaves.
     alone.executors[0].terminate()
     alone.server.kill()
-    flip_a_bit(alone.folder, "key-3")
-    alone.start_server()
-    alone.executors[0].start()
-    alone.executors[0].wait_until_ready()
+    begin_again_damaged(alone, "key-3")
 
     found = alone.run("oplog", "verify", "-o", "json")
     assert found.returncode == 1
@@ -75,10 +79,7 @@ def test_a_worker_whose_only_commit_cannot_be_read_is_not_begun_anew(alone: Whol
     alone.executors[0].terminate()
     # A server that ends in order goes on counting what it cannot read.
     alone.server.terminate()
-    flip_a_bit(alone.folder, "key-0")
-    alone.start_server()
-    alone.executors[0].start()
-    alone.executors[0].wait_until_ready()
+    begin_again_damaged(alone, "key-0")
 
     late = alone.run("worker", "invoke", WORKER, "add(1)", "--key", "late", "--timeout", "20")
 

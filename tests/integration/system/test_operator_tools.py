@@ -9,6 +9,7 @@ import nats
 
 from tests.chaos.operations import COMPONENT
 from tests.integration.system.whole import Whole
+from tests.support.forged_log import forge
 
 WORKER = f"{COMPONENT}/carol"
 
@@ -54,7 +55,7 @@ def test_logs_are_verified_and_a_damaged_one_is_cut_back_and_goes_on(whole: Whol
         whole.json("worker", "invoke", WORKER, "add(5)")
     assert whole.json("oplog", "verify", WORKER)["verified"]["damaged"] == []
 
-    asyncio.run(forge(whole.server.url))
+    asyncio.run(forge(whole.server.url, COMPONENT, "carol"))
     done = whole.run("oplog", "verify")
     assert done.returncode == 1
     assert WORKER in done.stdout
@@ -101,16 +102,3 @@ async def call(url: str, key: str) -> dict[str, Any]:
     await client.close()
     told: dict[str, Any] = json.loads(answer.data)
     return told
-
-
-async def forge(url: str) -> None:
-    """Append what no executor wrote, as damage of a disk cannot be had for the asking."""
-    client = await nats.connect(url)
-    stream = client.jetstream()
-    pattern = f"shem.oplog.*.{COMPONENT}.carol.log"
-    info = await stream.stream_info("SHEM_OPLOG", subjects_filter=pattern)
-    (subject,) = info.state.subjects
-    last = await stream.get_last_msg("SHEM_OPLOG", subject)
-    told = {name: text for name, text in last.headers.items() if name.startswith("Shem-")}
-    await stream.publish(subject, last.data, headers=told)
-    await client.close()
