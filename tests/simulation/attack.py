@@ -41,8 +41,8 @@ NODES: Final = 2
 # Between two faults, in turns of the loop: an invocation takes some dozens.
 TURNS: Final = (1, 250)
 WITHIN_S: Final = FAULTS * DUPLICATE_WINDOW_S + 600
-# What is called later is due within a minute, or so late that it can be taken back.
-SOON_S: Final = 60
+# What is called later is due so soon, or so late that it can be taken back.
+SOON_S: Final = 15
 RECURS_MS: Final = 20_000
 CANCELLED: Final = 0.1
 _LOGS: Final = "shem.oplog.*.counter.*.log"
