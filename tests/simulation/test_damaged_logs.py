@@ -16,10 +16,16 @@ from tests.simulation.cluster import COMPONENT, PARTITIONS, Simulation, kinds
 from tests.simulation.virtual import run
 
 
+async def commits(simulation: Simulation, worker: str) -> list[int]:
+    """Return where the commits of a worker's log stand."""
+    subject = subjects.log(COMPONENT, worker, PARTITIONS)
+    return [message.sequence async for message in simulation.client.journal.read(subject)]
+
+
 async def lose(simulation: Simulation, worker: str, *numbers: int) -> None:
     """Remove commits of a worker's log, behind everybody's back."""
     subject = subjects.log(COMPONENT, worker, PARTITIONS)
-    stored = [message.sequence async for message in simulation.client.journal.read(subject)]
+    stored = await commits(simulation, worker)
     for number in numbers:
         await simulation.client.journal.remove(subject, stored[number])
 
@@ -131,8 +137,7 @@ def test_a_worker_whose_one_commit_another_replica_can_read_goes_on() -> None:
             node = simulation.start()
             await simulation.invoke("a", "add", 5, key="first")
             await node.stop()
-            subject = subjects.log(COMPONENT, "a", PARTITIONS)
-            (stored,) = [each.sequence async for each in simulation.client.journal.read(subject)]
+            (stored,) = await commits(simulation, "a")
             node = simulation.start()
             node.broker.journal.unreadable = {stored}
             assert (await simulation.invoke("a", "add", 5, key="second"))["result"] == 10
@@ -148,8 +153,7 @@ def test_a_log_of_which_a_replica_passes_over_a_part_is_no_damaged_one() -> None
             for number in range(3):
                 await simulation.invoke("a", "add", 5, key=f"k{number}")
             node.kill()
-            subject = subjects.log(COMPONENT, "a", PARTITIONS)
-            stored = [each.sequence async for each in simulation.client.journal.read(subject)]
+            stored = await commits(simulation, "a")
             for sequence in stored:
                 node = simulation.start()
                 node.broker.journal.unreadable = {sequence}
@@ -169,10 +173,9 @@ def test_only_who_says_so_hears_of_the_damage_and_the_outcome_comes_once_it_is_m
             for number in range(3):
                 await simulation.invoke("a", "add", 5, key=f"k{number}")
             node.kill()
-            subject = subjects.log(COMPONENT, "a", PARTITIONS)
-            stored = [message async for message in simulation.client.journal.read(subject)]
+            stored = await commits(simulation, "a")
             node = simulation.start()
-            node.broker.journal.lost = {stored[0].sequence}
+            node.broker.journal.lost = {stored[0]}
             heard: dict[str, list[dict[str, Any]]] = {"knows": [], "plain": []}
             for name, told in heard.items():
                 inbox = f"_INBOX.{name}"

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.interrupted import interrupted
+
 
 def test_a_call_prints_its_result_as_wave_and_as_json(system):
     done = system.run("worker", "invoke", "counter/wave", "add(5)")
@@ -238,7 +240,7 @@ def test_bash_completes_names_with_colons(system, words, current, found):
 
 
 def test_ctrl_c_is_quiet_while_the_command_is_imported(tmp_path):
-    interrupted = """
+    program = """
 import sys
 class Finder:
     def find_spec(self, name, path=None, target=None):
@@ -249,7 +251,7 @@ from shem.__main__ import main
 main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", interrupted],
+        [sys.executable, "-c", program],
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
@@ -290,23 +292,15 @@ def test_an_interrupt_ends_a_command_without_traceback(system):
 
 
 def test_who_stops_waiting_for_an_outcome_is_told_how_to_ask_for_it(system):
-    calling = subprocess.Popen(
+    status, errors = interrupted(
         [sys.executable, "-m", "shem", "worker", "invoke", "counter/patient", "nap(60000)"],
-        cwd=system.directory,
-        env={"PYTHONPATH": str(Path(__file__).parents[3])},
-        stderr=subprocess.PIPE,
+        system.directory,
+        {"PYTHONPATH": str(Path(__file__).parents[3])},
+        once=lambda: system.run("worker", "get", "counter/patient").returncode == 0,
     )
-    try:
-        while system.run("worker", "get", "counter/patient").returncode != 0:
-            assert calling.poll() is None
-        calling.send_signal(signal.SIGINT)
-        _, errors = calling.communicate(timeout=30)
-    finally:
-        calling.kill()
-        calling.wait()
-    told = re.search(rb"stopped waiting; with --key (\w+) the outcome can be asked for", errors)
-    assert (calling.returncode, told is not None) == (130, True), errors
-    assert system.json("worker", "invocation", "counter/patient", told[1].decode())
+    told = re.search(r"stopped waiting; with --key (\w+) the outcome can be asked for", errors)
+    assert (status, told is not None) == (130, True), errors
+    assert system.json("worker", "invocation", "counter/patient", told[1])
 
 
 @pytest.mark.parametrize("format_", ["text", "json", "yaml"])

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import signal
-import subprocess
 import sys
 
 import pytest
@@ -13,6 +11,7 @@ import rib
 from shem.client import Client
 from shem.scripts import CallTrace, WorkerPort, worlds
 from tests.integration.system.whole import Whole
+from tests.support.interrupted import interrupted
 from tests.support.system import ROOT
 
 pytestmark = pytest.mark.timeout(120)
@@ -76,23 +75,14 @@ def test_a_failed_call_shows_its_place_and_the_key(both: Whole) -> None:
 
 def test_who_stops_waiting_for_a_run_is_told_its_key(both: Whole) -> None:
     text = 'instance("rib-patient").nap[demo:counter](60000)'
-    running = subprocess.Popen(
+    status, errors = interrupted(
         [sys.executable, "-m", "shem", "rib", "eval", text, "--key", "k-2"],
-        cwd=both.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SHEM_NATS_URL": both.server.url},
-        stderr=subprocess.PIPE,
-        text=True,
+        both.folder,
+        {**os.environ, "PYTHONPATH": str(ROOT), "SHEM_NATS_URL": both.server.url},
+        once=lambda: both.run("worker", "get", "load/rib-patient").returncode == 0,
     )
-    try:
-        while both.run("worker", "get", "load/rib-patient").returncode != 0:
-            assert running.poll() is None
-        running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=30)
-    finally:
-        running.kill()
-        running.wait()
 
-    assert running.returncode == 130
+    assert status == 130
     assert "the run has the key k-2" in errors
     assert "Traceback" not in errors
 
